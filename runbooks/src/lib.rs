@@ -1,5 +1,11 @@
 //! What can be asked for: runbooks, the actions they are made of, applications, schedules, and the
 //! plans that a run carries out.
+//!
+//! Pure: no runtime, no clock, no AWS, no I/O.
 
+pub mod action;
+pub mod application;
 pub mod name;
+pub mod plan;
+pub mod request;
 pub mod value;

@@ -1,0 +1,277 @@
+//! What a step can do: a closed list of actions, each with typed parameters and named outputs.
+//!
+//! An action makes one kind of mutating call at most, so that the journal never has to guess which
+//! half happened. Its description (what preview prints, the command to do it by hand, the
+//! permissions it needs) stands beside its parameters, in one file per group.
+
+pub mod backup;
+pub mod check;
+pub mod control;
+pub mod database;
+pub mod traffic;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    application::{Application, Component},
+    name::Region,
+    value::{Kind, words},
+};
+
+words! {
+    /// A side of the application, bound to a region when the plan is made. Runbooks name roles, so
+    /// that one runbook serves failover, failback and drill.
+    Role {
+        /// Where the application is served and written now: observed, never configured.
+        Active = "active",
+        /// The other region.
+        Standby = "standby",
+    }
+}
+
+/// What doing an action twice does, and with it how the engine may repeat it (design §3.2).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reach {
+    /// Happens inside Muster: waits, approvals, gates, windows. No call leaves the process.
+    Inside,
+    /// Reads only. Repeating it is harmless.
+    Reads,
+    /// The outside object bears our token: finding it is success, ours or an earlier try's.
+    Named,
+    /// Setting it again is harmless, and a world that is already so was not made so by this run:
+    /// the attempt is aimed first, so that a stranger's hand is noticed.
+    SetLike,
+    /// Sending it again sends it again, and that is bearable (a page, a message).
+    Repeatable,
+    /// A second call acts a second time. Aimed first, never begun twice.
+    Once,
+}
+
+impl Reach {
+    /// Whether the state before must be on disk before the first begin.
+    pub fn aims(self) -> bool {
+        matches!(self, Reach::SetLike | Reach::Once)
+    }
+
+    /// Whether it changes anything outside that a person would have to undo.
+    pub fn mutates(self) -> bool {
+        matches!(self, Reach::Named | Reach::SetLike | Reach::Once)
+    }
+}
+
+/// One parameter or output, as the checker, the schema and the reference see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// Its name in the file.
+    pub name: &'static str,
+    /// What it may hold.
+    pub kind: Kind,
+    /// Whether it must be given.
+    pub required: bool,
+    /// What it means.
+    pub about: &'static str,
+}
+
+/// Everything about an action that does not depend on one step's parameters.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// The word after `do:`.
+    pub name: &'static str,
+    /// What it does, in a sentence.
+    pub about: &'static str,
+    /// What doing it twice does.
+    pub reach: Reach,
+    /// The components it works on, one step each; `None` works on the application as a whole.
+    pub on: Option<ComponentKind>,
+    /// Its parameters.
+    pub parameters: &'static [Field],
+    /// Its outputs.
+    pub outputs: &'static [Field],
+    /// Whether it needs the region that is active when the plan is made to answer.
+    pub needs_active: bool,
+    /// Whether it calls a global control plane, which must not stand in a failover (facts §5.1).
+    pub global: bool,
+}
+
+words! {
+    /// The kinds of components that `each:` expands over.
+    ComponentKind {
+        /// Aurora global databases.
+        Databases = "databases",
+        /// Replicated buckets.
+        Buckets = "buckets",
+    }
+}
+
+/// What an action works on, once a plan has bound it to an application.
+#[derive(Clone, Copy, Debug)]
+pub struct On<'a> {
+    /// The application as it was configured when the plan was made.
+    pub application: &'a Application,
+    /// The region behind the role `active`.
+    pub active: &'a Region,
+    /// The region behind the role `standby`.
+    pub standby: &'a Region,
+    /// The component of a step under `each:`.
+    pub component: Option<&'a Component>,
+    /// The name the outside work bears.
+    pub token: &'a str,
+}
+
+impl<'a> On<'a> {
+    /// The region behind a role.
+    pub fn region(&self, role: Role) -> &'a Region {
+        match role {
+            Role::Active => self.active,
+            Role::Standby => self.standby,
+        }
+    }
+}
+
+/// What preview and the page of commands print about one step.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Description {
+    /// The outside calls, one line each, with their real arguments.
+    pub effect: Vec<String>,
+    /// The exact commands by which a person does the same.
+    pub by_hand: Vec<String>,
+    /// The IAM actions that the calls need.
+    pub permissions: Vec<String>,
+}
+
+/// The outputs of a step: named, typed as the action declares them.
+pub type Outputs = BTreeMap<String, Value>;
+
+/// Declares an action: its parameters as a struct, its description as a [`Spec`].
+macro_rules! action {
+    (
+        $(#[doc = $doc:literal])+
+        $name:ident = $word:literal, $reach:ident, on: $on:expr, needs_active: $needs:literal, global: $global:literal,
+        with { $( $(#[doc = $pdoc:literal])+ $param:ident : $ptype:ty, )* }
+        gives { $( $(#[doc = $odoc:literal])+ $out:ident : $otype:ty, )* }
+    ) => {
+        $(#[doc = $doc])+
+        #[derive(Clone, Debug, serde::Deserialize, Eq, PartialEq, serde::Serialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $( $(#[doc = $pdoc])+ pub $param: $ptype, )*
+        }
+
+        impl $name {
+            /// What the checker, the engine and the reference know about this action.
+            pub const SPEC: $crate::action::Spec = $crate::action::Spec {
+                name: $word,
+                about: concat!($($doc),+),
+                reach: $crate::action::Reach::$reach,
+                on: $on,
+                needs_active: $needs,
+                global: $global,
+                parameters: &[$($crate::action::Field {
+                    name: stringify!($param),
+                    kind: <$ptype as $crate::value::Parameter>::KIND,
+                    required: <$ptype as $crate::value::Parameter>::REQUIRED,
+                    about: concat!($($pdoc),+),
+                }),*],
+                outputs: &[$($crate::action::Field {
+                    name: stringify!($out),
+                    kind: <$otype as $crate::value::Parameter>::KIND,
+                    required: true,
+                    about: concat!($($odoc),+),
+                }),*],
+            };
+        }
+    };
+}
+pub(crate) use action;
+
+macro_rules! actions {
+    ($($group:ident :: $name:ident,)+) => {
+        /// One step's work with its arguments filled in.
+        #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+        #[serde(tag = "do", content = "with", rename_all = "kebab-case")]
+        pub enum Action {
+            $(
+                #[doc = concat!("See [`", stringify!($group), "::", stringify!($name), "`].")]
+                $name($group::$name),
+            )+
+        }
+
+        impl Action {
+            /// The specifications of all actions, in the order of the reference.
+            pub const SPECS: &'static [Spec] = &[$($group::$name::SPEC,)+];
+
+            /// The specification of this action.
+            pub fn spec(&self) -> &'static Spec {
+                match self { $(Action::$name(_) => const { &$group::$name::SPEC },)+ }
+            }
+
+            /// What it would do to `on`, how a person would do it, and what it needs.
+            pub fn describe(&self, on: &On<'_>) -> Description {
+                match self { $(Action::$name(action) => action.describe(on),)+ }
+            }
+
+            /// Builds the action called `name` out of resolved arguments.
+            pub fn build(name: &str, with: Value) -> Result<Action, BadAction> {
+                let built = match name {
+                    $(word if word == $group::$name::SPEC.name => serde_json::from_value(with).map(Action::$name),)+
+                    _ => return Err(BadAction::Unknown { name: name.to_owned() }),
+                };
+                built.map_err(|source| BadAction::Arguments { name: name.to_owned(), source })
+            }
+        }
+    };
+}
+
+actions! {
+    backup::SnapshotDatabase,
+    backup::CopySnapshot,
+    backup::MarkExpired,
+    backup::DeleteExpired,
+    check::CheckReadiness,
+    check::PredictLoss,
+    check::CheckObservers,
+    check::CheckReplication,
+    check::CheckActive,
+    check::WriteCanary,
+    check::Probe,
+    database::Fence,
+    database::SwitchoverDatabase,
+    database::FailoverDatabase,
+    database::FailoverInRegion,
+    traffic::ShiftTraffic,
+    traffic::WeighTraffic,
+    control::Approval,
+    control::Wait,
+    control::Gate,
+    control::OpenWindow,
+    control::CloseWindow,
+    control::Notify,
+    control::Rehearse,
+}
+
+/// Why arguments do not make an action.
+#[derive(Debug, thiserror::Error)]
+pub enum BadAction {
+    /// No action has this name.
+    #[error("no action is called `{name}`")]
+    Unknown {
+        /// The name.
+        name: String,
+    },
+    /// The arguments are not those of the action.
+    #[error("the arguments of `{name}` do not fit")]
+    Arguments {
+        /// The action.
+        name: String,
+        /// What does not fit.
+        source: serde_json::Error,
+    },
+}
+
+/// The specification of the action called `name`.
+pub fn spec(name: &str) -> Option<&'static Spec> {
+    Action::SPECS.iter().find(|spec| spec.name == name)
+}

@@ -1,0 +1,165 @@
+//! Actions that make, copy and expire recovery points.
+
+use jiff::Timestamp;
+
+use super::{ComponentKind, Description, On, Role, action};
+use crate::application::Component;
+
+action! {
+    /// Takes a cluster snapshot of a database.
+    SnapshotDatabase = "snapshot-database", Named, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    with {
+        /// The side whose cluster is read.
+        at: Role,
+        /// The schema version that the application runs, kept as a tag.
+        schema_version: Option<String>,
+    }
+    gives {
+        /// The ARN of the snapshot.
+        snapshot: String,
+        /// The instant that the data is from, read from the provider.
+        data_time: Timestamp,
+    }
+}
+
+impl SnapshotDatabase {
+    pub(super) fn describe(&self, on: &On<'_>) -> Description {
+        let region = on.region(self.at);
+        let cluster = cluster(on, region);
+        Description {
+            effect: vec![format!(
+                "rds {region}: CreateDBClusterSnapshot {} of {cluster}",
+                on.token
+            )],
+            by_hand: vec![format!(
+                "aws rds create-db-cluster-snapshot --region {region} --db-cluster-identifier {cluster} \
+                 --db-cluster-snapshot-identifier {}",
+                on.token
+            )],
+            permissions: vec![
+                "rds:CreateDBClusterSnapshot".to_owned(),
+                "rds:AddTagsToResource".to_owned(),
+                "rds:DescribeDBClusterSnapshots".to_owned(),
+                "rds:DescribeDBClusters".to_owned(),
+            ],
+        }
+    }
+}
+
+action! {
+    /// Copies a cluster snapshot to another region under that region's key.
+    CopySnapshot = "copy-snapshot", Named, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    with {
+        /// The ARN of the snapshot to copy.
+        snapshot: String,
+        /// The instant that the data is from; the copy's own time differs (facts §2).
+        data_time: Timestamp,
+        /// The side that receives the copy.
+        to: Role,
+    }
+    gives {
+        /// The ARN of the copy.
+        snapshot: String,
+        /// The instant that the data is from.
+        data_time: Timestamp,
+    }
+}
+
+impl CopySnapshot {
+    pub(super) fn describe(&self, on: &On<'_>) -> Description {
+        let region = on.region(self.to);
+        let key = database(on).and_then(|database| database.copy_keys.get(region.as_str()));
+        let key = key.map_or("the account's default key", String::as_str);
+        Description {
+            effect: vec![format!(
+                "rds {region}: CopyDBClusterSnapshot {} to {} under {key}",
+                self.snapshot, on.token
+            )],
+            by_hand: vec![format!(
+                "aws rds copy-db-cluster-snapshot --region {region} \
+                 --source-db-cluster-snapshot-identifier {} --target-db-cluster-snapshot-identifier {} \
+                 --kms-key-id {key}",
+                self.snapshot, on.token
+            )],
+            permissions: vec![
+                "rds:CopyDBClusterSnapshot".to_owned(),
+                "rds:AddTagsToResource".to_owned(),
+                "rds:DescribeDBClusterSnapshots".to_owned(),
+                "kms:CreateGrant".to_owned(),
+                "kms:DescribeKey".to_owned(),
+            ],
+        }
+    }
+}
+
+action! {
+    /// Marks the recovery points that the policy lets go. Nothing is deleted before 24 hours have passed.
+    MarkExpired = "mark-expired", Reads, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    with {
+        /// The side whose points are judged.
+        at: Role,
+    }
+    gives {
+        /// How many were marked in this run.
+        marked: u32,
+        /// How many are kept.
+        kept: u32,
+    }
+}
+
+impl MarkExpired {
+    pub(super) fn describe(&self, on: &On<'_>) -> Description {
+        Description {
+            effect: vec![format!("catalogue: mark expired points in {}", on.region(self.at))],
+            permissions: vec!["rds:DescribeDBClusterSnapshots".to_owned()],
+            ..Description::default()
+        }
+    }
+}
+
+action! {
+    /// Deletes the points that were marked at least 24 hours ago and may still go, up to a cap.
+    DeleteExpired = "delete-expired", Once, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    with {
+        /// The side whose points are deleted.
+        at: Role,
+        /// The most that one run may delete.
+        cap: u32,
+    }
+    gives {
+        /// How many were deleted.
+        deleted: u32,
+        /// How many could not be, each with its cause in the run's notes.
+        undeletable: u32,
+    }
+}
+
+impl DeleteExpired {
+    pub(super) fn describe(&self, on: &On<'_>) -> Description {
+        let region = on.region(self.at);
+        Description {
+            effect: vec![format!("rds {region}: DeleteDBClusterSnapshot, {} at most", self.cap)],
+            by_hand: vec![format!(
+                "aws rds delete-db-cluster-snapshot --region {region} --db-cluster-snapshot-identifier ID"
+            )],
+            permissions: vec![
+                "rds:DeleteDBClusterSnapshot".to_owned(),
+                "rds:DescribeDBClusterSnapshots".to_owned(),
+                "rds:DescribeDBClusters".to_owned(),
+            ],
+        }
+    }
+}
+
+fn database<'a>(on: &On<'a>) -> Option<&'a crate::application::Database> {
+    match on.component {
+        Some(Component::Database(database)) => Some(database),
+        Some(Component::Bucket(_)) | None => None,
+    }
+}
+
+fn cluster<'a>(on: &On<'a>, region: &crate::name::Region) -> &'a str {
+    database(on)
+        .and_then(|database| database.clusters.get(region.as_str()))
+        .map_or("(no cluster)", String::as_str)
+}

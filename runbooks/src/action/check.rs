@@ -1,0 +1,202 @@
+//! Actions that look and do not touch, and the canary that proves a path.
+
+use super::{ComponentKind, Description, On, Role, action};
+use crate::{
+    application::Component,
+    value::{Loss, Span},
+};
+
+action! {
+    /// Checks that a planned switchover of a database is possible now.
+    CheckReadiness = "check-readiness", Reads, on: Some(ComponentKind::Databases), needs_active: true, global: false,
+    with {
+        /// The replication lag that is still good enough.
+        lag_max: Span,
+    }
+    gives {
+        /// Replication lag, or `unknown`.
+        data_loss: Loss,
+        /// The path that is open: `switchover`, `failover` or `detach`.
+        path: String,
+    }
+}
+
+impl CheckReadiness {
+    pub(super) fn describe(&self, on: &On<'_>) -> Description {
+        let active = on.active;
+        Description {
+            effect: vec![format!(
+                "rds {active}: DescribeGlobalClusters, DescribeDBClusters (reads)"
+            )],
+            by_hand: vec![format!("aws rds describe-global-clusters --region {active}")],
+            permissions: READ_DATABASE.iter().map(|&name| name.to_owned()).collect(),
+        }
+    }
+}
+
+action! {
+    /// Predicts what a failover with data loss would lose, from the last sample seen at the standby.
+    PredictLoss = "predict-loss", Reads, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    with {}
+    gives {
+        /// An upper bound: the age of the last sample plus its lag, or `unknown`.
+        data_loss: Loss,
+        /// The sample, its age and the assumption, in a sentence.
+        predicted_by: String,
+        /// The path that is open: `switchover`, `failover` or `detach`.
+        path: String,
+    }
+}
+
+impl PredictLoss {
+    pub(super) fn describe(&self, on: &On<'_>) -> Description {
+        let standby = on.standby;
+        Description {
+            effect: vec![format!(
+                "cloudwatch and rds {standby}: last lag sample, standby's state (reads)"
+            )],
+            by_hand: vec![format!("aws rds describe-global-clusters --region {standby}")],
+            permissions: READ_DATABASE.iter().map(|&name| name.to_owned()).collect(),
+        }
+    }
+}
+
+action! {
+    /// Asks the application's observers whether the active region is lost.
+    CheckObservers = "check-observers", Reads, on: None, needs_active: false, global: false,
+    with {
+        /// How many failure domains must agree.
+        quorum: u32,
+        /// For how long the loss must have stood.
+        window: Span,
+    }
+    gives {
+        /// `lost`, `healthy`, `disagree` or `unknown`.
+        verdict: String,
+        /// What was seen, in a sentence per observer.
+        seen: String,
+    }
+}
+
+impl CheckObservers {
+    pub(super) fn describe(&self, on: &On<'_>) -> Description {
+        Description {
+            effect: vec![format!(
+                "http: ask {} observers about {} (reads)",
+                on.application.observers.len(),
+                on.active,
+            )],
+            ..Description::default()
+        }
+    }
+}
+
+action! {
+    /// Measures how far replication of a database is behind.
+    CheckReplication = "check-replication", Reads, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    with {
+        /// Fails when the lag is over this or unknown.
+        lag_max: Span,
+    }
+    gives {
+        /// Replication lag, or `unknown`.
+        lag: Loss,
+    }
+}
+
+impl CheckReplication {
+    pub(super) fn describe(&self, on: &On<'_>) -> Description {
+        Description {
+            effect: vec![format!("rds and cloudwatch {}: replication lag (reads)", on.standby)],
+            by_hand: vec![format!("aws rds describe-global-clusters --region {}", on.standby)],
+            permissions: READ_DATABASE.iter().map(|&name| name.to_owned()).collect(),
+        }
+    }
+}
+
+action! {
+    /// Checks that a side writes, answers and is what the zone's own name servers say.
+    CheckActive = "check-active", Reads, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    with {
+        /// The side that should serve.
+        at: Role,
+    }
+    gives {
+        /// The region of the writer.
+        writer: String,
+        /// What the name servers answered.
+        answers: String,
+    }
+}
+
+impl CheckActive {
+    pub(super) fn describe(&self, on: &On<'_>) -> Description {
+        let region = on.region(self.at);
+        Description {
+            effect: vec![format!("rds {region}, dns, http: writer, answers and probe (reads)")],
+            by_hand: vec![format!("aws rds describe-global-clusters --region {region}")],
+            permissions: READ_DATABASE.iter().map(|&name| name.to_owned()).collect(),
+        }
+    }
+}
+
+action! {
+    /// Writes a small object into a bucket and waits until its replica arrives.
+    WriteCanary = "write-canary", Named, on: Some(ComponentKind::Buckets), needs_active: true, global: false,
+    with {
+        /// The side that is written; the replica is looked for at the other one.
+        at: Role,
+    }
+    gives {
+        /// How long the replica took to arrive.
+        arrived_after: Span,
+    }
+}
+
+impl WriteCanary {
+    pub(super) fn describe(&self, on: &On<'_>) -> Description {
+        let bucket = match on.component {
+            Some(Component::Bucket(bucket)) => bucket
+                .buckets
+                .get(on.region(self.at).as_str())
+                .map_or("(no bucket)", String::as_str),
+            Some(Component::Database(_)) | None => "(no bucket)",
+        };
+        Description {
+            effect: vec![format!("s3 {}: PutObject {bucket}/…/{}", on.region(self.at), on.token)],
+            by_hand: vec![format!(
+                "aws s3api put-object --bucket {bucket} --key PREFIX/{}",
+                on.token
+            )],
+            permissions: vec!["s3:PutObject".to_owned(), "s3:GetObject".to_owned()],
+        }
+    }
+}
+
+action! {
+    /// Asks a side over HTTP whether it serves.
+    Probe = "probe", Reads, on: None, needs_active: false, global: false,
+    with {
+        /// The side that is asked.
+        at: Role,
+    }
+    gives {
+        /// The HTTP status that came back.
+        status: u32,
+    }
+}
+
+impl Probe {
+    pub(super) fn describe(&self, on: &On<'_>) -> Description {
+        let region = on.region(self.at);
+        let url = on.application.probes.get(region.as_str()).map_or("(no probe)", String::as_str);
+        Description {
+            effect: vec![format!("http: GET {url}")],
+            by_hand: vec![format!("curl -fsS {url}")],
+            ..Description::default()
+        }
+    }
+}
+
+const READ_DATABASE: &[&str] =
+    &["rds:DescribeGlobalClusters", "rds:DescribeDBClusters", "cloudwatch:GetMetricData"];

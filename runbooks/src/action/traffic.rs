@@ -1,0 +1,80 @@
+//! Actions that decide where users go.
+
+use super::{Description, On, Role, action};
+use crate::value::Span;
+
+action! {
+    /// Sends all users to a side in one step, by the marker object that the primary record's inverted health check reads.
+    ShiftTraffic = "shift-traffic", SetLike, on: None, needs_active: false, global: false,
+    with {
+        /// The side that receives the users.
+        to: Role,
+    }
+    gives {
+        /// What the zone's own name servers answer now.
+        answers: String,
+        /// How long it took until they did.
+        took: Span,
+    }
+}
+
+impl ShiftTraffic {
+    pub(super) fn describe(&self, on: &On<'_>) -> Description {
+        let Some(traffic) = &on.application.traffic else {
+            return Description {
+                effect: vec!["no traffic is declared".to_owned()],
+                ..Description::default()
+            };
+        };
+        let marker = &traffic.marker;
+        let to_primary = on.region(self.to) == &traffic.primary;
+        let (call, command, permission) = if to_primary {
+            ("DeleteObject", "delete-object", "s3:DeleteObject")
+        } else {
+            ("PutObject", "put-object", "s3:PutObject")
+        };
+        Description {
+            effect: vec![format!("s3 {}: {call} {}/{}", marker.region, marker.bucket, marker.key)],
+            by_hand: vec![format!(
+                "aws s3api {command} --region {} --bucket {} --key {}",
+                marker.region, marker.bucket, marker.key
+            )],
+            permissions: vec![permission.to_owned(), "s3:GetObject".to_owned()],
+        }
+    }
+}
+
+action! {
+    /// Sets the weights of the records of an application that may be written in both regions, or of a blue-green pair.
+    WeighTraffic = "weigh-traffic", SetLike, on: None, needs_active: false, global: true,
+    with {
+        /// The side whose weight is given.
+        at: Role,
+        /// Its share in percent; the other side receives the rest.
+        percent: u32,
+    }
+    gives {
+        /// How long it took until the name servers agreed.
+        took: Span,
+    }
+}
+
+impl WeighTraffic {
+    pub(super) fn describe(&self, on: &On<'_>) -> Description {
+        let zone = on.application.traffic.as_ref().map_or("(no zone)", |traffic| &traffic.zone);
+        Description {
+            effect: vec![format!(
+                "route53: ChangeResourceRecordSets in {zone}: {} gets {} %",
+                on.region(self.at),
+                self.percent
+            )],
+            by_hand: vec![format!(
+                "aws route53 change-resource-record-sets --hosted-zone-id {zone} --change-batch file://weights.json"
+            )],
+            permissions: vec![
+                "route53:ChangeResourceRecordSets".to_owned(),
+                "route53:ListResourceRecordSets".to_owned(),
+            ],
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! A checked runbook bound to an application and its inputs, frozen byte for byte into the run.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    action::{self, Action, BadAction, Outputs, Spec},
+    application::{Application, Component},
+    name::{ComponentName, Region, RunbookName, StepId},
+    request::{Manner, Mode},
+    value::{Loss, Span, words},
+};
+
+/// The most steps that a plan may have, after `each:` was expanded.
+pub const STEPS_MAX: usize = 256;
+
+/// What a run carries out. Its hash is over the exact bytes in the run's first event.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// The runbook it was made from.
+    pub runbook: RunbookName,
+    /// The runbook's title.
+    pub title: String,
+    /// How real the run is.
+    pub mode: Mode,
+    /// Whether it takes the application's one lock.
+    pub exclusive: bool,
+    /// The runbook that leads back.
+    pub way_back: Option<RunbookName>,
+    /// The recovery time that the run should keep.
+    pub rto: Option<Span>,
+    /// The inputs, with defaults filled in.
+    pub inputs: BTreeMap<String, Value>,
+    /// The application and the regions behind its roles.
+    pub binding: Option<Binding>,
+    /// The steps, then `undo`, then `finally`, each with its part.
+    pub steps: Vec<Step>,
+}
+
+/// An application with its roles bound to regions.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Binding {
+    /// The application as its file declared it.
+    pub application: Application,
+    /// The region behind the role `active`.
+    pub active: Region,
+    /// The region behind the role `standby`.
+    pub standby: Region,
+}
+
+words! {
+    /// The part of a runbook that a step stands in.
+    Part {
+        /// The work itself.
+        Steps = "steps",
+        /// Runs when the run failed or was abandoned, after a person confirmed.
+        Undo = "undo",
+        /// Always runs.
+        Finally = "finally",
+    }
+}
+
+words! {
+    /// What a failed step does to its run.
+    OnFailure {
+        /// The run pauses and asks.
+        Pause = "pause",
+        /// The run goes on and ends with an exception.
+        Continue = "continue",
+        /// The run fails.
+        Fail = "fail",
+    }
+}
+
+words! {
+    /// What a step can cost. Shown wherever the step is.
+    Danger {
+        /// Committed data may be lost.
+        DataLoss = "data-loss",
+        /// Users are moved.
+        Traffic = "traffic",
+        /// Something is deleted for good.
+        Deletion = "deletion",
+    }
+}
+
+/// One step of a plan.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Its id, unique in the plan.
+    pub id: StepId,
+    /// What it is for, as an operator would say it.
+    pub title: String,
+    /// The part it stands in.
+    pub part: Part,
+    /// The steps that must have ended well before it starts.
+    pub needs: Vec<StepId>,
+    /// The component it works on.
+    pub component: Option<ComponentName>,
+    /// What it does.
+    pub task: Task,
+    /// What it does instead when the run is forced.
+    pub forced: Option<Task>,
+    /// How long one attempt may take.
+    pub limit: Span,
+    /// How long it is expected to take; counts against the recovery time.
+    pub budget: Option<Span>,
+    /// How many attempts it has.
+    pub attempts: u32,
+    /// What its failure does.
+    pub on_failure: OnFailure,
+    /// It may call the side being left; nothing waits for such a call.
+    pub best_effort: bool,
+    /// What can be seen when it is done.
+    pub expect: Option<String>,
+    /// What it can cost.
+    pub danger: Option<Danger>,
+}
+
+/// An action with arguments that may still refer to inputs and outputs.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// The action's name.
+    #[serde(rename = "do")]
+    pub action: String,
+    /// Its arguments.
+    #[serde(default)]
+    pub with: BTreeMap<String, Arg>,
+}
+
+/// A literal, or a reference. References only: no expressions.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arg {
+    /// A value that stood in the file.
+    Literal(Value),
+    /// An input of the runbook.
+    Input(String),
+    /// An output of an earlier step.
+    Output {
+        /// The step.
+        step: StepId,
+        /// The output's name.
+        name: String,
+    },
+    /// The largest of the losses that several steps gave: what a step outside `each:` sees of one
+    /// inside. One `unknown`, or one step that gave nothing, makes it `unknown`.
+    Worst {
+        /// The steps that one `each:` step became.
+        steps: Vec<StepId>,
+        /// The output's name; its kind is a loss.
+        name: String,
+    },
+}
+
+/// Why a task's arguments could not be filled in.
+#[derive(Debug, thiserror::Error)]
+pub enum Unresolved {
+    /// The input has no value.
+    #[error("input `{name}` has no value")]
+    Input {
+        /// The input.
+        name: String,
+    },
+    /// The step gave no such output, because it was skipped or previewed.
+    #[error("step `{step}` gave no output `{name}`")]
+    Output {
+        /// The step.
+        step: StepId,
+        /// The output.
+        name: String,
+    },
+    /// The values do not make the action.
+    #[error(transparent)]
+    Action(#[from] BadAction),
+}
+
+impl Step {
+    /// The task of this step in a manner.
+    pub fn task(&self, manner: Manner) -> &Task {
+        match (manner, &self.forced) {
+            (Manner::Forced, Some(forced)) => forced,
+            (Manner::Forced, None) | (Manner::Graceful, _) => &self.task,
+        }
+    }
+}
+
+impl Task {
+    /// The specification of its action. Plans are checked before they are frozen, so only a plan of
+    /// a newer program lacks one.
+    pub fn spec(&self) -> Option<&'static Spec> {
+        action::spec(&self.action)
+    }
+
+    /// Fills in the arguments. An optional parameter whose reference gives nothing is left out.
+    pub fn resolve<'a>(
+        &self,
+        inputs: &BTreeMap<String, Value>,
+        outputs: impl Fn(&StepId) -> Option<&'a Outputs>,
+    ) -> Result<Action, Unresolved> {
+        let mut with = serde_json::Map::new();
+        for (name, arg) in &self.with {
+            let value = match arg {
+                Arg::Literal(value) => Ok(value.clone()),
+                Arg::Input(input) => inputs
+                    .get(input)
+                    .cloned()
+                    .ok_or_else(|| Unresolved::Input { name: input.clone() }),
+                Arg::Output { step, name } => outputs(step)
+                    .and_then(|outputs| outputs.get(name))
+                    .cloned()
+                    .ok_or_else(|| Unresolved::Output { step: step.clone(), name: name.clone() }),
+                Arg::Worst { steps, name } => {
+                    let losses = steps.iter().map(|step| outputs(step)?.get(name)?.as_str());
+                    Ok(Value::String(worst(losses).to_string()))
+                }
+            };
+            match value {
+                Ok(value) => {
+                    with.insert(name.clone(), value);
+                }
+                Err(missing) if self.requires(name) => return Err(missing),
+                Err(_) => {}
+            }
+        }
+        Ok(Action::build(&self.action, Value::Object(with))?)
+    }
+
+    fn requires(&self, name: &str) -> bool {
+        self.spec().is_none_or(|spec| {
+            spec.parameters.iter().any(|field| field.name == name && field.required)
+        })
+    }
+}
+
+impl Plan {
+    /// The bytes that are journalled, and their hash.
+    pub fn freeze(&self) -> Result<Frozen, serde_json::Error> {
+        let text = serde_json::to_string(self)?;
+        let hash = hash(&text);
+        Ok(Frozen { text, hash })
+    }
+
+    /// The component called `name` in the bound application.
+    pub fn component(&self, name: &ComponentName) -> Option<Component> {
+        let application = &self.binding.as_ref()?.application;
+        let databases = application.databases.iter().find(|database| database.name == *name);
+        let buckets = || application.buckets.iter().find(|bucket| bucket.name == *name);
+        databases
+            .cloned()
+            .map(Component::Database)
+            .or_else(|| buckets().cloned().map(Component::Bucket))
+    }
+
+    /// The step called `id`.
+    pub fn step(&self, id: &StepId) -> Option<&Step> {
+        self.steps.iter().find(|step| step.id == *id)
+    }
+}
+
+fn worst<'a>(losses: impl Iterator<Item = Option<&'a str>>) -> Loss {
+    let mut worst = Loss::AtMost(Span::default());
+    for loss in losses {
+        let loss = loss.and_then(|text| text.parse().ok()).unwrap_or(Loss::Unknown);
+        worst = match (worst, loss) {
+            (Loss::AtMost(one), Loss::AtMost(other)) => Loss::AtMost(one.max(other)),
+            (Loss::Unknown, _) | (_, Loss::Unknown) => Loss::Unknown,
+        };
+    }
+    worst
+}
+
+/// A plan as it is journalled.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Frozen {
+    /// The plan as JSON, byte for byte.
+    pub text: String,
+    /// SHA-256 of the text, in hexadecimal. Approvals are bound to it.
+    pub hash: String,
+}
+
+impl Frozen {
+    /// Reads the plan back, and refuses one whose bytes are not those that were hashed.
+    pub fn thaw(&self) -> Result<Plan, Thaw> {
+        if hash(&self.text) != self.hash {
+            return Err(Thaw::Hash);
+        }
+        serde_json::from_str(&self.text).map_err(Thaw::Parse)
+    }
+}
+
+/// Why a frozen plan cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Thaw {
+    /// The bytes are not those that were hashed.
+    #[error("the plan's bytes do not match its hash")]
+    Hash,
+    /// A newer program wrote it, or it is damaged.
+    #[error("the plan cannot be read")]
+    Parse(#[source] serde_json::Error),
+}
+
+fn hash(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
