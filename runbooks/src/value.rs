@@ -280,7 +280,18 @@ impl<T: Parameter> Parameter for Option<T> {
     const REQUIRED: bool = false;
 }
 
+/// An enum made by [`words!`].
+pub trait Word {
+    /// Every word.
+    const LIST: &'static [&'static str];
+}
+
+impl<T: Word> Parameter for Vec<T> {
+    const KIND: Kind = Kind::Words(T::LIST);
+}
+
 /// Makes an enum of words: its spelling in YAML and JSON, its list for the checker.
+#[macro_export]
 macro_rules! words {
     ($(#[doc = $doc:literal])+ $name:ident { $($(#[doc = $vdoc:literal])+ $variant:ident = $word:literal,)+ }) => {
         $(#[doc = $doc])+
@@ -320,12 +331,12 @@ macro_rules! words {
             const KIND: $crate::value::Kind = $crate::value::Kind::Word($name::WORDS);
         }
 
-        impl $crate::value::Parameter for Vec<$name> {
-            const KIND: $crate::value::Kind = $crate::value::Kind::Words($name::WORDS);
+        impl $crate::value::Word for $name {
+            const LIST: &'static [&'static str] = $name::WORDS;
         }
     };
 }
-pub(crate) use words;
+pub use words;
 
 #[cfg(test)]
 mod tests {

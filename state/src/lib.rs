@@ -1,1 +1,16 @@
-//! Placeholder.
+//! What is remembered, and what follows from it.
+//!
+//! Nothing here does I/O except `journal`, and nothing here reads a clock.
+
+pub mod admit;
+pub mod approval;
+pub mod call;
+pub mod catalog;
+pub mod command;
+pub mod decide;
+pub mod engine;
+pub mod event;
+pub mod journal;
+pub mod progress;
+pub mod run;
+pub mod step;

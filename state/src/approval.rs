@@ -1,0 +1,70 @@
+//! How many approvals a step needs, whose count, and which risks they must accept.
+
+use muster_runbooks::{
+    action::control::{Approval, Risk},
+    plan::Step,
+    value::Loss,
+};
+
+use crate::run::{Approved, Run};
+
+/// What the approvals of a step amount to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Tally {
+    /// It may go on.
+    Enough {
+        /// Who, separated by commas.
+        approved_by: String,
+    },
+    /// It may not yet.
+    Missing {
+        /// How many are there and how many are needed, for people.
+        said: String,
+    },
+}
+
+/// The risks that every approver of this step must tick.
+pub fn risks(approval: &Approval) -> Vec<Risk> {
+    let mut risks = Vec::new();
+    let over = match (approval.data_loss, approval.data_loss_max) {
+        (Some(loss), Some(max)) => !loss.within(max),
+        (Some(Loss::Unknown), None) => true,
+        (Some(Loss::AtMost(_)), None) | (None, _) => false,
+    };
+    if over {
+        risks.push(Risk::DataLossOverMax);
+    }
+    if approval.observers.as_deref().is_some_and(|verdict| verdict != "lost") {
+        risks.push(Risk::ObserversDisagree);
+    }
+    risks
+}
+
+/// How many different people must approve: one more when data loss is over the limit or unknown
+/// (design §9).
+pub fn needed(approval: &Approval) -> usize {
+    let more = risks(approval).contains(&Risk::DataLossOverMax);
+    approval.approvals.max(1) as usize + usize::from(more)
+}
+
+/// Counts. A requester's approval never counts, nor one that did not tick what must be ticked.
+pub fn tally(run: &Run, step: &Step, approval: &Approval) -> Tally {
+    let risks = risks(approval);
+    let counts = |approved: &&Approved| {
+        !run.requesters.contains(&approved.by)
+            && risks.iter().all(|risk| approved.accepts.contains(risk))
+    };
+    let who: Vec<&str> = run
+        .approvers(&step.id)
+        .into_iter()
+        .filter(counts)
+        .map(|approved| approved.by.as_str())
+        .collect();
+    let needed = needed(approval);
+    if who.len() >= needed {
+        return Tally::Enough { approved_by: who.join(", ") };
+    }
+    Tally::Missing {
+        said: format!("{} of {needed} approvals by role {}", who.len(), approval.role),
+    }
+}

@@ -1,0 +1,277 @@
+//! From what is known to what is next. Pure: same run, same time, same answer.
+
+use jiff::{SignedDuration, Timestamp};
+use muster_runbooks::{
+    action::{Action, Reach, control::Risk},
+    name::StepId,
+    plan::{Part, Step, Unresolved},
+    request::Mode,
+};
+use serde_json::json;
+
+use crate::{
+    approval,
+    event::{ApplicationEvent, Entry, RunEvent},
+    run::Run,
+    step::{Attempt, Change, Fault, StepState},
+};
+
+/// How long a risk that an attempt met may wait for somebody to accept it, beyond the deadline.
+pub const HELD_FOR: SignedDuration = SignedDuration::from_mins(10);
+
+/// What is due for a run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// Write this down. Nothing outside changes.
+    Record(Entry),
+    /// Look how far the attempt of the step at this place has come. A begin follows only from what
+    /// was seen.
+    Observe {
+        /// The step's place in the plan.
+        place: usize,
+        /// Whether the attempt is judged by this look.
+        last: bool,
+    },
+    /// Nothing changes before then unless somebody speaks.
+    WakeAt(Timestamp),
+}
+
+/// Lists everything that is due. A fresh run and a run reopened after a crash take the same path
+/// through here; there is no separate recovery code. `off` is the global off switch.
+pub fn decide(run: &Run, now: Timestamp, off: bool) -> Vec<Next> {
+    if run.ended.is_some() {
+        return Vec::new();
+    }
+    let part = run.part();
+    let held_back = off
+        || (run.is_paused() && part == Part::Steps)
+        || (run.awaits_undo() && part == Part::Undo);
+    let mut due = Vec::new();
+    for (place, (step, state)) in run.steps().enumerate() {
+        let may_start =
+            step.part == part && !held_back && !gives_up(run, step) && run.is_ready(step);
+        match state {
+            StepState::Pending { .. } | StepState::Superseded { .. } if may_start => {
+                due.push(start(run, step, state, now));
+            }
+            StepState::BackingOff { retry_at, .. } if may_start && *retry_at <= now => {
+                due.push(start(run, step, state, now));
+            }
+            StepState::BackingOff { retry_at, .. } if step.part == part => {
+                due.push(Next::WakeAt(*retry_at))
+            }
+            StepState::Running(attempt) => open(run, place, step, attempt, now, &mut due),
+            StepState::Held { attempt, risk, outputs } => {
+                if run.accepted(*risk).is_some() {
+                    let change =
+                        Change::Succeeded { attempt: attempt.number, outputs: outputs.clone() };
+                    due.push(record(run, &step.id, change));
+                } else if gives_up(run, step) || attempt.deadline + HELD_FOR <= now {
+                    let seen = format!("nobody accepted the risk `{risk}`");
+                    due.push(fail(run, step, attempt.number, Fault::TimedOut { seen }));
+                } else {
+                    due.push(Next::WakeAt(attempt.deadline + HELD_FOR));
+                }
+            }
+            StepState::Pending { .. }
+            | StepState::Superseded { .. }
+            | StepState::BackingOff { .. }
+            | StepState::Succeeded { .. }
+            | StepState::Failed { .. }
+            | StepState::Skipped { .. }
+            | StepState::DoneByHand { .. }
+            | StepState::Previewed { .. } => {}
+        }
+    }
+    if due.is_empty() && part == Part::Finally && finally_is_over(run) {
+        due.push(Next::Record(Entry::run(&run.id, RunEvent::Ended { outcome: run.outcome() })));
+    }
+    due
+}
+
+/// Whether a step of the main part is left alone because the run is on its way out.
+fn gives_up(run: &Run, step: &Step) -> bool {
+    step.part == Part::Steps && (run.failing || run.abandoned.is_some())
+}
+
+fn finally_is_over(run: &Run) -> bool {
+    run.steps().all(|(step, state)| step.part != Part::Finally || state.is_over())
+}
+
+fn record(run: &Run, step: &StepId, change: Change) -> Next {
+    Next::Record(Entry::run(&run.id, RunEvent::Step { step: step.clone(), change }))
+}
+
+fn fail(run: &Run, step: &Step, attempt: u32, fault: Fault) -> Next {
+    record(run, &step.id, Change::Failed { attempt, fault })
+}
+
+/// Promises the next attempt, or says why there is none.
+fn start(run: &Run, step: &Step, state: &StepState, now: Timestamp) -> Next {
+    let task = step.task(run.manner);
+    let resolved = task.resolve(&run.plan.inputs, |id| run.outputs(id));
+    if run.plan.mode != Mode::Live && task.spec().is_none_or(|spec| spec.reach != Reach::Reads) {
+        return record(run, &step.id, Change::Previewed { effect: effect(run, step, resolved) });
+    }
+    match resolved {
+        Ok(action) => record(
+            run,
+            &step.id,
+            Change::Started {
+                attempt: state.attempts() + 1,
+                manner: run.manner,
+                deadline: now + step.limit.duration(),
+                action: Box::new(action),
+            },
+        ),
+        // What never happened needs no undoing and leaves nothing to clean up (I13).
+        Err(Unresolved::Output { step: missing, .. }) if step.part != Part::Steps => {
+            let reason = format!("`{missing}` gave nothing to work on");
+            record(run, &step.id, Change::Skipped { by: "muster".to_owned(), reason })
+        }
+        Err(why) => {
+            fail(run, step, state.attempts(), Fault::NoArguments { reason: why.to_string() })
+        }
+    }
+}
+
+/// What preview says about a step.
+fn effect(run: &Run, step: &Step, resolved: Result<Action, Unresolved>) -> Vec<String> {
+    let token =
+        muster_runbooks::name::Token::new(&run.id, &step.id, 1, run.plan.mode == Mode::Drill);
+    match (resolved, &run.plan.binding) {
+        (Ok(action), Some(binding)) => {
+            let component = step.component.as_ref().and_then(|name| run.plan.component(name));
+            let on = muster_runbooks::action::On {
+                application: &binding.application,
+                active: &binding.active,
+                standby: &binding.standby,
+                component: component.as_ref(),
+                token: token.as_str(),
+            };
+            action.describe(&on).effect
+        }
+        (Ok(action), None) => vec![action.spec().about.trim().to_owned()],
+        (Err(why), _) => vec![format!("depends on what is not known before the run: {why}")],
+    }
+}
+
+/// What is due for an open attempt.
+fn open(
+    run: &Run,
+    place: usize,
+    step: &Step,
+    attempt: &Attempt,
+    now: Timestamp,
+    due: &mut Vec<Next>,
+) {
+    let succeed =
+        |outputs| record(run, &step.id, Change::Succeeded { attempt: attempt.number, outputs });
+    let given_up = gives_up(run, step);
+    let timed_out = given_up || attempt.deadline <= now;
+    let seen = match &attempt.action {
+        Action::Approval(approval) => match approval::tally(run, step, approval) {
+            approval::Tally::Enough { approved_by } => {
+                return due.push(succeed([("approved_by".to_owned(), json!(approved_by))].into()));
+            }
+            approval::Tally::Missing { said } => said,
+        },
+        Action::Wait(wait) => {
+            let until = match (wait.until, wait.duration) {
+                (Some(until), _) => {
+                    until - wait.before.map_or(SignedDuration::ZERO, |before| before.duration())
+                }
+                (None, Some(duration)) => attempt.started_at + duration.duration(),
+                (None, None) => attempt.started_at,
+            };
+            if until <= now && !given_up {
+                return due.push(succeed([("ended_at".to_owned(), json!(now))].into()));
+            }
+            if !timed_out {
+                due.push(Next::WakeAt(until));
+            }
+            format!("waits until {until}")
+        }
+        Action::Gate(gate) => format!("nobody said go on: {}", gate.asks),
+        Action::OpenWindow(window) if !given_up => {
+            return open_window(run, step, attempt, window, now, due);
+        }
+        Action::OpenWindow(_) => "the window was not opened".to_owned(),
+        Action::CloseWindow(_) => {
+            if let Some(name) = run.application() {
+                let closed = ApplicationEvent::WindowClosed { run: run.id.clone() };
+                due.push(Next::Record(Entry::application(name, closed)));
+            }
+            return due.push(succeed([("closed_at".to_owned(), json!(now))].into()));
+        }
+        Action::SnapshotDatabase(_)
+        | Action::CopySnapshot(_)
+        | Action::MarkExpired(_)
+        | Action::DeleteExpired(_)
+        | Action::CheckReadiness(_)
+        | Action::PredictLoss(_)
+        | Action::CheckObservers(_)
+        | Action::CheckReplication(_)
+        | Action::CheckActive(_)
+        | Action::WriteCanary(_)
+        | Action::Probe(_)
+        | Action::Fence(_)
+        | Action::SwitchoverDatabase(_)
+        | Action::FailoverDatabase(_)
+        | Action::FailoverInRegion(_)
+        | Action::ShiftTraffic(_)
+        | Action::WeighTraffic(_)
+        | Action::Notify(_)
+        | Action::Rehearse(_) => {
+            return due.push(Next::Observe { place, last: timed_out });
+        }
+    };
+    if timed_out {
+        due.push(fail(run, step, attempt.number, Fault::TimedOut { seen }));
+    } else {
+        due.push(Next::WakeAt(attempt.deadline));
+    }
+}
+
+/// Opens the window, or says which guard forbids it.
+fn open_window(
+    run: &Run,
+    step: &Step,
+    attempt: &Attempt,
+    window: &muster_runbooks::action::control::OpenWindow,
+    now: Timestamp,
+    due: &mut Vec<Next>,
+) {
+    let closes_at = window.starts_at + window.open_for.duration();
+    let ahead = window.starts_at.duration_since(window.notice_sent_at);
+    let refusal = if ahead < window.notice.duration() {
+        Some(format!(
+            "the notice went out at {}, less than {} before {}",
+            window.notice_sent_at, window.notice, window.starts_at
+        ))
+    } else if now >= closes_at {
+        Some(format!("the window ended at {closes_at}"))
+    } else {
+        None
+    };
+    if let Some(reason) = refusal {
+        return due.push(fail(run, step, attempt.number, Fault::Guard { reason }));
+    }
+    if now < window.starts_at {
+        return due.push(Next::WakeAt(window.starts_at));
+    }
+    if let Some(name) = run.application() {
+        let opened = ApplicationEvent::WindowOpened { run: run.id.clone(), closes_at };
+        due.push(Next::Record(Entry::application(name, opened)));
+    }
+    let outputs =
+        [("opened_at".to_owned(), json!(now)), ("closes_at".to_owned(), json!(closes_at))].into();
+    due.push(record(run, &step.id, Change::Succeeded { attempt: attempt.number, outputs }));
+}
+
+/// The risk that an attempt's result carries and that somebody must accept, if any.
+pub fn risk_of(action: &Action, outputs: &muster_runbooks::action::Outputs) -> Option<Risk> {
+    let is_fence = matches!(action, Action::Fence(_));
+    let is_proven = outputs.get("verdict").and_then(|verdict| verdict.as_str()) == Some("proven");
+    (is_fence && !is_proven).then_some(Risk::UnprovenFence)
+}

@@ -1,0 +1,78 @@
+//! What is durable. Nothing outside this module knows how.
+
+use std::sync::RwLockReadGuard;
+
+use futures::channel::oneshot;
+use jiff::Timestamp;
+
+use crate::{
+    event::{Batch, Record, Stream},
+    progress::{EndedRun, Progress},
+};
+
+/// The end of a wait for the disk: the sequence number behind the batch, or why it is not there.
+pub type Receipt = oneshot::Receiver<Result<u64, AppendError>>;
+
+/// Why a batch is not on disk.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum AppendError {
+    /// A stream has another length than the batch expects, or somebody else holds a claim.
+    #[error("conflict on `{on}`")]
+    Conflict {
+        /// The stream or the key.
+        on: String,
+    },
+    /// The queue to the writer is full. Nothing was written; try again later, begin nothing.
+    #[error("the journal's queue is full")]
+    Full,
+    /// The disk refused. Nothing more will be acknowledged by this process.
+    #[error("the journal cannot be written: {because}")]
+    Broken {
+        /// What the disk said.
+        because: String,
+    },
+}
+
+/// Where facts are kept. One writer, any number of readers; readers see only what is durable.
+pub trait Journal: Send + Sync {
+    /// Queues a batch. It is durable when the receipt says so, and in the order of the calls.
+    fn append(&self, at: Timestamp, batch: Batch) -> Receipt;
+
+    /// What is known from durable commits.
+    fn progress(&self) -> RwLockReadGuard<'_, Progress>;
+
+    /// Up to `limit` records from sequence number `from` on, of one stream or of all.
+    fn read(
+        &self,
+        stream: Option<&Stream>,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<Record>, ReadError>;
+
+    /// Up to `limit` ended runs, newest first, that ended before the run `after`.
+    fn ended(&self, after: Option<&EndedRun>, limit: usize) -> Result<Vec<EndedRun>, ReadError>;
+}
+
+/// Why records cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// A record is damaged.
+    #[error("`{file}` is damaged at record {seq}: {because}")]
+    Damaged {
+        /// The file.
+        file: String,
+        /// The record.
+        seq: u64,
+        /// What is wrong with it.
+        because: String,
+    },
+    /// The disk refused.
+    #[error("`{file}` cannot be read")]
+    Io {
+        /// The file.
+        file: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}

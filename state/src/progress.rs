@@ -1,0 +1,417 @@
+//! Everything that is known, folded from commits. The read model of the API, the rows that sled
+//! keeps, and what the engine starts from are this one fold.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use muster_runbooks::{
+    name::{ApplicationName, Region, RunId, ScheduleId},
+    request::Request,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    catalog::{Finding, RecoveryPoint},
+    event::{
+        AccessEvent, ApplicationEvent, Commit, Entry, Event, NoticeEvent, RunEvent, ScheduleEvent,
+        Stream,
+    },
+    run::{Illegal, Run},
+};
+
+/// How long claims that age are kept (facts §9: 48 h at least).
+pub const CLAIMS_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// The most missed occurrences that are remembered per schedule; the journal keeps them all.
+pub const MISSED_KEPT: usize = 50;
+
+/// What is known of a claim.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Held {
+    /// The run or notice that holds it.
+    pub holder: RunId,
+    /// When it was taken.
+    pub at: Timestamp,
+}
+
+/// What is known of an application beyond its configuration.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct ApplicationState {
+    /// Where it was last seen to be served from, when, and by what.
+    pub active: Option<Active>,
+    /// Its recovery points by ARN.
+    pub points: BTreeMap<String, RecoveryPoint>,
+    /// What is wrong with it, by the finding's id, each with the time since when.
+    pub findings: BTreeMap<String, (Timestamp, Finding)>,
+    /// The open maintenance window: its run and when it closes.
+    pub window: Option<(RunId, Timestamp)>,
+}
+
+/// From where an application is served.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Active {
+    /// The region.
+    pub region: Region,
+    /// By what it was seen.
+    pub evidence: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What is known of a schedule beyond its configuration.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct ScheduleState {
+    /// The last occurrence that was started or recorded as missed.
+    pub last_due: Option<Timestamp>,
+    /// The last occurrence that became a run, and the run.
+    pub last_run: Option<(Timestamp, RunId)>,
+    /// The newest occurrences that did not run, each with its cause.
+    pub missed: Vec<(Timestamp, String)>,
+}
+
+/// A proposal that nobody has started.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Proposal {
+    /// What was asked for.
+    pub request: Request,
+    /// Until when it can be started.
+    pub expires_at: Timestamp,
+    /// Why it is no run.
+    pub because: String,
+}
+
+/// One line about a run that has ended. Its details are read from the log.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct EndedRun {
+    /// Its id.
+    pub id: RunId,
+    /// The runbook.
+    pub runbook: String,
+    /// The application.
+    pub application: Option<ApplicationName>,
+    /// Its last status.
+    pub status: crate::run::Status,
+    /// When it was admitted.
+    pub admitted_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// The sequence number of its first record.
+    pub first_seq: u64,
+    /// The sequence number of its last record.
+    pub last_seq: u64,
+    /// How many records it has.
+    pub len: u64,
+}
+
+/// What is known, without the ended runs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// Open runs.
+    pub runs: BTreeMap<RunId, Run>,
+    /// The sequence number of the first and the last record of each open run.
+    pub spans: BTreeMap<RunId, (u64, u64)>,
+    /// Claims by key.
+    pub claims: BTreeMap<String, Held>,
+    /// Applications.
+    pub applications: BTreeMap<ApplicationName, ApplicationState>,
+    /// Schedules.
+    pub schedules: BTreeMap<ScheduleId, ScheduleState>,
+    /// Proposals that nobody has started.
+    pub proposals: BTreeMap<RunId, Proposal>,
+    /// Whether Muster is switched off, by whom and why.
+    pub off: Option<(String, String)>,
+    /// The epoch of the process that wrote last.
+    pub epoch: u64,
+    /// The sequence number behind the last record.
+    pub end: u64,
+    /// When the last commit was written.
+    pub last_at: Option<Timestamp>,
+}
+
+/// A part of [`Progress`] that a commit touched, and so a row that sled has to rewrite.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Row {
+    /// An open run, or one that has just ended and left.
+    Run(RunId),
+    /// A claim.
+    Claim(String),
+    /// An application.
+    Application(ApplicationName),
+    /// A schedule.
+    Schedule(ScheduleId),
+    /// A proposal.
+    Proposal(RunId),
+    /// The off switch, the epoch, the head.
+    Head,
+}
+
+/// What a commit changed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Touched {
+    /// The rows to rewrite.
+    pub rows: BTreeSet<Row>,
+    /// The runs that ended, each for one index row.
+    pub ended: Vec<EndedRun>,
+}
+
+/// A commit that does not follow from what is known: a bug, or a damaged journal.
+#[derive(Debug, thiserror::Error)]
+pub enum Misfit {
+    /// The sequence has a gap or a repetition.
+    #[error("record {found} stands where {expected} was expected")]
+    Sequence {
+        /// The number that was expected.
+        expected: u64,
+        /// The number that stands there.
+        found: u64,
+    },
+    /// A newer program wrote it.
+    #[error("record {seq} has version {found}; this program reads up to {known}")]
+    Version {
+        /// Where.
+        seq: u64,
+        /// Its version.
+        found: u16,
+        /// The newest version that this program knows.
+        known: u16,
+    },
+    /// An event on the wrong stream.
+    #[error("record {seq} is not of its stream `{stream}`")]
+    Stream {
+        /// Where.
+        seq: u64,
+        /// The stream.
+        stream: Stream,
+    },
+    /// An event of a run that is not open.
+    #[error("record {seq} is of run `{run}`, which is not open")]
+    NoRun {
+        /// Where.
+        seq: u64,
+        /// The run.
+        run: RunId,
+    },
+    /// An event that its run cannot take.
+    #[error("record {seq} does not follow")]
+    Illegal {
+        /// Where.
+        seq: u64,
+        /// Why.
+        source: Illegal,
+    },
+}
+
+impl Progress {
+    /// Takes one commit in.
+    pub fn apply(&mut self, commit: &Commit) -> Result<Touched, Misfit> {
+        if commit.seq != self.end {
+            return Err(Misfit::Sequence { expected: self.end, found: commit.seq });
+        }
+        if commit.v > crate::event::VERSION {
+            let known = crate::event::VERSION;
+            return Err(Misfit::Version { seq: commit.seq, found: commit.v, known });
+        }
+        let mut touched = Touched::default();
+        touched.rows.insert(Row::Head);
+        for (seq, entry) in (commit.seq..).zip(&commit.entries) {
+            self.entry(seq, commit.at, entry, &mut touched)?;
+        }
+        self.claim(commit, &mut touched);
+        self.end = commit.end();
+        self.last_at = Some(commit.at);
+        Ok(touched)
+    }
+
+    fn claim(&mut self, commit: &Commit, touched: &mut Touched) {
+        for key in &commit.free {
+            self.claims.remove(key);
+            touched.rows.insert(Row::Claim(key.clone()));
+        }
+        for claim in &commit.take {
+            self.claims
+                .insert(claim.key.clone(), Held { holder: claim.holder.clone(), at: commit.at });
+            touched.rows.insert(Row::Claim(claim.key.clone()));
+        }
+        // Only a commit that takes a claim can make the table grow, so only it sweeps.
+        if !commit.take.is_empty() {
+            let old = commit.at - CLAIMS_KEPT;
+            self.claims.retain(|key, held| {
+                let keep = key.starts_with("lock/") || held.at >= old;
+                if !keep {
+                    touched.rows.insert(Row::Claim(key.clone()));
+                }
+                keep
+            });
+        }
+    }
+
+    fn entry(
+        &mut self,
+        seq: u64,
+        at: Timestamp,
+        entry: &Entry,
+        touched: &mut Touched,
+    ) -> Result<(), Misfit> {
+        match (&entry.stream, &entry.event) {
+            (Stream::Run(id), Event::Run(event)) => self.run(seq, at, id, event, touched),
+            (Stream::Application(name), Event::Application(event)) => {
+                self.applications.entry(name.clone()).or_default().apply(event, at);
+                touched.rows.insert(Row::Application(name.clone()));
+                Ok(())
+            }
+            (Stream::Schedule(id), Event::Schedule(event)) => {
+                self.schedules.entry(id.clone()).or_default().apply(event);
+                touched.rows.insert(Row::Schedule(id.clone()));
+                Ok(())
+            }
+            (Stream::Access, Event::Access(event)) => {
+                self.access(event);
+                Ok(())
+            }
+            (Stream::Notice(id), Event::Notice(event)) => {
+                self.notice(id, event);
+                touched.rows.insert(Row::Proposal(id.clone()));
+                Ok(())
+            }
+            (
+                Stream::Run(_)
+                | Stream::Application(_)
+                | Stream::Schedule(_)
+                | Stream::Access
+                | Stream::Notice(_),
+                _,
+            ) => Err(Misfit::Stream { seq, stream: entry.stream.clone() }),
+        }
+    }
+
+    fn run(
+        &mut self,
+        seq: u64,
+        at: Timestamp,
+        id: &RunId,
+        event: &RunEvent,
+        touched: &mut Touched,
+    ) -> Result<(), Misfit> {
+        let illegal = |source| Misfit::Illegal { seq, source };
+        touched.rows.insert(Row::Run(id.clone()));
+        if matches!(event, RunEvent::Admitted { .. }) {
+            if self.runs.contains_key(id) {
+                return Err(illegal(Illegal::Admission { run: id.clone() }));
+            }
+            self.runs.insert(id.clone(), Run::admitted(id, event, at).map_err(illegal)?);
+            self.spans.insert(id.clone(), (seq, seq));
+            return Ok(());
+        }
+        let run = self.runs.get_mut(id).ok_or_else(|| Misfit::NoRun { seq, run: id.clone() })?;
+        run.apply(event, at).map_err(illegal)?;
+        let span = self.spans.entry(id.clone()).or_insert((seq, seq));
+        span.1 = seq;
+        if let Some(ended) = run.ended {
+            touched.ended.push(EndedRun {
+                id: id.clone(),
+                runbook: run.plan.runbook.to_string(),
+                application: run.application().cloned(),
+                status: run.status(),
+                admitted_at: run.admitted_at,
+                ended_at: ended.at,
+                first_seq: span.0,
+                last_seq: seq,
+                len: run.len,
+            });
+            self.runs.remove(id);
+            self.spans.remove(id);
+        }
+        Ok(())
+    }
+
+    fn access(&mut self, event: &AccessEvent) {
+        match event {
+            AccessEvent::Opened { epoch, .. } => self.epoch = *epoch,
+            AccessEvent::SwitchedOff { by, reason } => {
+                self.off = Some((by.clone(), reason.clone()))
+            }
+            AccessEvent::SwitchedOn { .. } => self.off = None,
+            AccessEvent::Refused { .. }
+            | AccessEvent::TailCut { .. }
+            | AccessEvent::Repaired { .. } => {}
+        }
+    }
+
+    fn notice(&mut self, id: &RunId, event: &NoticeEvent) {
+        match event {
+            NoticeEvent::Proposed { request, expires_at, because } => {
+                let proposal = Proposal {
+                    request: request.as_ref().clone(),
+                    expires_at: *expires_at,
+                    because: because.clone(),
+                };
+                self.proposals.insert(id.clone(), proposal);
+            }
+            NoticeEvent::Taken { .. } | NoticeEvent::Expired => {
+                self.proposals.remove(id);
+            }
+            NoticeEvent::Nudged { .. } => {}
+        }
+    }
+}
+
+impl ApplicationState {
+    fn apply(&mut self, event: &ApplicationEvent, at: Timestamp) {
+        match event {
+            ApplicationEvent::ActiveObserved { region, evidence } => {
+                let (region, evidence) = (region.clone(), evidence.clone());
+                self.active = Some(Active { region, evidence, at });
+            }
+            ApplicationEvent::PointRecorded { point } => {
+                self.points.insert(point.id.clone(), point.as_ref().clone());
+            }
+            ApplicationEvent::PointMarked { id, .. } => {
+                if let Some(point) = self.points.get_mut(id) {
+                    point.marked_at = Some(at);
+                }
+            }
+            ApplicationEvent::PointDeleted { id } => {
+                self.points.remove(id);
+            }
+            ApplicationEvent::PointVerified { id } => {
+                if let Some(point) = self.points.get_mut(id) {
+                    point.verified_at = Some(at);
+                }
+            }
+            ApplicationEvent::FindingOpened { finding } => {
+                let since = self.findings.get(&finding.id).map_or(at, |(since, _)| *since);
+                self.findings.insert(finding.id.clone(), (since, finding.clone()));
+            }
+            ApplicationEvent::FindingClosed { id } => {
+                self.findings.remove(id);
+            }
+            ApplicationEvent::WindowOpened { run, closes_at } => {
+                self.window = Some((run.clone(), *closes_at));
+            }
+            ApplicationEvent::WindowClosed { run } => {
+                if self.window.as_ref().is_some_and(|(opened_by, _)| opened_by == run) {
+                    self.window = None;
+                }
+            }
+        }
+    }
+}
+
+impl ScheduleState {
+    fn apply(&mut self, event: &ScheduleEvent) {
+        let due_at = match event {
+            ScheduleEvent::Started { due_at, run } => {
+                self.last_run = Some((*due_at, run.clone()));
+                *due_at
+            }
+            ScheduleEvent::Missed { due_at, because } => {
+                if self.missed.len() == MISSED_KEPT {
+                    self.missed.remove(0);
+                }
+                self.missed.push((*due_at, because.clone()));
+                *due_at
+            }
+        };
+        self.last_due = Some(self.last_due.map_or(due_at, |last| last.max(due_at)));
+    }
+}

@@ -1,0 +1,497 @@
+//! A run is its plan plus the fold of its events.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use muster_runbooks::{
+    action::{Action, Outputs, control::Risk},
+    name::{ApplicationName, RunId, StepId},
+    plan::{OnFailure, Part, Plan, Step, Thaw},
+    request::{Manner, Mode, Request},
+    value::words,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    event::RunEvent,
+    step::{Change, IllegalChange, StepState},
+};
+
+/// Notes beyond this many drop the oldest from the fold; the journal keeps them all.
+const NOTES_KEPT: usize = 100;
+
+/// The journal from its first event on, folded.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// Why and what was asked for.
+    pub request: Arc<Request>,
+    /// What it carries out.
+    pub plan: Arc<Plan>,
+    /// The hash of the plan's bytes. Approvals are bound to it.
+    pub hash: String,
+    /// The variant that steps take from now on.
+    pub manner: Manner,
+    /// Why nothing new is begun, apart from failed steps.
+    pub pauses: Vec<PauseCause>,
+    /// Who approved what, since the run was last forced.
+    pub approvals: Vec<Approved>,
+    /// Those who asked for the run or forced it; their approval does not count.
+    pub requesters: Vec<String>,
+    /// Who gave it up, and when.
+    pub abandoned: Option<Said>,
+    /// A step failed in a way that fails the run, or an approver declined.
+    pub failing: bool,
+    /// Whether the `undo` steps run, once a person said so.
+    pub undo: Option<bool>,
+    /// What was written down, newest last.
+    pub notes: Vec<Said>,
+    /// When it was admitted.
+    pub admitted_at: Timestamp,
+    /// When its last event was written.
+    pub last_at: Timestamp,
+    /// How it ended.
+    pub ended: Option<Ended>,
+    /// How many events it has.
+    pub len: u64,
+    /// One state per step of the plan, in its order.
+    states: Vec<StepState>,
+}
+
+/// Something that a person said about a run.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Said {
+    /// Who.
+    pub by: String,
+    /// What.
+    pub text: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// One approval.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Approved {
+    /// The step.
+    pub step: StepId,
+    /// Who.
+    pub by: String,
+    /// The risks that were ticked.
+    pub accepts: Vec<Risk>,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The end of a run.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Ended {
+    /// How.
+    pub outcome: Outcome,
+    /// When.
+    pub at: Timestamp,
+}
+
+words! {
+    /// How a run ended.
+    Outcome {
+        /// Every step ended well.
+        Succeeded = "succeeded",
+        /// It reached its end, but steps were skipped, done by hand, or failed and left behind.
+        SucceededWithExceptions = "succeeded_with_exceptions",
+        /// A step or an approver ended it.
+        Failed = "failed",
+        /// A person gave it up.
+        Abandoned = "abandoned",
+    }
+}
+
+words! {
+    /// Where a run stands. Derived, never stored.
+    Status {
+        /// People are asked, and nothing else can go on.
+        AwaitingApproval = "awaiting_approval",
+        /// Steps are being carried out.
+        Running = "running",
+        /// Somebody paused it.
+        PausedByOperator = "paused_by_operator",
+        /// A step failed, and a person decides how it goes on.
+        PausedByFailedStep = "paused_by_failed_step",
+        /// It saw something that a person must look at first.
+        PausedByGate = "paused_by_gate",
+        /// All changes are made; what remains looks whether the application is well.
+        VerifyingHealth = "verifying_health",
+        /// Every step ended well.
+        Succeeded = "succeeded",
+        /// It reached its end with exceptions.
+        SucceededWithExceptions = "succeeded_with_exceptions",
+        /// It failed.
+        Failed = "failed",
+        /// It was given up.
+        Abandoned = "abandoned",
+    }
+}
+
+/// Why nothing new is begun.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "by")]
+pub enum PauseCause {
+    /// Somebody asked for it.
+    Operator {
+        /// Who.
+        who: String,
+        /// Why.
+        reason: String,
+    },
+    /// The world or the clock is not as the journal implies.
+    Gate {
+        /// What was seen.
+        saw: String,
+    },
+    /// A live failover of the same application goes first.
+    Failover {
+        /// Its run.
+        run: RunId,
+    },
+}
+
+/// An event that this run cannot take: a bug, or a damaged journal.
+#[derive(Debug, thiserror::Error)]
+pub enum Illegal {
+    /// The first event is missing, or came twice.
+    #[error("run `{run}` is not admitted exactly once")]
+    Admission {
+        /// The run.
+        run: RunId,
+    },
+    /// The plan's bytes are not those that were hashed, or cannot be read.
+    #[error("the plan of run `{run}` cannot be used")]
+    Plan {
+        /// The run.
+        run: RunId,
+        /// Why.
+        source: Thaw,
+    },
+    /// The plan has no such step.
+    #[error("run `{run}` has no step `{step}`")]
+    Step {
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: StepId,
+    },
+    /// The step cannot take the change.
+    #[error("run `{run}`, step `{step}`")]
+    Change {
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: StepId,
+        /// Why.
+        source: IllegalChange,
+    },
+    /// The run has ended.
+    #[error("run `{run}` has ended")]
+    Ended {
+        /// The run.
+        run: RunId,
+    },
+}
+
+impl Run {
+    /// The run that begins with `event`.
+    pub fn admitted(id: &RunId, event: &RunEvent, at: Timestamp) -> Result<Run, Illegal> {
+        let RunEvent::Admitted { request, plan } = event else {
+            return Err(Illegal::Admission { run: id.clone() });
+        };
+        let hash = plan.hash.clone();
+        let plan = plan.thaw().map_err(|source| Illegal::Plan { run: id.clone(), source })?;
+        Ok(Run {
+            id: id.clone(),
+            manner: request.manner,
+            requesters: vec![request.trigger.who()],
+            request: Arc::new(request.as_ref().clone()),
+            states: vec![StepState::Pending { attempts: 0 }; plan.steps.len()],
+            plan: Arc::new(plan),
+            hash,
+            pauses: Vec::new(),
+            approvals: Vec::new(),
+            abandoned: None,
+            failing: false,
+            undo: None,
+            notes: Vec::new(),
+            admitted_at: at,
+            last_at: at,
+            ended: None,
+            len: 1,
+        })
+    }
+
+    /// Takes one event in. This is the only place where a run changes.
+    pub fn apply(&mut self, event: &RunEvent, at: Timestamp) -> Result<(), Illegal> {
+        if self.ended.is_some() && !matches!(event, RunEvent::Noted { .. }) {
+            return Err(Illegal::Ended { run: self.id.clone() });
+        }
+        match event {
+            RunEvent::Admitted { .. } => return Err(Illegal::Admission { run: self.id.clone() }),
+            RunEvent::Step { step, change } => self.change(step, change, at)?,
+            RunEvent::Approved { step, by, accepts, reason } => {
+                self.position(step).ok_or_else(|| self.no_step(step))?;
+                self.approvals.push(Approved {
+                    step: step.clone(),
+                    by: by.clone(),
+                    accepts: accepts.clone(),
+                    reason: reason.clone(),
+                    at,
+                });
+            }
+            RunEvent::Declined { step, by, reason } => {
+                self.position(step).ok_or_else(|| self.no_step(step))?;
+                self.failing = true;
+                self.note(by, &format!("declined `{step}`: {reason}"), at);
+            }
+            RunEvent::Paused { cause } => self.pauses.push(cause.clone()),
+            RunEvent::Resumed { by, reason } => {
+                self.pauses.clear();
+                self.note(by, &format!("resumed: {reason}"), at);
+            }
+            RunEvent::Forced { by, reason } => {
+                self.manner = Manner::Forced;
+                self.approvals.clear();
+                self.requesters.push(by.clone());
+                self.note(by, &format!("forced: {reason}"), at);
+            }
+            RunEvent::Noted { by, text } => self.note(by, text, at),
+            RunEvent::Abandoned { by, reason, undo } => {
+                self.pauses.clear();
+                self.undo = Some(*undo);
+                self.abandoned = Some(Said { by: by.clone(), text: reason.clone(), at });
+            }
+            RunEvent::UndoDecided { by, undo } => {
+                self.undo = Some(*undo);
+                let text = if *undo { "the undo steps shall run" } else { "no undo" };
+                self.note(by, text, at);
+            }
+            RunEvent::Ended { outcome } => self.ended = Some(Ended { outcome: *outcome, at }),
+        }
+        self.len += 1;
+        self.last_at = at;
+        Ok(())
+    }
+
+    fn change(&mut self, id: &StepId, change: &Change, at: Timestamp) -> Result<(), Illegal> {
+        let place = self.position(id).ok_or_else(|| self.no_step(id))?;
+        let next = self.states[place].after(change, at).map_err(|source| Illegal::Change {
+            run: self.id.clone(),
+            step: id.clone(),
+            source,
+        })?;
+        let step = &self.plan.steps[place];
+        if matches!(next, StepState::Failed { .. })
+            && step.part == Part::Steps
+            && step.on_failure == OnFailure::Fail
+        {
+            self.failing = true;
+        }
+        self.states[place] = next;
+        Ok(())
+    }
+
+    fn note(&mut self, by: &str, text: &str, at: Timestamp) {
+        if self.notes.len() == NOTES_KEPT {
+            self.notes.remove(0);
+        }
+        self.notes.push(Said { by: by.to_owned(), text: text.to_owned(), at });
+    }
+
+    fn no_step(&self, step: &StepId) -> Illegal {
+        Illegal::Step { run: self.id.clone(), step: step.clone() }
+    }
+
+    /// The steps with their states, in the order of the plan.
+    pub fn steps(&self) -> impl Iterator<Item = (&Step, &StepState)> {
+        self.plan.steps.iter().zip(&self.states)
+    }
+
+    /// The step at a place of the plan.
+    pub fn at(&self, place: usize) -> (&Step, &StepState) {
+        (&self.plan.steps[place], &self.states[place])
+    }
+
+    /// The place of a step in the plan.
+    pub fn position(&self, id: &StepId) -> Option<usize> {
+        self.plan.steps.iter().position(|step| step.id == *id)
+    }
+
+    /// The state of a step.
+    pub fn state(&self, id: &StepId) -> Option<&StepState> {
+        self.position(id).map(|place| &self.states[place])
+    }
+
+    /// What a step gave.
+    pub fn outputs(&self, id: &StepId) -> Option<&Outputs> {
+        self.state(id)?.outputs()
+    }
+
+    /// The application it is bound to.
+    pub fn application(&self) -> Option<&ApplicationName> {
+        self.plan.binding.as_ref().map(|binding| &binding.application.name)
+    }
+
+    /// Whether it acts on the real world and nobody else's turn comes first.
+    pub fn is_live_failover(&self) -> bool {
+        self.plan.exclusive && self.plan.mode == Mode::Live && self.ended.is_none()
+    }
+
+    /// The approval in which a risk was accepted, if any.
+    pub fn accepted(&self, risk: Risk) -> Option<&Approved> {
+        self.approvals.iter().find(|approved| approved.accepts.contains(&risk))
+    }
+
+    /// Whether every step that `step` needs has ended in a way that lets it start.
+    pub fn is_ready(&self, step: &Step) -> bool {
+        step.needs.iter().all(|id| {
+            self.position(id).is_some_and(|place| {
+                let needed = &self.plan.steps[place];
+                match &self.states[place] {
+                    StepState::Succeeded { .. }
+                    | StepState::Skipped { .. }
+                    | StepState::DoneByHand { .. }
+                    | StepState::Previewed { .. } => true,
+                    StepState::Failed { .. } => {
+                        needed.on_failure == OnFailure::Continue || needed.part == Part::Finally
+                    }
+                    StepState::Pending { .. }
+                    | StepState::Running(_)
+                    | StepState::Held { .. }
+                    | StepState::BackingOff { .. }
+                    | StepState::Superseded { .. } => false,
+                }
+            })
+        })
+    }
+
+    /// The first failed step that holds the run up.
+    pub fn failed_step(&self) -> Option<&Step> {
+        if self.failing || self.abandoned.is_some() {
+            return None;
+        }
+        self.steps()
+            .find(|(step, state)| {
+                step.part == Part::Steps
+                    && step.on_failure == OnFailure::Pause
+                    && matches!(state, StepState::Failed { .. })
+            })
+            .map(|(step, _)| step)
+    }
+
+    /// Whether nothing new may be begun.
+    pub fn is_paused(&self) -> bool {
+        !self.pauses.is_empty() || self.failed_step().is_some()
+    }
+
+    /// Whether the run waits for a person to say if its `undo` steps shall run.
+    pub fn awaits_undo(&self) -> bool {
+        self.failing
+            && self.undo.is_none()
+            && self.plan.steps.iter().any(|step| step.part == Part::Undo)
+    }
+
+    /// The part that is being carried out.
+    pub fn part(&self) -> Part {
+        let is_over = |part| self.steps().all(|(step, state)| step.part != part || state.is_over());
+        if !(self.failing || self.abandoned.is_some()) {
+            return if is_over(Part::Steps) { Part::Finally } else { Part::Steps };
+        }
+        let is_open =
+            self.steps().any(|(step, state)| step.part == Part::Steps && state.attempt().is_some());
+        if is_open {
+            Part::Steps
+        } else if self.undo != Some(false) && !is_over(Part::Undo) {
+            Part::Undo
+        } else {
+            Part::Finally
+        }
+    }
+
+    /// Where it stands, in a word.
+    pub fn status(&self) -> Status {
+        if let Some(ended) = self.ended {
+            return match ended.outcome {
+                Outcome::Succeeded => Status::Succeeded,
+                Outcome::SucceededWithExceptions => Status::SucceededWithExceptions,
+                Outcome::Failed => Status::Failed,
+                Outcome::Abandoned => Status::Abandoned,
+            };
+        }
+        match self.pauses.first() {
+            Some(PauseCause::Operator { .. }) => return Status::PausedByOperator,
+            Some(PauseCause::Gate { .. } | PauseCause::Failover { .. }) => {
+                return Status::PausedByGate;
+            }
+            None => {}
+        }
+        if self.failed_step().is_some() {
+            return Status::PausedByFailedStep;
+        }
+        if self.awaits_undo() && self.part() == Part::Undo {
+            return Status::PausedByGate;
+        }
+        let open = || self.steps().filter(|(_, state)| state.attempt().is_some());
+        let asks = |state: &StepState| match state {
+            StepState::Held { .. } => true,
+            StepState::Running(attempt) => matches!(attempt.action, Action::Approval(_)),
+            StepState::Pending { .. }
+            | StepState::BackingOff { .. }
+            | StepState::Succeeded { .. }
+            | StepState::Failed { .. }
+            | StepState::Skipped { .. }
+            | StepState::DoneByHand { .. }
+            | StepState::Previewed { .. }
+            | StepState::Superseded { .. } => false,
+        };
+        if open().any(|(_, state)| asks(state)) && open().all(|(_, state)| asks(state)) {
+            return Status::AwaitingApproval;
+        }
+        if self.only_looks_remain() { Status::VerifyingHealth } else { Status::Running }
+    }
+
+    /// Whether something was changed and every step that is left only reads.
+    fn only_looks_remain(&self) -> bool {
+        let mutates =
+            |step: &Step| step.task(self.manner).spec().is_some_and(|spec| spec.reach.mutates());
+        let main = || self.steps().filter(|(step, _)| step.part == Part::Steps);
+        main().any(|(step, state)| mutates(step) && state.is_over())
+            && main().all(|(step, state)| state.is_over() || !mutates(step))
+            && main().any(|(_, state)| !state.is_over())
+    }
+
+    /// How it ends when nothing is left to do.
+    pub fn outcome(&self) -> Outcome {
+        if self.abandoned.is_some() {
+            Outcome::Abandoned
+        } else if self.failing {
+            Outcome::Failed
+        } else if self.steps().any(|(_, state)| {
+            matches!(
+                state,
+                StepState::Failed { .. } | StepState::Skipped { .. } | StepState::DoneByHand { .. }
+            )
+        }) {
+            Outcome::SucceededWithExceptions
+        } else {
+            Outcome::Succeeded
+        }
+    }
+
+    /// The names of those who approved a step, each once.
+    pub fn approvers(&self, step: &StepId) -> Vec<&Approved> {
+        let mut seen: BTreeMap<&str, &Approved> = BTreeMap::new();
+        for approved in self.approvals.iter().filter(|approved| approved.step == *step) {
+            seen.entry(&approved.by).or_insert(approved);
+        }
+        seen.into_values().collect()
+    }
+}

@@ -1,0 +1,501 @@
+//! The life of one step.
+
+use jiff::Timestamp;
+use muster_runbooks::{
+    action::{Action, Outputs, control::Risk},
+    request::Manner,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Where one step stands.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum StepState {
+    /// Nothing is asked of the outside world. `attempts` were made and taken back.
+    Pending {
+        /// How many attempts were made before.
+        attempts: u32,
+    },
+    /// The journal has promised this attempt. The provider may or may not have heard of it, so
+    /// whoever picks the step up observes before it begins.
+    Running(Attempt),
+    /// The attempt waits for a person to accept a risk that it met.
+    Held {
+        /// The attempt.
+        attempt: Attempt,
+        /// The risk.
+        risk: Risk,
+        /// What the attempt found, its result once the risk is accepted.
+        outputs: Outputs,
+    },
+    /// The attempt is known to have ended badly and another is allowed from `retry_at`.
+    BackingOff {
+        /// The attempt.
+        attempt: u32,
+        /// What went wrong.
+        reason: String,
+        /// When the next one may start.
+        retry_at: Timestamp,
+    },
+    /// It ended well.
+    Succeeded {
+        /// The attempt.
+        attempt: u32,
+        /// When it started.
+        started_at: Timestamp,
+        /// When that was recorded.
+        at: Timestamp,
+        /// What it gave.
+        outputs: Outputs,
+    },
+    /// It ended badly, and only a person can go on from here.
+    Failed {
+        /// The attempt.
+        attempt: u32,
+        /// When that was recorded.
+        at: Timestamp,
+        /// Why.
+        fault: Fault,
+    },
+    /// A person went past it.
+    Skipped {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A person did its work.
+    DoneByHand {
+        /// Who.
+        by: String,
+        /// With what evidence.
+        reason: String,
+        /// What it gave, as the person says.
+        outputs: Outputs,
+    },
+    /// What it would do was printed; nothing was begun.
+    Previewed {
+        /// What it would do, a line each.
+        effect: Vec<String>,
+    },
+    /// The run was forced while the attempt was open; its variant starts as the next attempt.
+    Superseded {
+        /// The attempt.
+        attempt: u32,
+        /// What the last look found.
+        seen: String,
+    },
+}
+
+/// One open attempt.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Attempt {
+    /// Its number, from 1.
+    pub number: u32,
+    /// The variant it takes.
+    pub manner: Manner,
+    /// When it was promised.
+    pub started_at: Timestamp,
+    /// After this it is looked at once more and then judged.
+    pub deadline: Timestamp,
+    /// What it does, with its arguments filled in.
+    pub action: Action,
+    /// What stood before, once that was recorded.
+    pub aim: Option<Aim>,
+    /// When the world took the call, as far as it is known.
+    pub begun_at: Option<Timestamp>,
+}
+
+/// What an action that must not be begun twice, or not by a stranger, met and means to change.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Aim {
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// What stood before.
+    pub before: Value,
+    /// The objects it means to change.
+    pub targets: Vec<String>,
+}
+
+/// What can happen to a step. Every change is a journal record.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// An attempt is promised.
+    Started {
+        /// Its number.
+        attempt: u32,
+        /// The variant it takes.
+        manner: Manner,
+        /// When it is judged.
+        deadline: Timestamp,
+        /// What it does.
+        action: Box<Action>,
+    },
+    /// What stood before the first begin.
+    Aimed {
+        /// The attempt.
+        attempt: u32,
+        /// What stood before.
+        before: Value,
+        /// The objects it means to change.
+        targets: Vec<String>,
+    },
+    /// The world took the call.
+    Begun {
+        /// The attempt.
+        attempt: u32,
+    },
+    /// It met a risk that a person must accept.
+    Held {
+        /// The attempt.
+        attempt: u32,
+        /// The risk.
+        risk: Risk,
+        /// What it found.
+        outputs: Outputs,
+    },
+    /// It ended badly, and is tried again later.
+    Delayed {
+        /// The attempt.
+        attempt: u32,
+        /// What went wrong.
+        reason: String,
+        /// When the next may start.
+        retry_at: Timestamp,
+    },
+    /// It ended well.
+    Succeeded {
+        /// The attempt.
+        attempt: u32,
+        /// What it gave.
+        outputs: Outputs,
+    },
+    /// It ended badly.
+    Failed {
+        /// The attempt; 0 when none could be started.
+        attempt: u32,
+        /// Why.
+        fault: Fault,
+    },
+    /// The run was forced while the attempt was open.
+    Superseded {
+        /// The attempt.
+        attempt: u32,
+        /// What the last look found.
+        seen: String,
+    },
+    /// A person wants another attempt.
+    Retried {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A person goes past it.
+    Skipped {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A person did it.
+    DoneByHand {
+        /// Who.
+        by: String,
+        /// With what evidence.
+        reason: String,
+        /// What it gave.
+        outputs: Outputs,
+    },
+    /// What it would do was printed.
+    Previewed {
+        /// What it would do.
+        effect: Vec<String>,
+    },
+    /// It is asked again, because what it answered was asked under other conditions.
+    Reset,
+}
+
+/// Why a step failed, in terms an operator can act on.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case", tag = "fault")]
+pub enum Fault {
+    /// The deadline passed; the last look found something else than success.
+    #[error("no result before the time limit; last seen: {seen}")]
+    TimedOut {
+        /// What the last look found.
+        seen: String,
+    },
+    /// The answer will not change by asking again.
+    #[error("refused: {reason}")]
+    Refused {
+        /// The service's code and words.
+        reason: String,
+    },
+    /// Every attempt ended badly.
+    #[error("gave up after {attempts} attempts: {reason}")]
+    Exhausted {
+        /// How many.
+        attempts: u32,
+        /// The last reason.
+        reason: String,
+    },
+    /// Its arguments could not be filled in.
+    #[error("cannot start: {reason}")]
+    NoArguments {
+        /// What is missing.
+        reason: String,
+    },
+    /// A person declined.
+    #[error("declined by {by}: {reason}")]
+    Declined {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A guard said no.
+    #[error("not allowed: {reason}")]
+    Guard {
+        /// Which and why.
+        reason: String,
+    },
+}
+
+/// A change that a step cannot take: a bug, or a damaged journal. Both must stop the run.
+#[derive(Debug, thiserror::Error)]
+#[error("a step that is {from} cannot take {change:?}")]
+pub struct IllegalChange {
+    /// The state it was in.
+    pub from: &'static str,
+    /// The change that came.
+    pub change: Change,
+}
+
+impl StepState {
+    /// The word for this state, as the API and the metrics say it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            StepState::Pending { .. } => "pending",
+            StepState::Running(_) => "running",
+            StepState::Held { .. } => "held",
+            StepState::BackingOff { .. } => "backing_off",
+            StepState::Succeeded { .. } => "succeeded",
+            StepState::Failed { .. } => "failed",
+            StepState::Skipped { .. } => "skipped",
+            StepState::DoneByHand { .. } => "done_by_hand",
+            StepState::Previewed { .. } => "previewed",
+            StepState::Superseded { .. } => "superseded",
+        }
+    }
+
+    /// What the step gave, if it ended with outputs.
+    pub fn outputs(&self) -> Option<&Outputs> {
+        match self {
+            StepState::Succeeded { outputs, .. } | StepState::DoneByHand { outputs, .. } => {
+                Some(outputs)
+            }
+            StepState::Pending { .. }
+            | StepState::Running(_)
+            | StepState::Held { .. }
+            | StepState::BackingOff { .. }
+            | StepState::Failed { .. }
+            | StepState::Skipped { .. }
+            | StepState::Previewed { .. }
+            | StepState::Superseded { .. } => None,
+        }
+    }
+
+    /// The attempt that is open.
+    pub fn attempt(&self) -> Option<&Attempt> {
+        match self {
+            StepState::Running(attempt) | StepState::Held { attempt, .. } => Some(attempt),
+            StepState::Pending { .. }
+            | StepState::BackingOff { .. }
+            | StepState::Succeeded { .. }
+            | StepState::Failed { .. }
+            | StepState::Skipped { .. }
+            | StepState::DoneByHand { .. }
+            | StepState::Previewed { .. }
+            | StepState::Superseded { .. } => None,
+        }
+    }
+
+    /// The number of the last attempt.
+    pub fn attempts(&self) -> u32 {
+        match self {
+            StepState::Pending { attempts } => *attempts,
+            StepState::Running(attempt) | StepState::Held { attempt, .. } => attempt.number,
+            StepState::BackingOff { attempt, .. }
+            | StepState::Succeeded { attempt, .. }
+            | StepState::Failed { attempt, .. }
+            | StepState::Superseded { attempt, .. } => *attempt,
+            StepState::Skipped { .. }
+            | StepState::DoneByHand { .. }
+            | StepState::Previewed { .. } => 0,
+        }
+    }
+
+    /// Whether nothing more happens to it unless a person asks.
+    pub fn is_over(&self) -> bool {
+        match self {
+            StepState::Succeeded { .. }
+            | StepState::Failed { .. }
+            | StepState::Skipped { .. }
+            | StepState::DoneByHand { .. }
+            | StepState::Previewed { .. } => true,
+            StepState::Pending { .. }
+            | StepState::Running(_)
+            | StepState::Held { .. }
+            | StepState::BackingOff { .. }
+            | StepState::Superseded { .. } => false,
+        }
+    }
+
+    /// Returns the state after `change`, which was recorded at `at`.
+    ///
+    /// There is no `_ =>` arm over changes: a new one does not compile until it has its place here.
+    pub fn after(&self, change: &Change, at: Timestamp) -> Result<StepState, IllegalChange> {
+        let illegal = || IllegalChange { from: self.word(), change: change.clone() };
+        match change {
+            Change::Started { attempt, manner, deadline, action } => {
+                let may_start = matches!(
+                    self,
+                    StepState::Pending { .. }
+                        | StepState::BackingOff { .. }
+                        | StepState::Superseded { .. }
+                );
+                if !may_start || *attempt != self.attempts() + 1 {
+                    return Err(illegal());
+                }
+                Ok(StepState::Running(Attempt {
+                    number: *attempt,
+                    manner: *manner,
+                    started_at: at,
+                    deadline: *deadline,
+                    action: action.as_ref().clone(),
+                    aim: None,
+                    begun_at: None,
+                }))
+            }
+            Change::Aimed { attempt, before, targets } => {
+                let mut open =
+                    self.running(*attempt).filter(|open| open.aim.is_none()).ok_or_else(illegal)?;
+                open.aim = Some(Aim { at, before: before.clone(), targets: targets.clone() });
+                Ok(StepState::Running(open))
+            }
+            Change::Begun { attempt } => {
+                let mut open = self
+                    .running(*attempt)
+                    .filter(|open| open.begun_at.is_none())
+                    .ok_or_else(illegal)?;
+                open.begun_at = Some(at);
+                Ok(StepState::Running(open))
+            }
+            Change::Held { attempt, risk, outputs } => {
+                let attempt = self.running(*attempt).ok_or_else(illegal)?;
+                Ok(StepState::Held { attempt, risk: *risk, outputs: outputs.clone() })
+            }
+            Change::Delayed { attempt, reason, retry_at } => {
+                self.running(*attempt).ok_or_else(illegal)?;
+                Ok(StepState::BackingOff {
+                    attempt: *attempt,
+                    reason: reason.clone(),
+                    retry_at: *retry_at,
+                })
+            }
+            Change::Succeeded { attempt, outputs } => {
+                let open = self.open(*attempt).ok_or_else(illegal)?;
+                Ok(StepState::Succeeded {
+                    attempt: *attempt,
+                    started_at: open.started_at,
+                    at,
+                    outputs: outputs.clone(),
+                })
+            }
+            Change::Failed { attempt, fault } => {
+                if self.is_over() || *attempt != self.attempts() {
+                    return Err(illegal());
+                }
+                Ok(StepState::Failed { attempt: *attempt, at, fault: fault.clone() })
+            }
+            Change::Superseded { attempt, seen } => {
+                self.open(*attempt).ok_or_else(illegal)?;
+                Ok(StepState::Superseded { attempt: *attempt, seen: seen.clone() })
+            }
+            Change::Retried { .. } => match self {
+                StepState::Failed { attempt, .. } => Ok(StepState::Pending { attempts: *attempt }),
+                StepState::BackingOff { attempt, .. } => {
+                    Ok(StepState::Pending { attempts: *attempt })
+                }
+                StepState::Pending { .. }
+                | StepState::Running(_)
+                | StepState::Held { .. }
+                | StepState::Succeeded { .. }
+                | StepState::Skipped { .. }
+                | StepState::DoneByHand { .. }
+                | StepState::Previewed { .. }
+                | StepState::Superseded { .. } => Err(illegal()),
+            },
+            Change::Skipped { by, reason } => {
+                if matches!(self, StepState::Failed { .. }) || !self.is_over() {
+                    Ok(StepState::Skipped { by: by.clone(), reason: reason.clone() })
+                } else {
+                    Err(illegal())
+                }
+            }
+            Change::DoneByHand { by, reason, outputs } => {
+                if matches!(self, StepState::Failed { .. }) || !self.is_over() {
+                    Ok(StepState::DoneByHand {
+                        by: by.clone(),
+                        reason: reason.clone(),
+                        outputs: outputs.clone(),
+                    })
+                } else {
+                    Err(illegal())
+                }
+            }
+            Change::Previewed { effect } => match self {
+                StepState::Pending { .. } => Ok(StepState::Previewed { effect: effect.clone() }),
+                StepState::Running(_)
+                | StepState::Held { .. }
+                | StepState::BackingOff { .. }
+                | StepState::Succeeded { .. }
+                | StepState::Failed { .. }
+                | StepState::Skipped { .. }
+                | StepState::DoneByHand { .. }
+                | StepState::Previewed { .. }
+                | StepState::Superseded { .. } => Err(illegal()),
+            },
+            Change::Reset => {
+                if self.is_over() {
+                    Ok(StepState::Pending { attempts: self.attempts() })
+                } else {
+                    Err(illegal())
+                }
+            }
+        }
+    }
+
+    fn running(&self, number: u32) -> Option<Attempt> {
+        match self {
+            StepState::Running(attempt) if attempt.number == number => Some(attempt.clone()),
+            StepState::Running(_)
+            | StepState::Pending { .. }
+            | StepState::Held { .. }
+            | StepState::BackingOff { .. }
+            | StepState::Succeeded { .. }
+            | StepState::Failed { .. }
+            | StepState::Skipped { .. }
+            | StepState::DoneByHand { .. }
+            | StepState::Previewed { .. }
+            | StepState::Superseded { .. } => None,
+        }
+    }
+
+    fn open(&self, number: u32) -> Option<&Attempt> {
+        self.attempt().filter(|attempt| attempt.number == number)
+    }
+}
