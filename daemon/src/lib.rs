@@ -1,1 +1,7 @@
-//! Placeholder.
+//! The process: three doors, one intake, the engine's performer, and the world.
+
+pub mod clock;
+pub mod config;
+pub mod intake;
+pub mod perform;
+pub mod world;

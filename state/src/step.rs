@@ -271,7 +271,7 @@ pub struct IllegalChange {
     /// The state it was in.
     pub from: &'static str,
     /// The change that came.
-    pub change: Change,
+    pub change: Box<Change>,
 }
 
 impl StepState {
@@ -358,7 +358,7 @@ impl StepState {
     ///
     /// There is no `_ =>` arm over changes: a new one does not compile until it has its place here.
     pub fn after(&self, change: &Change, at: Timestamp) -> Result<StepState, IllegalChange> {
-        let illegal = || IllegalChange { from: self.word(), change: change.clone() };
+        let illegal = || IllegalChange { from: self.word(), change: Box::new(change.clone()) };
         match change {
             Change::Started { attempt, manner, deadline, action } => {
                 let may_start = matches!(

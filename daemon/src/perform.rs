@@ -1,0 +1,1 @@
+//! Turns what the engine says into calls, and answers into what it hears.

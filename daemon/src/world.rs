@@ -1,0 +1,1 @@
+//! The outside, real or simulated: two verbs.
