@@ -13,4 +13,5 @@ pub mod event;
 pub mod journal;
 pub mod progress;
 pub mod run;
+pub mod steer;
 pub mod step;

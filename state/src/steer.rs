@@ -1,0 +1,288 @@
+//! What a person may do to a run, and the events it becomes.
+
+use std::collections::BTreeSet;
+
+use muster_runbooks::{
+    action::{
+        Action, Outputs, Reach,
+        control::{PersonRole, Risk},
+    },
+    name::StepId,
+    plan::{Part, Step},
+    request::Manner,
+};
+use serde_json::json;
+
+use crate::{
+    approval,
+    command::{Person, Refusal, Steer},
+    event::RunEvent,
+    run::{PauseCause, Run},
+    step::{Change, StepState},
+};
+
+/// The longest reason that is kept, in bytes.
+const REASON_BYTES_MAX: usize = 2_000;
+
+/// Judges what `by` wants, and says what becomes of it.
+pub fn steer(run: &Run, by: &Person, reason: &str, steer: &Steer) -> Result<Vec<RunEvent>, Refusal> {
+    if reason.trim().is_empty() || reason.len() > REASON_BYTES_MAX {
+        return Err(Refusal::NoReason);
+    }
+    let (who, why) = (by.name.clone(), reason.to_owned());
+    match steer {
+        Steer::Approve { step, accepts, plan_hash } => {
+            approve(run, by, reason, step, accepts, plan_hash)
+        }
+        Steer::Decline { step } => {
+            let needs = asked(run, step)?.0;
+            require(by, needs)?;
+            Ok(vec![RunEvent::Declined { step: step.clone(), by: who, reason: why }])
+        }
+        Steer::Pause => {
+            require(by, PersonRole::Operator)?;
+            if run.pauses.iter().any(|cause| matches!(cause, PauseCause::Operator { .. })) {
+                return not_now("pausing", "the run is paused already");
+            }
+            Ok(vec![RunEvent::Paused { cause: PauseCause::Operator { who, reason: why } }])
+        }
+        Steer::Resume => resume(run, by, why),
+        Steer::Retry { step } => {
+            require(by, PersonRole::Operator)?;
+            match find(run, step)?.1 {
+                StepState::Failed { .. } | StepState::BackingOff { .. } => {
+                    Ok(vec![change(step, Change::Retried { by: who, reason: why })])
+                }
+                state => not_now("retrying", &format!("`{step}` is {}", state.word())),
+            }
+        }
+        Steer::Skip { step } => {
+            require(by, PersonRole::Operator)?;
+            not_a_guard(run, step, "skipping it")?;
+            still_open(run, step, "skipping")?;
+            Ok(vec![change(step, Change::Skipped { by: who, reason: why })])
+        }
+        Steer::Done { step, outputs } => done(run, by, why, step, outputs),
+        Steer::Note => {
+            require(by, PersonRole::Operator)?;
+            Ok(vec![RunEvent::Noted { by: who, text: why }])
+        }
+        Steer::Force => {
+            require(by, PersonRole::Operator)?;
+            force(run, who, why)
+        }
+        Steer::Abandon { undo } => {
+            require(by, PersonRole::Operator)?;
+            if run.abandoned.is_some() {
+                return not_now("abandoning", "the run was abandoned already");
+            }
+            Ok(vec![RunEvent::Abandoned { by: who, reason: why, undo: *undo }])
+        }
+    }
+}
+
+fn require(by: &Person, needs: PersonRole) -> Result<(), Refusal> {
+    if by.role >= needs {
+        return Ok(());
+    }
+    Err(Refusal::Role { who: by.name.clone(), needs, has: by.role })
+}
+
+fn not_now<T>(what: &'static str, because: &str) -> Result<T, Refusal> {
+    Err(Refusal::NotNow { what, because: because.to_owned() })
+}
+
+fn change(step: &StepId, change: Change) -> RunEvent {
+    RunEvent::Step { step: step.clone(), change }
+}
+
+fn find<'a>(run: &'a Run, id: &StepId) -> Result<(&'a Step, &'a StepState), Refusal> {
+    let unknown = || Refusal::UnknownStep { run: run.id.clone(), step: id.clone() };
+    Ok(run.at(run.position(id).ok_or_else(unknown)?))
+}
+
+fn still_open(run: &Run, id: &StepId, what: &'static str) -> Result<(), Refusal> {
+    let (step, state) = find(run, id)?;
+    let is_failed = matches!(state, StepState::Failed { .. });
+    if state.is_over() && !is_failed {
+        return not_now(what, &format!("`{id}` is {}", state.word()));
+    }
+    if is_failed && step.part != Part::Steps {
+        return not_now(what, &format!("`{id}` has failed and holds nothing up"));
+    }
+    Ok(())
+}
+
+/// Approval, fence and the checks that approvals rest on are passed by an approval or not at all.
+fn not_a_guard(run: &Run, id: &StepId, what: &'static str) -> Result<(), Refusal> {
+    let (step, _) = find(run, id)?;
+    let name = step.task(run.manner).action.as_str();
+    let guards = [
+        "approval",
+        "fence",
+        "predict-loss",
+        "check-readiness",
+        "check-observers",
+        "open-window",
+    ];
+    if guards.contains(&name) { Err(Refusal::Guard { step: id.clone(), what }) } else { Ok(()) }
+}
+
+/// The role and the offered risks of a step that waits for approval, and the risks it insists on.
+fn asked(run: &Run, id: &StepId) -> Result<(PersonRole, Vec<Risk>, Vec<Risk>), Refusal> {
+    let (_, state) = find(run, id)?;
+    if let StepState::Held { risk, .. } = state {
+        return Ok((PersonRole::Approver, vec![*risk], vec![*risk]));
+    }
+    match state.attempt().map(|attempt| &attempt.action) {
+        Some(Action::Approval(approval)) => {
+            let offers = approval.may_accept.clone().unwrap_or_default();
+            Ok((approval.role, offers, approval::risks(approval)))
+        }
+        Some(_) | None => not_now("approving", &format!("`{id}` is {} and asks nobody", state.word())),
+    }
+}
+
+fn approve(
+    run: &Run,
+    by: &Person,
+    reason: &str,
+    id: &StepId,
+    accepts: &[Risk],
+    plan_hash: &str,
+) -> Result<Vec<RunEvent>, Refusal> {
+    let (needs, offers, insists) = asked(run, id)?;
+    require(by, needs)?;
+    if run.requesters.contains(&by.name) {
+        return Err(Refusal::OwnRequest { who: by.name.clone() });
+    }
+    if plan_hash != run.hash {
+        return Err(Refusal::OtherPlan);
+    }
+    let is_held = matches!(find(run, id)?.1, StepState::Held { .. });
+    if !is_held && run.approvers(id).iter().any(|approved| approved.by == by.name) {
+        return Err(Refusal::Twice { who: by.name.clone(), step: id.clone() });
+    }
+    if let Some(risk) = accepts.iter().find(|risk| !offers.contains(risk)) {
+        return Err(Refusal::RiskNotOffered { step: id.clone(), risk: *risk });
+    }
+    let risks: Vec<Risk> = insists.into_iter().filter(|risk| !accepts.contains(risk)).collect();
+    if !risks.is_empty() {
+        return Err(Refusal::RiskNotAccepted { step: id.clone(), risks });
+    }
+    Ok(vec![RunEvent::Approved {
+        step: id.clone(),
+        by: by.name.clone(),
+        accepts: accepts.to_vec(),
+        reason: reason.to_owned(),
+    }])
+}
+
+fn resume(run: &Run, by: &Person, reason: String) -> Result<Vec<RunEvent>, Refusal> {
+    require(by, PersonRole::Operator)?;
+    if run.awaits_undo() && run.pauses.is_empty() {
+        return Ok(vec![RunEvent::UndoDecided { by: by.name.clone(), undo: true }]);
+    }
+    if !run.pauses.is_empty() {
+        return Ok(vec![RunEvent::Resumed { by: by.name.clone(), reason }]);
+    }
+    match run.failed_step() {
+        Some(step) => {
+            let because = format!("`{}` has failed: retry it, skip it or mark it done", step.id);
+            not_now("resuming", &because)
+        }
+        None => not_now("resuming", "the run is not paused"),
+    }
+}
+
+fn done(
+    run: &Run,
+    by: &Person,
+    reason: String,
+    id: &StepId,
+    outputs: &Outputs,
+) -> Result<Vec<RunEvent>, Refusal> {
+    require(by, PersonRole::Operator)?;
+    let (step, state) = find(run, id)?;
+    if let StepState::Running(attempt) = state
+        && matches!(attempt.action, Action::Gate(_))
+    {
+        let outputs = [("opened_by".to_owned(), json!(by.name))].into();
+        let opened = Change::Succeeded { attempt: attempt.number, outputs };
+        let note = RunEvent::Noted { by: by.name.clone(), text: format!("opened `{id}`: {reason}") };
+        return Ok(vec![note, change(id, opened)]);
+    }
+    not_a_guard(run, id, "marking it done")?;
+    still_open(run, id, "marking it done")?;
+    let fields = step.task(run.manner).spec().map_or(&[][..], |spec| spec.outputs);
+    for (name, value) in outputs {
+        let field = fields.iter().find(|field| field.name == name);
+        let fits = field.is_some_and(|field| field.kind.check(value).is_ok());
+        if !fits {
+            return not_now("marking it done", &format!("`{name}` is no output of `{id}` that fits"));
+        }
+    }
+    let (by, outputs) = (by.name.clone(), outputs.clone());
+    Ok(vec![change(id, Change::DoneByHand { by, reason, outputs })])
+}
+
+/// Turns the run into a forced one. What was approved was approved for another loss: the approvals
+/// and the checks that they rest on are asked again.
+fn force(run: &Run, by: String, reason: String) -> Result<Vec<RunEvent>, Refusal> {
+    if run.manner == Manner::Forced {
+        return not_now("forcing", "the run is forced already");
+    }
+    if run.plan.steps.iter().all(|step| step.forced.is_none()) {
+        return not_now("forcing", "no step of this runbook has a forced variant");
+    }
+    if run.failing || run.abandoned.is_some() {
+        return not_now("forcing", "the run is on its way out");
+    }
+    let mut events = vec![RunEvent::Forced { by, reason }];
+    let asked_again = asked_again(run);
+    for (step, state) in run.steps().filter(|(step, _)| step.part == Part::Steps) {
+        let is_variant = step.forced.is_some();
+        match state {
+            StepState::Running(attempt) | StepState::Held { attempt, .. }
+                if attempt.action.spec().reach == Reach::Inside
+                    && (is_variant || asked_again.contains(&step.id)) =>
+            {
+                let seen = "nothing was decided".to_owned();
+                events.push(change(&step.id, Change::Superseded { attempt: attempt.number, seen }));
+            }
+            StepState::Succeeded { .. } if asked_again.contains(&step.id) => {
+                events.push(change(&step.id, Change::Reset));
+            }
+            StepState::Failed { .. } if is_variant => events.push(change(&step.id, Change::Reset)),
+            StepState::Pending { .. }
+            | StepState::Running(_)
+            | StepState::Held { .. }
+            | StepState::BackingOff { .. }
+            | StepState::Succeeded { .. }
+            | StepState::Failed { .. }
+            | StepState::Skipped { .. }
+            | StepState::DoneByHand { .. }
+            | StepState::Previewed { .. }
+            | StepState::Superseded { .. } => {}
+        }
+    }
+    Ok(events)
+}
+
+/// The approvals and the reading steps that they need, directly or not.
+fn asked_again(run: &Run) -> BTreeSet<StepId> {
+    let is = |step: &Step, wanted: fn(Reach) -> bool| {
+        step.task(run.manner).spec().is_some_and(|spec| wanted(spec.reach))
+    };
+    let is_approval = |step: &&Step| step.task.action == "approval";
+    let mut again: BTreeSet<StepId> = BTreeSet::new();
+    let mut next: Vec<&Step> = run.plan.steps.iter().filter(is_approval).collect();
+    while let Some(step) = next.pop() {
+        if !again.insert(step.id.clone()) {
+            continue;
+        }
+        let needed = step.needs.iter().filter_map(|id| run.plan.step(id));
+        next.extend(needed.filter(|step| is(step, |reach| reach == Reach::Reads)));
+    }
+    again
+}
