@@ -39,7 +39,9 @@ impl Kind {
         match self {
             Kind::Text => match value.as_str() {
                 Some(text) if text.len() <= TEXT_BYTES_MAX => Ok(()),
-                Some(text) => Err(format!("a text of {} bytes; {TEXT_BYTES_MAX} at most", text.len())),
+                Some(text) => {
+                    Err(format!("a text of {} bytes; {TEXT_BYTES_MAX} at most", text.len()))
+                }
                 None => Err(found()),
             },
             Kind::Integer => match value.as_u64() {
@@ -122,7 +124,9 @@ pub struct Span(SignedDuration);
 
 /// Why a text is no length of time.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("`{text}` is not a duration: write a number with its unit, such as `90s`, `5m` or `1h 30m`")]
+#[error(
+    "`{text}` is not a duration: write a number with its unit, such as `90s`, `5m` or `1h 30m`"
+)]
 pub struct BadSpan {
     text: String,
 }
