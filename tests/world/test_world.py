@@ -157,7 +157,7 @@ def test_every_call_is_written_down_with_its_region_and_its_answer(aws: Aws):
     assert calls[0]["parameters"]["DBClusterIdentifier"] == "orders"
     assert (calls[2]["parameters"]["If-None-Match"], calls[2]["at"]) == ("*", "2026-03-01T02:00:30.000Z")
     assert s3.head_object(Bucket="lease", Key="epoch")["LastModified"].second == 30
-    assert len(aws.control("GET", "calls?after=3")) == 1
+    assert len(aws.control("GET", "calls?after=4")) == 1
 
 
 def test_a_misspelt_setting_is_refused(aws: Aws):

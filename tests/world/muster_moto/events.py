@@ -53,4 +53,5 @@ def emit(
     bus = events_backends[ACCOUNT][region].describe_event_bus("default")
     for rule in bus.rules.values():
         for _ in range(int(world.settings.event_copies)):
-            rule.send_to_targets(copy.deepcopy(event))
+            # Without moto's input transformer, which adds a field of its own to every event.
+            rule.send_to_targets(copy.deepcopy(event), transform_input=False)

@@ -99,11 +99,14 @@ def read_body(environ: dict) -> bytes:
 
 
 def describe(environ: dict, body: bytes) -> dict:
-    """Who is called, and with what: the service and region are those that the call was signed for."""
+    """Who is called, and with what: the service and region are those that the call was signed for.
+
+    The host is left out: it is loopback, and looking it up would load the models of all services.
+    """
     headers = CIMultiDict(
         (name.removeprefix("HTTP_").replace("_", "-"), str(value))
         for name, value in environ.items()
-        if name.startswith("HTTP_") or name == "CONTENT_TYPE"
+        if (name.startswith("HTTP_") and name != "HTTP_HOST") or name == "CONTENT_TYPE"
     )
     query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
     method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
