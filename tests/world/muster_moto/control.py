@@ -5,7 +5,8 @@
     PUT  lag                   {"region", "cluster", "lag_ms": number | null}; null ends the samples
     PUT  status                {"region", "kind": "cluster" | "snapshot" | "instance", "id", "status"}
     GET  calls?after=N         calls with a number above N: {number, at, method, service, operation,
-                               region, parameters, status, error}
+                               region, caller, parameters, status, error}; the caller is the
+                               access key, `test-world-dns` for the name server's own calls
     GET  effects?after=N       effects likewise: {number, at, what, region, name}
     DELETE calls               forgets calls and effects; numbers begin again at 1
     POST reset                 forgets everything

@@ -13,6 +13,7 @@ from microburst.detection import detect
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from multidict import CIMultiDict
 
+from . import route53
 from .clock import Clock
 from .clusters import Clusters
 from .control import PREFIX, Control
@@ -41,6 +42,7 @@ class Server:
         global_clusters = GlobalClusters(self.world)
         global_clusters.install()
         Doors(self.world, global_clusters).install()
+        route53.install()
         self.history = History(self.world)
         self.lag = LagSamples(self.world)
         self.control = Control(self.world, self.history, self.lag)
@@ -116,6 +118,7 @@ def describe(environ: dict, body: bytes) -> dict:
         "service": seen.service,
         "operation": seen.operation,
         "region": seen.region,
+        "caller": seen.access_key,
         "parameters": parameters(path, query, headers, body),
         "status": None,
         "error": None,
