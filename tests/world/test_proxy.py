@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
-from conftest import EAST, WEST, Aws, ask, client, started
+from conftest import EAST, HERE, WEST, Aws, ask, client, started
 
 
 class Proxy:
@@ -112,7 +112,9 @@ def test_a_process_dies_at_the_call_that_was_named(proxy: Proxy, aws: Aws, when:
             "        DBClusterIdentifier='orders', DBClusterSnapshotIdentifier=f'muster-a-{n}')",
         ]
     )
-    process = subprocess.Popen([sys.executable, "-c", "input()\n" + victim], stdin=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", "input()\n" + victim], cwd=HERE, stdin=subprocess.PIPE
+    )
     proxy.control("POST", "kill", {"pid": process.pid, "at": 2, "when": when})
     process.communicate(b"\n", timeout=30)
     assert process.returncode == -9
