@@ -91,12 +91,17 @@ def test_a_headless_target_is_refused(aws: Aws):
 def test_a_removed_member_stands_alone_and_the_old_primary_still_writes(aws: Aws):
     east, west = aws.global_pair()
     rds = aws.client("rds", WEST)
+    with refused("InvalidDBClusterStateFault"):
+        aws.client("rds").delete_db_cluster(DBClusterIdentifier="orders-east", SkipFinalSnapshot=True)
     with refused("InvalidGlobalClusterStateFault"):
         rds.remove_from_global_cluster(GlobalClusterIdentifier="orders", DbClusterIdentifier=east)
     rds.remove_from_global_cluster(GlobalClusterIdentifier="orders", DbClusterIdentifier=west)
     assert aws.writers() == [east]
     alone = rds.describe_db_clusters()["DBClusters"][0]
     assert alone["DBClusterMembers"][0]["IsClusterWriter"] is True
+    rds.delete_db_instance(DBInstanceIdentifier="orders-west-1", SkipFinalSnapshot=True)
+    rds.delete_db_cluster(DBClusterIdentifier="orders-west", SkipFinalSnapshot=True)
+    assert aws.effects()[-1] == "cluster-deleted"
 
 
 def test_a_second_failover_inside_the_region_moves_the_writer_again(aws: Aws):

@@ -10,6 +10,7 @@ from moto.rds.exceptions import (
 from moto.rds.models import DBCluster, DBInstance, DBInstanceClustered, RDSBackend
 
 from .events import emit
+from .global_clusters import global_of
 from .world import World, replace
 
 
@@ -24,10 +25,12 @@ class Clusters:
         self._moto_restore = RDSBackend.restore_db_cluster_from_snapshot
         self._moto_restore_to_time = RDSBackend.restore_db_cluster_to_point_in_time
         self._moto_create_instance = RDSBackend.create_db_instance
+        self._moto_delete = RDSBackend.delete_db_cluster
         self._moto_designate = DBCluster.designate_writer
         replace(RDSBackend, "create_db_cluster", self.create)
         replace(RDSBackend, "restore_db_cluster_from_snapshot", self.restore)
         replace(RDSBackend, "restore_db_cluster_to_point_in_time", self.restore_to_time)
+        replace(RDSBackend, "delete_db_cluster", self.delete)
         replace(RDSBackend, "create_db_instance", self.create_instance)
         replace(RDSBackend, "failover_db_cluster", self.failover)
         replace(DBCluster, "designate_writer", self.designate_writer)
@@ -39,6 +42,8 @@ class Clusters:
         # moto overwrites the existing cluster; a second create must be refused (facts §8).
         if name in backend.clusters:
             raise RDSClientError("DBClusterAlreadyExistsFault", f"DB cluster {name} already exists.")
+        if kwargs.get("global_cluster_identifier"):
+            global_of(kwargs["global_cluster_identifier"])
         cluster = self._moto_create(backend, kwargs)
         # A secondary has no password of its own, and moto cannot restore a cluster without one.
         cluster.__dict__.setdefault("_master_user_password", "kept-by-the-primary")
@@ -61,6 +66,15 @@ class Clusters:
     def restore_to_time(self, backend: RDSBackend, **wanted) -> DBCluster:
         """moto would make the new cluster a member of the source's global cluster."""
         return self._moto_restore_to_time(backend, **{**wanted, "global_cluster_identifier": None})
+
+    def delete(self, backend: RDSBackend, cluster_identifier: str, snapshot_name: str | None = None) -> DBCluster:
+        cluster = backend.clusters.get(cluster_identifier)
+        # AWS wants a member removed from its global cluster first; moto would leave it listed there.
+        if cluster is not None and cluster.global_cluster_identifier:
+            raise InvalidDBClusterStateFault(f"{cluster_identifier} is part of a global cluster.")
+        deleted = self._moto_delete(backend, cluster_identifier, snapshot_name)
+        self.world.effect("cluster-deleted", backend.region_name, deleted.db_cluster_identifier)
+        return deleted
 
     def create_instance(self, backend: RDSBackend, kwargs: dict) -> DBInstance:
         instance = self._moto_create_instance(backend, kwargs)

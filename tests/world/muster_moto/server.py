@@ -68,9 +68,10 @@ class Server:
             stale = call["service"] == "rds" and str(call["operation"]).startswith("Describe")
             with self.history.as_seen() if stale else nullcontext():
                 answer = self._ask_moto(environ, start_response, call)
-            self.world.called(call)
             if call["service"] == "rds" and not stale:
                 self.world.changed()
+        with self.world.lock:
+            self.world.called(call)
         return answer
 
     def _catch_up(self) -> None:
