@@ -4,4 +4,5 @@ pub mod clock;
 pub mod config;
 pub mod intake;
 pub mod perform;
+pub mod schedule;
 pub mod world;
