@@ -10,5 +10,6 @@ pub mod name;
 pub mod plan;
 pub mod request;
 pub mod runbook;
+pub mod schedule;
 pub mod tree;
 pub mod value;

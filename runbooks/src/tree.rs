@@ -288,8 +288,9 @@ mod tests {
 3:7 do: 3:11 \"x\"
 3:14 with: 3:20 a map
 3:22 n: 3:25 3
-X
-6:1 empty: 6:7 null
+4:5 do: 4:12 true
+5:5 with: 5:11 true
+6:1 empty: 6:6 null
 "
         );
     }
