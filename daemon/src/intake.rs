@@ -11,7 +11,7 @@ use muster_runbooks::{
     name::{ApplicationName, RunId, StepId},
     plan::{Binding, Plan},
     request::Request,
-    runbook::Library,
+    runbook::library::Library,
     schedule::Schedule,
 };
 use muster_state::{
@@ -98,9 +98,14 @@ impl Intake {
     /// # Errors
     ///
     /// When the request does not fit, when the engine refuses, or when nothing can be taken in now.
-    pub async fn request(&self, request: Request, proposal: Option<RunId>) -> Result<Accepted, Rejected> {
+    pub async fn request(
+        &self,
+        request: Request,
+        proposal: Option<RunId>,
+    ) -> Result<Accepted, Rejected> {
         let plan = self.plan(&request)?;
-        let plan = plan.freeze().map_err(|why| Rejected::Invalid { problems: vec![why.to_string()] })?;
+        let plan =
+            plan.freeze().map_err(|why| Rejected::Invalid { problems: vec![why.to_string()] })?;
         let admission = Admission { id: perform::fresh_id(), request, plan, proposal };
         self.command(Command::Admit(Box::new(admission))).await
     }
@@ -112,8 +117,8 @@ impl Intake {
     /// When runbook or application are unknown, or the request does not fit.
     pub fn plan(&self, request: &Request) -> Result<Plan, Rejected> {
         let runbook = self.catalogue.library.get(&request.runbook);
-        let runbook =
-            runbook.ok_or_else(|| Rejected::UnknownRunbook { name: request.runbook.to_string() })?;
+        let runbook = runbook
+            .ok_or_else(|| Rejected::UnknownRunbook { name: request.runbook.to_string() })?;
         let binding = request.application.as_ref().map(|name| self.binding(name)).transpose()?;
         Plan::make(runbook, request, binding).map_err(|problems| Rejected::Invalid {
             problems: problems.iter().map(ToString::to_string).collect(),
@@ -125,7 +130,8 @@ impl Intake {
     fn binding(&self, name: &ApplicationName) -> Result<Binding, Rejected> {
         let unknown = || Rejected::UnknownApplication { name: name.to_string() };
         let application = self.catalogue.applications.get(name).ok_or_else(unknown)?.clone();
-        let seen = self.journal.progress().applications.get(name).and_then(|state| state.active.clone());
+        let seen =
+            self.journal.progress().applications.get(name).and_then(|state| state.active.clone());
         let active = seen.map_or_else(|| application.home.clone(), |active| active.region);
         let standby = application.other(&active).cloned().ok_or_else(|| Rejected::Invalid {
             problems: vec![format!(

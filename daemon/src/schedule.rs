@@ -100,7 +100,8 @@ pub fn due(schedule: &Schedule, last_due: Timestamp, now: Timestamp) -> Due {
 
 async fn look(intake: &Intake, schedule: &Schedule, started_at: Timestamp) {
     let now = intake.clock().now();
-    let last_due = intake.known(|known| known.schedules.get(&schedule.id).and_then(|state| state.last_due));
+    let last_due =
+        intake.known(|known| known.schedules.get(&schedule.id).and_then(|state| state.last_due));
     let due = due(schedule, last_due.unwrap_or(started_at - FIRST_LOOK_BACK), now);
     for (due_at, because) in due.missed {
         warn!(schedule = %schedule.id, %due_at, because, "missed");
@@ -113,7 +114,9 @@ async fn look(intake: &Intake, schedule: &Schedule, started_at: Timestamp) {
     let Some(occurrence) = due.start else { return };
     let request = request(schedule, &occurrence);
     match intake.request(request, None).await {
-        Ok(accepted) => info!(schedule = %schedule.id, due_at = %occurrence.due_at, run = ?accepted.run, "started"),
+        Ok(accepted) => {
+            info!(schedule = %schedule.id, due_at = %occurrence.due_at, run = ?accepted.run, "started")
+        }
         Err(Rejected::Refused(Refusal::OccurrenceTaken { .. })) => {}
         // Not taken in, so not lost: the occurrence is still due at the next ring.
         Err(Rejected::Unavailable | Rejected::Journal(_)) => {}
