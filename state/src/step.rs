@@ -449,9 +449,10 @@ impl StepState {
             }),
             Change::Previewed { effect } => matches!(self, StepState::Pending { .. })
                 .then(|| StepState::Previewed { effect: effect.clone() }),
-            Change::Reset => {
-                self.is_over().then(|| StepState::Pending { attempts: self.attempts() })
-            }
+            // A step that a person ended keeps no count of attempts, and a token must never be used
+            // twice: such a step is not asked again.
+            Change::Reset => (has_failed || matches!(self, StepState::Succeeded { .. }))
+                .then(|| StepState::Pending { attempts: self.attempts() }),
             Change::Started { .. }
             | Change::Aimed { .. }
             | Change::Begun { .. }
