@@ -6,5 +6,6 @@ pub mod config;
 pub mod intake;
 pub mod perform;
 pub mod schedule;
+pub mod serve;
 pub mod telemetry;
 pub mod world;
