@@ -113,6 +113,11 @@ impl Findings {
         self.add(place, Severity::Warning, rule, message.into())
     }
 
+    /// Whether something was found under one of these rules.
+    pub(crate) fn has(&self, rules: &[&str]) -> bool {
+        self.list.iter().any(|finding| rules.contains(&finding.rule))
+    }
+
     fn add(
         &mut self,
         place: Place,

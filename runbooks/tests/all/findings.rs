@@ -89,7 +89,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("empty text", "title: Ask", "title: \"\""),
     ("list for a text", "title: Ask", "title: [Ask]"),
     ("list for a map", "objectives: { rto: 10m }", "objectives: [10m]"),
-    ("no steps", "steps:", "steps: []\nfinally:"),
+    ("no steps", "steps:", "steps: []\nundo:"),
     ("steps that are a text", "finally:", "undo: soon\nfinally:"),
     ("replaces something else", "exclusive: true", "exclusive: true\nreplaces: mine"),
     ("flag that is a word", "exclusive: true", "exclusive: yes"),
@@ -109,7 +109,7 @@ fn all_mistakes_of_a_file_are_found_at_once() {
 /// Method: user files next to the shipped ones.
 #[test]
 fn files_are_judged_next_to_each_other() {
-    let own = SOUND.replace("name: sound", "name: rehearsal");
+    let own = SOUND.replace(": sound", ": rehearsal");
     let replacing = own.replace("exclusive: true", "exclusive: true\nreplaces: shipped");
     let nothing = SOUND.replace("exclusive: true", "exclusive: true\nreplaces: shipped");
     let astray = SOUND.replace("way_back: sound", "way_back: region-failbak");
