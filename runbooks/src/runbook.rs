@@ -1,14 +1,17 @@
 //! A runbook: what to do, typed from a YAML file that stands under review.
 
-pub mod library;
-pub(crate) mod lint;
+mod library;
+mod lint;
 mod parse;
-pub mod schema;
+mod schema;
 mod step;
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+
+pub use library::{Library, SHIPPED, lint};
+pub use schema::schema;
 
 use crate::{
     action::{self, ComponentKind, Spec},
@@ -116,7 +119,7 @@ pub struct Argument {
 
 impl Runbook {
     /// Reads a runbook and finds out what is wrong inside the file. What can only be judged next to
-    /// other runbooks is left to [`library::Library`].
+    /// other runbooks is left to [`Library`].
     pub fn check(file: &str, text: &str) -> Checked<Runbook> {
         parse::runbook(file, text)
     }

@@ -6,7 +6,7 @@ use crate::{
     check::{Finding, Findings, unknown},
     name::{ApplicationName, RunbookName},
     plan::bind,
-    runbook::{Runbook, library::Library},
+    runbook::{Library, Runbook},
     value::Kind,
 };
 use jiff::Timestamp;

@@ -1,6 +1,6 @@
 //! Bad runbooks: every finding with its line and column.
 
-use muster_runbooks::runbook::{Runbook, library::Library};
+use muster_runbooks::runbook::{Library, Runbook};
 
 use super::print;
 
@@ -63,6 +63,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     ("forced variant with another each", "do: predict-loss", "do: rehearse"),
     ("loss without approval", "do: approval", "do: gate"),
+    (
+        "guard that lets go on",
+        "data_loss_max: \"${inputs.loss_max}\"\n",
+        "data_loss_max: \"${inputs.loss_max}\"\n    on_failure: continue\n",
+    ),
     ("approval by nobody", "approvals: 1", "approvals: 0"),
     ("approval by anybody", "role: approver", "role: viewer"),
     ("approval without the loss", "      data_loss: \"${steps.look.outputs.data_loss}\"\n", ""),

@@ -3,7 +3,7 @@
 use muster_runbooks::{
     application::Application,
     plan::Plan,
-    runbook::{Runbook, library::SHIPPED},
+    runbook::{Runbook, SHIPPED},
     schedule,
 };
 use proptest::prelude::*;

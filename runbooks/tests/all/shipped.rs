@@ -2,7 +2,7 @@
 
 use muster_runbooks::{
     plan::Plan,
-    runbook::{Runbook, library::Library},
+    runbook::{Library, Runbook},
     schedule,
     value::Kind,
 };

@@ -7,7 +7,7 @@ use super::graph::Graph;
 use crate::{
     action::{Reach, Role, Spec, control::PersonRole},
     check::Findings,
-    plan::{Arg, Danger, Part},
+    plan::{Arg, Danger, OnFailure, Part},
     request::Manner,
     runbook::{Runbook, StepDefinition, TaskDefinition},
     value::Kind,
@@ -26,6 +26,7 @@ pub(super) fn check(runbook: &Runbook, graph: &Graph<'_>, out: &mut Findings) {
                 without_global(step.task(manner), spec, manner, out);
             }
             repeated(step, spec, out);
+            guarding(step, spec, out);
         }
         visible(step, out);
     }
@@ -110,6 +111,16 @@ fn repeated(step: &StepDefinition, spec: &Spec, out: &mut Findings) {
     if spec.reach == Reach::Once && step.attempts > 1 {
         let message = format!("`{}` acts again when it is called again", spec.name);
         out.error(step.place, "attempts-once", message).hint("write `attempts: 1`");
+    }
+}
+
+/// A guard that failed holds the run up; `continue` would let the steps behind it start (design §3.5).
+fn guarding(step: &StepDefinition, spec: &Spec, out: &mut Findings) {
+    const GUARDS: &[&str] = &["approval", "fence"];
+    if step.on_failure == OnFailure::Continue && GUARDS.contains(&spec.name) {
+        let message =
+            format!("`{}` guards what follows, and the run would go on without it", spec.name);
+        out.error(step.place, "guard-continues", message).hint("leave `on_failure` out");
     }
 }
 
