@@ -1,17 +1,14 @@
 //! A runbook: what to do, typed from a YAML file that stands under review.
 
-mod library;
+pub mod library;
 mod lint;
 mod parse;
-mod schema;
+pub mod schema;
 mod step;
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-
-pub use library::{Library, SHIPPED, lint};
-pub use schema::schema;
 
 use crate::{
     action::{self, ComponentKind, Spec},
@@ -119,7 +116,7 @@ pub struct Argument {
 
 impl Runbook {
     /// Reads a runbook and finds out what is wrong inside the file. What can only be judged next to
-    /// other runbooks is left to [`Library`].
+    /// other runbooks is left to [`library::Library`].
     pub fn check(file: &str, text: &str) -> Checked<Runbook> {
         parse::runbook(file, text)
     }

@@ -6,7 +6,7 @@ use crate::{
     check::{Finding, Findings, unknown},
     name::{ApplicationName, RunbookName},
     plan::bind,
-    runbook::{Library, Runbook},
+    runbook::{Runbook, library::Library},
     value::Kind,
 };
 use jiff::Timestamp;

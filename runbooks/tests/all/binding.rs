@@ -4,7 +4,7 @@ use muster_runbooks::{
     application::{Application, Database},
     plan::{Plan, STEPS_MAX, bind::BindProblem},
     request::{Manner, Request},
-    runbook::{Library, Runbook},
+    runbook::{Runbook, library::Library},
 };
 
 use super::print::{self, at_home, covetpy, request};

@@ -1,6 +1,6 @@
 //! Bad runbooks: every finding with its line and column.
 
-use muster_runbooks::runbook::{Library, Runbook};
+use muster_runbooks::runbook::{Runbook, library::Library};
 
 use super::print;
 

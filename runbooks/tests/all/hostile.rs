@@ -3,7 +3,7 @@
 use muster_runbooks::{
     application::Application,
     plan::Plan,
-    runbook::{Runbook, SHIPPED},
+    runbook::{Runbook, library::SHIPPED},
     schedule,
 };
 use proptest::prelude::*;

@@ -170,7 +170,7 @@ fn schedules_are_judged_next_to_what_they_start() {
 - { id: g, runbook: region-failover, application: covetpy, cron: \"0 2 * * *\" }
 ";
     let schedules = schedule::parse("x", text).unwrap();
-    let library = muster_runbooks::runbook::Library::shipped();
+    let library = muster_runbooks::runbook::library::Library::shipped();
     let found = schedule::lint(&schedules, &library, &[super::print::covetpy()]);
     insta::assert_snapshot!(super::print::findings(&found));
 }

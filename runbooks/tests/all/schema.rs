@@ -1,6 +1,6 @@
 //! The published schema.
 
-use muster_runbooks::{action::Action, runbook::schema};
+use muster_runbooks::{action::Action, runbook::schema::schema};
 
 /// Goal: the schema that editors use changes only on purpose, and knows every action.
 /// Method: a snapshot of what is not made from the list of actions, and a count of what is.

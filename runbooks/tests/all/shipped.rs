@@ -2,7 +2,7 @@
 
 use muster_runbooks::{
     plan::Plan,
-    runbook::{Library, Runbook},
+    runbook::{Runbook, library::Library},
     schedule,
     value::Kind,
 };

@@ -136,10 +136,9 @@ impl Expansion<'_> {
                 continue;
             }
             let own_only = needed.each == definition.each && uses(definition, &needed.id);
-            let all = self.became[at].iter();
-            let wanted = all.filter(|other| !own_only || other.component == instance.component);
-            for other in wanted {
-                if !ids.contains(&other.id) {
+            for other in &self.became[at] {
+                if (!own_only || other.component == instance.component) && !ids.contains(&other.id)
+                {
                     ids.push(other.id.clone());
                 }
             }
