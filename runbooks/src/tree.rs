@@ -117,6 +117,8 @@ pub fn parse(text: &str) -> Result<Node, Broken> {
         let message = error.without_snippet().to_string();
         let message = message.lines().next().unwrap_or_default();
         let message = message.split(" at line ").next().unwrap_or_default();
+        // Advice to programmers, not to whoever wrote the file.
+        let message = message.split(", set DuplicateKeyPolicy").next().unwrap_or_default();
         Broken { place, message: message.to_owned() }
     })
 }

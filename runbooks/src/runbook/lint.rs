@@ -12,7 +12,7 @@ use super::Runbook;
 use crate::check::Findings;
 
 /// Adds what is wrong inside one runbook.
-pub(crate) fn file(runbook: &Runbook, out: &mut Findings) {
+pub(super) fn file(runbook: &Runbook, out: &mut Findings) {
     duplicate_ids(runbook, out);
     let graph = graph::Graph::new(runbook, out);
     arguments::check(runbook, &graph, out);
