@@ -1,1 +1,3 @@
-//! The outside, real or simulated: two verbs.
+//! The outside world, real or simulated, behind two verbs: `observe`, which only reads, and `begin`.
+
+pub mod sim;
