@@ -80,7 +80,8 @@ fn vote(sim: &Sim, observer: &Observer, region: &Region, now: Timestamp) -> Vote
     let silent = sim.faults.at(now).any(|fault| *fault == silent);
     let lies = sim.faults.at(now).any(|fault| *fault == lying);
     // Whoever sits in a region fails with it.
-    let place: Option<Region> = observer.domain.parse().ok();
+    let domain = observer.domain.strip_prefix("aws-").unwrap_or(&observer.domain);
+    let place: Option<Region> = domain.parse().ok();
     if silent || place.is_some_and(|place| !sim.regions.is_reachable(&place, now)) {
         return Vote::Unknown;
     }
