@@ -1,5 +1,7 @@
 //! The outside, real or simulated: two verbs.
 
+pub mod sim;
+
 use muster_state::call::{Answer, Call, CallError, Reading};
 
 /// What runs act on.
