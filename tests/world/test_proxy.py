@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
+
 from conftest import EAST, HERE, WEST, Aws, ask, client, started
 
 
@@ -21,7 +22,10 @@ class Proxy:
         return ask(self.port, method, f"/_faults/{what}", body)
 
     def fates(self) -> list[tuple]:
-        return [(c["service"], c["operation"], c["region"], c["fate"]) for c in self.control("GET", "calls")]
+        return [
+            (c["service"], c["operation"], c["region"], c["fate"])
+            for c in self.control("GET", "calls")
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +36,7 @@ def shared_proxy(shared_aws: Aws) -> Iterator[Proxy]:
 
 @pytest.fixture
 def proxy(shared_proxy: Proxy, aws: Aws) -> Proxy:
+    """A proxy without faults before an empty AWS."""
     shared_proxy.control("DELETE", "faults")
     shared_proxy.control("DELETE", "calls")
     return shared_proxy
@@ -54,7 +59,7 @@ def test_a_lost_reply_took_effect_once(proxy: Proxy, aws: Aws):
     assert [fate for *_, fate in proxy.fates()] == ["passed", "reply-lost", "passed"]
 
 
-def test_an_upload_whose_reply_is_lost_arrives_whole(proxy: Proxy, aws: Aws):
+def test_an_upload_whose_reply_is_lost_arrives_whole(proxy: Proxy):
     s3 = proxy.client("s3", WEST)
     s3.create_bucket(Bucket="lease", CreateBucketConfiguration={"LocationConstraint": WEST})
     proxy.control("POST", "lose", {"service": "s3", "operation": "PutObject"})
@@ -78,10 +83,10 @@ def test_a_silent_region_takes_the_global_services_with_it(proxy: Proxy, aws: Aw
 
 def test_a_hanging_call_gives_no_answer_and_ends_by_itself(proxy: Proxy):
     proxy.control("POST", "silence", {"region": EAST, "service": "rds", "hold_secs": 0.3})
-    with pytest.raises(BotoCoreError, match="[Tt]imeout|timed out"):
+    with pytest.raises(BotoCoreError, match=r"[Tt]imeout|timed out"):
         proxy.client("rds", timeout=0.1).describe_db_clusters()
     begun = time.monotonic()
-    with pytest.raises(BotoCoreError, match="closed|reset|aborted"):
+    with pytest.raises(BotoCoreError, match=r"closed|reset|aborted"):
         proxy.client("rds").describe_db_clusters()
     assert 0.3 <= time.monotonic() - begun < 5
     proxy.control("DELETE", "faults")
