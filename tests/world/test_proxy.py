@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
@@ -92,6 +93,18 @@ def test_a_hanging_call_gives_no_answer_and_ends_by_itself(proxy: Proxy):
     proxy.control("DELETE", "faults")
     proxy.client("rds").describe_db_clusters()
     assert [fate for *_, fate in proxy.fates()] == ["hang", "hang", "passed"]
+
+
+def test_a_healed_region_frees_the_calls_it_held(proxy: Proxy):
+    proxy.control("POST", "silence", {"region": EAST, "hold_secs": 100})
+    begun = time.monotonic()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(proxy.client("rds").describe_db_clusters)
+        while proxy.control("GET", "faults")["held"] == 0:
+            assert time.monotonic() - begun < 10
+        proxy.control("DELETE", "faults")
+        assert isinstance(asked.exception(timeout=10), BotoCoreError)
+    assert proxy.control("GET", "faults") == {"faults": [], "held": 0}
 
 
 def test_throttling_comes_as_each_service_says_it_and_ends(proxy: Proxy):
