@@ -68,12 +68,6 @@ pub trait Journal: Send + Sync {
     /// What is known from durable commits.
     fn progress(&self) -> RwLockReadGuard<'_, Progress>;
 
-    /// Notes that a process is alive. A sample: kept unsynced, at most once a second.
-    fn beat(&self, at: Timestamp);
-
-    /// When a process was last known to be alive.
-    fn last_beat(&self) -> Option<Timestamp>;
-
     /// Up to `limit` records from sequence number `from` on, of one stream or of all.
     fn read(
         &self,
