@@ -115,6 +115,22 @@ fn all_mistakes_of_a_file_are_found_at_once() {
     insta::assert_snapshot!(print::findings(&found));
 }
 
+/// Goal: a file with more steps than a plan may have costs little and is refused.
+/// Method: a thousand steps that each need the one above.
+#[test]
+fn a_runbook_has_a_size() {
+    let steps: String = (0..1_000)
+        .map(|number| {
+            format!("- {{ id: s{number}, title: s, do: gate, with: {{ asks: s }}, limit: 1m }}\n")
+        })
+        .collect();
+    let found = Runbook::check("x", &format!("name: long\ntitle: Long\nsteps:\n{steps}")).findings;
+    assert_eq!(
+        print::findings(&found),
+        "x:260:3: error: a runbook has 256 steps at most, before `each` is expanded [too-many-steps]\n"
+    );
+}
+
 /// Goal: no file takes the place of another by accident, and no runbook leads back to nothing.
 /// Method: user files next to the shipped ones.
 #[test]
