@@ -232,8 +232,9 @@ impl Simulation {
     /// A process opens the journal and goes on.
     fn start(&mut self) -> Result<(), Cut> {
         let alive_at = self.disk.progress().last_at;
-        if self.disk.opened(self.now).is_err() {
-            self.watch.fail("I14", "the journal does not open".to_owned());
+        match self.disk.opened(self.now) {
+            Ok(commit) => self.watch.commit(commit),
+            Err(error) => self.watch.fail("I14", error.to_string()),
         }
         self.watch.replay(&self.disk);
         let mut engine = Engine::new(self.disk.progress().clone());

@@ -93,11 +93,11 @@ impl Disk {
     }
 
     /// Records that a process took the journal over.
-    pub fn opened(&mut self, at: Timestamp) -> Result<(), AppendError> {
+    pub fn opened(&mut self, at: Timestamp) -> Result<&Commit, AppendError> {
         let epoch = self.known.epoch + 1;
         let opened = Entry::access(AccessEvent::Opened { epoch, program: "simulation".to_owned() });
         self.append(at, Batch { entries: vec![opened], ..Batch::default() });
-        self.sync_one().map(|_| ())
+        self.sync_one()
     }
 
     /// Everything that is durable, folded anew from the first commit on.
