@@ -32,7 +32,7 @@ pub(crate) fn at(second: i64) -> Timestamp {
 }
 
 pub(crate) fn options() -> Options {
-    Options { segment_bytes: 16 << 10, ..Options::new(at(0), "test") }
+    Options { segment_bytes: 8 << 10, ..Options::new(at(0), "test") }
 }
 
 pub(crate) fn open(dir: &Path) -> LogJournal {
@@ -119,8 +119,11 @@ pub(crate) fn end(run: u64) -> Batch {
 }
 
 pub(crate) fn finding(name: &str, id: &str) -> Batch {
-    let finding =
-        Finding { id: id.to_owned(), message: "it is wrong".to_owned(), hint: "mend it".to_owned() };
+    let finding = Finding {
+        id: id.to_owned(),
+        message: "it is wrong".to_owned(),
+        hint: "mend it".to_owned(),
+    };
     let event = ApplicationEvent::FindingOpened { finding };
     Batch { entries: vec![Entry::application(&application(name), event)], ..Batch::default() }
 }

@@ -17,7 +17,7 @@ use crate::{
         disk::{Disk, DiskFile, RealDisk},
         fold::Fold,
         home::Home,
-        segment::Segment,
+        segment::{Segment, Walked},
         sled::{Rows, Sum},
         tail,
         writer::write_turn,
@@ -166,6 +166,17 @@ pub fn repair(dir: &Path, at: Timestamp) -> Result<Repaired, OfflineError> {
     let because =
         because.map(|damage| damage.to_string().lines().next().unwrap_or_default().to_owned());
     Ok(Repaired { head, cut_at, because, kept_in })
+}
+
+/// The number behind the last record that the progress knows, if it can still be read.
+fn known(home: &Home) -> u64 {
+    let loaded = home.progress().exists().then(|| Rows::open(&home.progress())?.load());
+    loaded.and_then(Result::ok).flatten().map_or(0, |loaded| loaded.progress.end)
+}
+
+fn gone(home: &Home, end: &Walked, known: u64) -> OpenError {
+    let because = format!("the records up to {known} were acknowledged and are gone");
+    OpenError::damaged(&home.log(), end.seq, because)
 }
 
 /// The last place up to which everything is intact and follows.
