@@ -1,6 +1,6 @@
 //! The segments as one chain: what follows from what, where the log ends, and what is missing.
 
-use std::{fs::File, os::unix::fs::FileExt, path::Path};
+use std::{fs::File, io::Read, os::unix::fs::FileExt, path::Path};
 
 use super::{
     OpenError,
@@ -162,9 +162,10 @@ pub(crate) fn check_first(segments: &[Segment]) -> Result<(), OpenError> {
 }
 
 fn header(segment: &Segment) -> Result<SegmentHeader, OpenError> {
-    let mut bytes = [0; SEGMENT_HEADER];
-    let read = File::open(&segment.path).and_then(|file| file.read_exact_at(&mut bytes, 0));
-    read.map_err(|source| OpenError::io(&segment.path, source))?;
+    let failed = |source| OpenError::io(&segment.path, source);
+    let mut bytes = Vec::new();
+    let file = File::open(&segment.path).map_err(failed)?;
+    file.take(SEGMENT_HEADER as u64).read_to_end(&mut bytes).map_err(failed)?;
     segment.header(&bytes)
 }
 

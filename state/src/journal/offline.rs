@@ -1,17 +1,20 @@
 //! What `muster state …` does without a daemon: verify, export, restore, repair.
 
 mod export;
-mod rebuild;
+mod new_log;
+mod repair;
+mod restore;
 mod verify;
 
 use std::path::Path;
 
 pub use self::{
     export::{Exported, export},
-    rebuild::{Existing, Rebuilt, Repaired, repair, restore, restore_from},
+    repair::{Repaired, repair},
+    restore::{Existing, Rebuilt, restore, restore_from},
     verify::{Agreement, Report, verify},
 };
-use super::{Hash, OpenError};
+use super::{Hash, OpenError, home::Home, segment::Segment};
 
 /// Why an offline tool did not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +56,21 @@ pub enum OfflineError {
 impl OfflineError {
     fn file(file: &Path, source: std::io::Error) -> OfflineError {
         OfflineError::File { file: file.display().to_string(), source }
+    }
+}
+
+/// Repeats work over the segments when the process that writes them began a new one meanwhile.
+fn steadily<T>(
+    home: &Home,
+    mut work: impl FnMut(&mut [Segment]) -> Result<T, OfflineError>,
+) -> Result<T, OfflineError> {
+    loop {
+        let mut segments = Segment::list(&home.log())?;
+        let count = segments.len();
+        let done = work(&mut segments);
+        if done.is_ok() || Segment::list(&home.log())?.len() == count {
+            return done;
+        }
     }
 }
 

@@ -5,14 +5,14 @@
 //! chain can be checked with any tool that knows SHA-256.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{BufRead, BufReader, BufWriter, Write},
     path::Path,
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::{Head, OfflineError};
+use super::{Head, OfflineError, steadily};
 use crate::journal::{
     OpenError, chain,
     codec::{FORMAT, Frame, Hash, Kind, PAYLOAD_MAX},
@@ -52,15 +52,24 @@ struct Last {
 pub fn export(dir: &Path, out: &Path) -> Result<Exported, OfflineError> {
     let home = Home::at(dir);
     home.check_format()?;
-    let mut segments = Segment::list(&home.log())?;
-    chain::check_old(&segments, 0)?;
+    if out.exists() {
+        return Err(OfflineError::file(out, std::io::ErrorKind::AlreadyExists.into()));
+    }
+    // An export that did not come to its end never has the name that was asked for.
+    let new = out.with_added_extension("new");
+    let exported = steadily(&home, |segments| write(segments, &new))?;
+    fs::rename(&new, out).map_err(|source| OfflineError::file(out, source))?;
+    Ok(exported)
+}
+
+fn write(segments: &mut [Segment], out: &Path) -> Result<Exported, OfflineError> {
+    chain::check_first(segments)?;
     let failed = |source| OfflineError::file(out, source);
-    let file = File::create_new(out).map_err(failed)?;
-    let mut to = BufWriter::new(file);
+    let mut to = BufWriter::new(File::create(out).map_err(failed)?);
     line(&mut to, &First { muster_export: FORMAT, before: Hash::genesis().to_string() })
         .map_err(failed)?;
     let mut commits = 0;
-    let end = chain::walk(&mut segments, 0, 0, &mut |placed| {
+    let end = chain::walk(segments, 0, 0, &mut |placed| {
         if placed.frame.kind != Kind::Commit {
             return Ok(());
         }

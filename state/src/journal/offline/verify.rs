@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Head, OfflineError};
+use super::{Head, OfflineError, steadily};
 use crate::{
     journal::{
         OpenError,
@@ -65,13 +65,22 @@ pub fn verify(dir: &Path) -> Result<Report, OfflineError> {
     };
     let loaded =
         rows.as_ref().map(|rows| rows.load()?.ok_or_else(|| missing(&home))).transpose()?;
-    let mut segments = Segment::list(&home.log())?;
-    chain::check_old(&segments, 0)?;
+    steadily(&home, |segments| report(&home, segments, rows.as_ref(), loaded.as_ref()))
+}
+
+fn report(
+    home: &Home,
+    segments: &mut [Segment],
+    rows: Option<&Rows>,
+    loaded: Option<&Loaded>,
+) -> Result<Report, OfflineError> {
+    chain::check_first(segments)?;
     let mut found = Found { fold: Fold::empty(), commits: 0, ended: 0, sealed: false };
-    let end = match &loaded {
-        Some(loaded) => found.walk(&mut segments, loaded, rows.as_ref(), &home)?,
-        None => chain::walk(&mut segments, 0, 0, &mut |placed| found.frame(placed).map(drop))?,
+    let end = match loaded {
+        Some(loaded) => found.walk(segments, loaded, rows, home)?,
+        None => chain::walk(segments, 0, 0, &mut |placed| found.frame(placed).map(drop))?,
     };
+    let in_use = Agreement::InUse;
     Ok(Report {
         segments: segments.len() as u64,
         commits: found.commits,
@@ -80,8 +89,7 @@ pub fn verify(dir: &Path) -> Result<Report, OfflineError> {
         head: Head { end: end.at.seq, hash: end.at.hash },
         sealed: found.sealed,
         torn_bytes: end.at.flaw.map_or(0, |flaw| flaw.bytes),
-        progress: loaded
-            .map_or(Agreement::InUse, |loaded| Agreement::Agrees { end: loaded.progress.end }),
+        progress: loaded.map_or(in_use, |loaded| Agreement::Agrees { end: loaded.progress.end }),
     })
 }
 
