@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod application;
+pub mod message;
 pub mod name;
 pub mod plan;
 pub mod request;
