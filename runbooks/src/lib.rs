@@ -5,8 +5,12 @@
 
 pub mod action;
 pub mod application;
+pub mod check;
 pub mod message;
 pub mod name;
 pub mod plan;
 pub mod request;
+pub mod runbook;
+pub mod schedule;
+pub mod tree;
 pub mod value;

@@ -54,12 +54,11 @@ pub fn steer(
         Steer::Resume => resume(run, by, why),
         Steer::Retry { step } => {
             require(by, PersonRole::Operator)?;
-            match find(run, step)?.1 {
-                StepState::Failed { .. } | StepState::BackingOff { .. } => {
-                    Ok(vec![change(step, Change::Retried { by: who, reason: why })])
-                }
-                state => not_now("retrying", &format!("`{step}` is {}", state.word())),
+            let state = find(run, step)?.1;
+            if !matches!(state, StepState::Failed { .. } | StepState::BackingOff { .. }) {
+                return not_now("retrying", &format!("`{step}` is {}", state.word()));
             }
+            Ok(vec![change(step, Change::Retried { by: who, reason: why })])
         }
         Steer::Skip { step } => {
             require(by, PersonRole::Operator)?;
