@@ -31,10 +31,8 @@ pub(super) fn cluster_snapshot(
     if !name.starts_with("cluster-snapshot:") || name.len() > 280 || !name.bytes().all(fits) {
         return Err(NotOurs::Field { field: "detail.SourceArn" });
     }
-    let at = match &detail["Date"] {
-        serde_json::Value::Null => event.at()?,
-        date => instant(date, "detail.Date")?,
-    };
+    let date = &detail["Date"];
+    let at = if date.is_null() { event.at()? } else { instant(date, "detail.Date")? };
     Ok(Message {
         v: VERSION,
         // Every delivery through every rule and region says these three alike (facts §9).
