@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod intake;
 pub mod perform;
+pub mod queue;
 pub mod schedule;
 pub mod serve;
 pub mod telemetry;
