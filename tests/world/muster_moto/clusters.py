@@ -1,0 +1,126 @@
+"""Clusters and instances: slow to create, never created twice, failing over inside their region."""
+
+from moto.rds.exceptions import (
+    DBClusterNotFoundError,
+    InvalidDBClusterSnapshotStateFault,
+    InvalidDBClusterStateFault,
+    InvalidParameterValue,
+    RDSClientError,
+)
+from moto.rds.models import DBCluster, DBInstance, DBInstanceClustered, RDSBackend
+
+from .events import emit
+from .world import World, replace
+
+
+class Clusters:
+    """What moto leaves out of single clusters."""
+
+    def __init__(self, world: World):
+        self.world = world
+
+    def install(self) -> None:
+        self._moto_create = RDSBackend.create_db_cluster
+        self._moto_restore = RDSBackend.restore_db_cluster_from_snapshot
+        self._moto_restore_to_time = RDSBackend.restore_db_cluster_to_point_in_time
+        self._moto_create_instance = RDSBackend.create_db_instance
+        self._moto_designate = DBCluster.designate_writer
+        replace(RDSBackend, "create_db_cluster", self.create)
+        replace(RDSBackend, "restore_db_cluster_from_snapshot", self.restore)
+        replace(RDSBackend, "restore_db_cluster_to_point_in_time", self.restore_to_time)
+        replace(RDSBackend, "create_db_instance", self.create_instance)
+        replace(RDSBackend, "failover_db_cluster", self.failover)
+        replace(DBCluster, "designate_writer", self.designate_writer)
+        # moto's `creating` ends with the first look at it; here it ends by the clock.
+        DBCluster.status = property(lambda c: c._status, lambda c, status: setattr(c, "_status", status))
+
+    def create(self, backend: RDSBackend, kwargs: dict) -> DBCluster:
+        name = kwargs["db_cluster_identifier"]
+        # moto overwrites the existing cluster; a second create must be refused (facts §8).
+        if name in backend.clusters:
+            raise RDSClientError("DBClusterAlreadyExistsFault", f"DB cluster {name} already exists.")
+        cluster = self._moto_create(backend, kwargs)
+        # A secondary has no password of its own, and moto cannot restore a cluster without one.
+        cluster.__dict__.setdefault("_master_user_password", "kept-by-the-primary")
+        self.world.effect("cluster-created", backend.region_name, cluster.db_cluster_identifier)
+
+        def done() -> None:
+            if cluster.status == "creating":
+                cluster.status = "available"
+
+        self.world.later(self.world.settings.cluster_secs, f"cluster {name} available", done)
+        return cluster
+
+    def restore(self, backend: RDSBackend, from_snapshot_id: str, overrides: dict) -> DBCluster:
+        """A new cluster without instances, of an `available` snapshot (facts §2, Restore)."""
+        snapshot = backend.get_db_cluster_snapshot(from_snapshot_id)
+        if snapshot.status != "available":
+            raise InvalidDBClusterSnapshotStateFault(f"{from_snapshot_id} is {snapshot.status}.")
+        return self._moto_restore(backend, from_snapshot_id, overrides)
+
+    def restore_to_time(self, backend: RDSBackend, **wanted) -> DBCluster:
+        """moto would make the new cluster a member of the source's global cluster."""
+        return self._moto_restore_to_time(backend, **{**wanted, "global_cluster_identifier": None})
+
+    def create_instance(self, backend: RDSBackend, kwargs: dict) -> DBInstance:
+        instance = self._moto_create_instance(backend, kwargs)
+        name = instance.db_instance_identifier
+        self.world.effect("instance-created", backend.region_name, name)
+        instance.status = "creating"
+
+        def done() -> None:
+            if instance.status == "creating":
+                instance.status = "available"
+
+        self.world.later(self.world.settings.instance_secs, f"instance {name} available", done)
+        return instance
+
+    def failover(
+        self,
+        backend: RDSBackend,
+        db_cluster_identifier: str,
+        target_db_instance_identifier: str | None = None,
+    ) -> DBCluster:
+        """Moves the writer to another instance; a second call does it again (facts §1.6, §8)."""
+        cluster = backend.clusters.get(db_cluster_identifier)
+        if cluster is None:
+            raise DBClusterNotFoundError(db_cluster_identifier)
+        if cluster.status != "available":
+            raise InvalidDBClusterStateFault(f"{db_cluster_identifier} is in {cluster.status} state.")
+        target = self._target(cluster, target_db_instance_identifier)
+        name, region, writer = cluster.db_cluster_identifier, backend.region_name, cluster.writer
+        self.world.effect("instance-failover-begun", region, name)
+        cluster.status = "failing-over"
+        same_zone = writer is None or writer.availability_zone == target.availability_zone
+        number, how = ("0072", "same AZ") if same_zone else ("0073", "cross AZ")
+        emit(self.world, region, "cluster", name, number, f"{how} failover started", "failover")
+
+        def done() -> None:
+            for member in cluster._members:
+                member.is_cluster_writer = member is target
+            cluster.status = "available"
+            self.world.effect("instance-failover-done", region, name)
+            said = f"Completed failover to DB instance: {target.db_instance_identifier}"
+            emit(self.world, region, "cluster", name, "0071", said, "failover")
+
+        self.world.later(self.world.settings.instance_failover_secs, f"failover of {name}", done)
+        return cluster
+
+    def _target(self, cluster: DBCluster, wanted: str | None) -> DBInstanceClustered:
+        """The wanted reader, or the one with the best promotion tier (facts §1.6)."""
+        readers = [m for m in cluster.members if not m.is_cluster_writer and m.status == "available"]
+        if wanted is not None:
+            readers = [m for m in readers if m.db_instance_identifier == wanted]
+            if not readers:
+                raise InvalidParameterValue(f"Cannot find an available reader {wanted}")
+        if not readers:
+            raise InvalidDBClusterStateFault(f"{cluster.db_cluster_identifier} has no available reader.")
+        return min(readers, key=lambda m: (m.promotion_tier, m.db_instance_identifier))
+
+    def designate_writer(self, cluster: DBCluster) -> None:
+        """A secondary of a global cluster has readers only until it is promoted (facts §1.5)."""
+        if cluster.global_cluster_identifier and not cluster.is_writer:
+            for member in cluster._members:
+                member.is_cluster_writer = False
+        else:
+            self._moto_designate(cluster)
