@@ -113,7 +113,10 @@ fn precedence(
     if plan.exclusive {
         let gives_way = |holder: &Run| plan.mode == Mode::Live && holder.plan.mode == Mode::Drill;
         if let Some(holder) = holder.filter(|holder| !gives_way(holder)) {
-            return Err(Refusal::Locked { application: application.clone(), by: holder.id.clone() });
+            return Err(Refusal::Locked {
+                application: application.clone(),
+                by: holder.id.clone(),
+            });
         }
         take.push(Claim::lock(application, id));
         if plan.mode == Mode::Live {
@@ -121,7 +124,9 @@ fn precedence(
             let others = known.runs.values().filter(|run| {
                 run.application() == Some(application) && run.plan.mode != Mode::Preview
             });
-            entries.extend(others.map(|run| Entry::run(&run.id, RunEvent::Paused { cause: cause.clone() })));
+            entries.extend(
+                others.map(|run| Entry::run(&run.id, RunEvent::Paused { cause: cause.clone() })),
+            );
         }
     } else if let Some(failover) = holder.filter(|holder| holder.is_live_failover())
         && changes(plan)

@@ -1,1 +1,603 @@
-//! x
+//! One actor that owns all open runs. It has no runtime, no clock and no I/O: what it is told comes
+//! in, what is to be done goes out.
+//!
+//! An append goes out first, and whatever follows from it only once it is durable. Observe and begin
+//! are two outputs, so that pause, off switch and deadline are checked between them.
+
+mod answer;
+mod look;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use muster_runbooks::{
+    action::Action,
+    name::{RunId, StepId, Token},
+    plan::Binding,
+    request::Mode,
+};
+
+use crate::{
+    admit::{self, Admitted},
+    call::{Answer, Call, CallError, Reading},
+    catalog::RecoveryPoint,
+    command::{Accepted, Command, Refusal},
+    decide::{self, Next},
+    event::{
+        AccessEvent, ApplicationEvent, Batch, Claim, Commit, Entry, Event, NoticeEvent, RunEvent,
+        ScheduleEvent, Stream, VERSION,
+    },
+    progress::Progress,
+    run::{PauseCause, Run},
+    steer,
+    step::StepState,
+};
+use look::Look;
+
+/// A journal that was silent for longer was not being written by a living daemon; what it promised
+/// before is looked at by a person first (design §3.4).
+pub const RESUME_GAP_MAX: SignedDuration = SignedDuration::from_mins(10);
+
+/// The most rounds of deciding that one input may cause; more is a bug in `decide`.
+const ROUNDS_MAX: usize = 2_048;
+
+/// Names whoever waits for the answer to a command.
+pub type Ticket = u64;
+
+/// What the engine is told.
+#[derive(Debug)]
+pub enum Input {
+    /// The batch with this number is durable.
+    Appended(u64),
+    /// What a look at the outside world found.
+    Seen(Sight),
+    /// What the world said when it was asked to begin.
+    Answered(Reply),
+    /// Somebody wants something.
+    Command(Ticket, Command),
+    /// Time has passed.
+    Tick,
+}
+
+/// The result of a look.
+#[derive(Debug)]
+pub struct Sight {
+    /// The run.
+    pub run: RunId,
+    /// The step.
+    pub step: StepId,
+    /// The attempt.
+    pub attempt: u32,
+    /// What was seen.
+    pub reading: Result<Reading, CallError>,
+}
+
+/// The result of a begin.
+#[derive(Debug)]
+pub struct Reply {
+    /// The run.
+    pub run: RunId,
+    /// The step.
+    pub step: StepId,
+    /// The attempt.
+    pub attempt: u32,
+    /// What was answered.
+    pub answer: Result<Answer, CallError>,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Output {
+    /// Make this durable, in the order of the numbers, and say so.
+    Append {
+        /// Its number.
+        number: u64,
+        /// What.
+        batch: Batch,
+    },
+    /// Look how far a call has come.
+    Observe(Box<Call>),
+    /// Ask for it to be begun.
+    Begin(Box<Call>),
+    /// Send [`Input::Tick`] then.
+    WakeAt(Timestamp),
+    /// Tell whoever waits.
+    Reply {
+        /// Who.
+        ticket: Ticket,
+        /// What became of it.
+        result: Result<Accepted, Refusal>,
+    },
+    /// Something that cannot happen happened. Log it loudly; nothing was written.
+    Bug(String),
+}
+
+/// The open runs, and what is in the air around them.
+#[derive(Debug)]
+pub struct Engine {
+    /// Everything that was decided, durable or about to be.
+    known: Progress,
+    /// Per run and step, what is in the air.
+    looks: BTreeMap<RunId, BTreeMap<usize, Look>>,
+    /// The plans' bindings, shared by the calls.
+    bindings: BTreeMap<RunId, Arc<Binding>>,
+    /// The number of the last batch of each run that is not durable yet.
+    unsynced: BTreeMap<RunId, u64>,
+    /// What waits for a batch.
+    after: BTreeMap<u64, After>,
+    /// When a run wants to be looked at again.
+    wakes: BTreeSet<(Timestamp, RunId)>,
+    /// The number of the next batch.
+    number: u64,
+    /// The batch that the present input fills.
+    draft: Batch,
+    /// The runs that the draft touches.
+    drafted: BTreeSet<RunId>,
+}
+
+#[derive(Debug, Default)]
+struct After {
+    runs: BTreeSet<RunId>,
+    replies: Vec<(Ticket, Accepted)>,
+}
+
+impl Engine {
+    /// An engine that goes on from what is durable.
+    pub fn new(known: Progress) -> Engine {
+        Engine {
+            known,
+            looks: BTreeMap::new(),
+            bindings: BTreeMap::new(),
+            unsynced: BTreeMap::new(),
+            after: BTreeMap::new(),
+            wakes: BTreeSet::new(),
+            number: 0,
+            draft: Batch::default(),
+            drafted: BTreeSet::new(),
+        }
+    }
+
+    /// Everything that was decided. Ahead of what is durable by what is being written.
+    pub fn known(&self) -> &Progress {
+        &self.known
+    }
+
+    /// Takes every open run up where the journal left it. `alive_at` is when a daemon was last seen
+    /// alive; after a longer silence runs that act pause first.
+    pub fn start(&mut self, now: Timestamp, alive_at: Option<Timestamp>) -> Vec<Output> {
+        let mut out = Vec::new();
+        let last = self.known.last_at.max(alive_at);
+        let silent = last.map(|last| now.duration_since(last)).filter(|gap| *gap > RESUME_GAP_MAX);
+        let ids: Vec<RunId> = self.known.runs.keys().cloned().collect();
+        for id in ids {
+            let gate = silent.filter(|_| {
+                let run = self.known.runs.get(&id);
+                run.is_some_and(|run| run.plan.mode == Mode::Live && run.pauses.is_empty())
+            });
+            if let Some(gap) = gate {
+                let saw =
+                    format!("nothing was recorded for {gap:#}; look at the world before going on");
+                let event = RunEvent::Paused { cause: PauseCause::Gate { saw } };
+                self.record(now, Entry::run(&id, event), &mut out);
+            }
+            self.advance(now, &id, &mut out);
+        }
+        self.flush(Vec::new(), &mut out);
+        self.wake(&mut out);
+        out
+    }
+
+    /// Takes one input in.
+    pub fn on(&mut self, now: Timestamp, input: Input) -> Vec<Output> {
+        let mut out = Vec::new();
+        let mut replies = Vec::new();
+        match input {
+            Input::Appended(number) => self.appended(now, number, &mut out),
+            Input::Seen(sight) => {
+                let id = sight.run.clone();
+                self.seen(now, sight, &mut out);
+                self.advance(now, &id, &mut out);
+            }
+            Input::Answered(reply) => {
+                let id = reply.run.clone();
+                self.answered(now, reply, &mut out);
+                self.advance(now, &id, &mut out);
+            }
+            Input::Command(ticket, command) => match self.command(now, command, &mut out) {
+                Ok(accepted) => replies.push((ticket, accepted)),
+                Err(refusal) => out.push(Output::Reply { ticket, result: Err(refusal) }),
+            },
+            Input::Tick => self.tick(now, &mut out),
+        }
+        self.flush(replies, &mut out);
+        self.wake(&mut out);
+        out
+    }
+
+    fn appended(&mut self, now: Timestamp, number: u64, out: &mut Vec<Output>) {
+        let Some(after) = self.after.remove(&number) else { return };
+        for (ticket, accepted) in after.replies {
+            out.push(Output::Reply { ticket, result: Ok(accepted) });
+        }
+        for id in after.runs {
+            if self.unsynced.get(&id) == Some(&number) {
+                self.unsynced.remove(&id);
+                self.advance(now, &id, out);
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+        let mut due = BTreeSet::new();
+        while let Some((at, id)) = self.wakes.first().cloned() {
+            if at > now {
+                break;
+            }
+            self.wakes.pop_first();
+            due.insert(id);
+        }
+        for id in due {
+            self.advance(now, &id, out);
+        }
+        self.expire_proposals(now, out);
+    }
+
+    fn expire_proposals(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+        let expired =
+            |(_, proposal): &(&RunId, &crate::progress::Proposal)| proposal.expires_at < now;
+        let ids: Vec<RunId> =
+            self.known.proposals.iter().filter(expired).map(|(id, _)| id.clone()).collect();
+        for id in ids {
+            let event = Event::Notice(NoticeEvent::Expired);
+            self.record(now, Entry { stream: Stream::Notice(id), event }, out);
+        }
+    }
+
+    /// Folds an entry and puts it into the draft.
+    fn record(&mut self, now: Timestamp, entry: Entry, out: &mut Vec<Output>) {
+        self.commit(now, vec![entry], Vec::new(), out);
+    }
+
+    fn commit(
+        &mut self,
+        now: Timestamp,
+        entries: Vec<Entry>,
+        take: Vec<Claim>,
+        out: &mut Vec<Output>,
+    ) {
+        let mut free = Vec::new();
+        for entry in &entries {
+            self.expect(entry);
+            if matches!(entry.event, Event::Run(RunEvent::Ended { .. })) {
+                free.extend(self.lock_of(&entry.stream));
+            }
+        }
+        let seq = self.known.end;
+        let commit = Commit { v: VERSION, seq, at: now, entries, take, free };
+        match self.known.apply(&commit) {
+            Ok(_) => {
+                self.draft.entries.extend(commit.entries);
+                self.draft.take.extend(commit.take);
+                self.draft.free.extend(commit.free);
+            }
+            Err(misfit) => out.push(Output::Bug(chain(&misfit))),
+        }
+    }
+
+    /// Remembers how long a run's stream was before the draft touched it.
+    fn expect(&mut self, entry: &Entry) {
+        if let Stream::Run(id) = &entry.stream
+            && self.drafted.insert(id.clone())
+        {
+            let len = self.known.runs.get(id).map_or(0, |run| run.len);
+            self.draft.expected.push((entry.stream.clone(), len));
+        }
+    }
+
+    /// The key of the lock that the run of a stream holds.
+    fn lock_of(&self, stream: &Stream) -> Option<String> {
+        let Stream::Run(id) = stream else { return None };
+        let key = Claim::lock_key(self.known.runs.get(id)?.application()?);
+        (self.known.claims.get(&key)?.holder == *id).then_some(key)
+    }
+
+    /// Sends the draft off.
+    fn flush(&mut self, replies: Vec<(Ticket, Accepted)>, out: &mut Vec<Output>) {
+        let batch = std::mem::take(&mut self.draft);
+        let runs = std::mem::take(&mut self.drafted);
+        if batch.entries.is_empty() {
+            let replies = replies.into_iter();
+            out.extend(replies.map(|(ticket, done)| Output::Reply { ticket, result: Ok(done) }));
+            return;
+        }
+        let number = self.number;
+        self.number += 1;
+        for id in &runs {
+            self.unsynced.insert(id.clone(), number);
+        }
+        self.after.insert(number, After { runs, replies });
+        // The append goes first: a performer that works through the list in order cannot act early.
+        out.insert(0, Output::Append { number, batch });
+    }
+
+    fn wake(&self, out: &mut Vec<Output>) {
+        if let Some((at, _)) = self.wakes.first() {
+            out.push(Output::WakeAt(*at));
+        }
+    }
+
+    /// Decides until nothing more is to be written, then looks at what is due.
+    fn advance(&mut self, now: Timestamp, id: &RunId, out: &mut Vec<Output>) {
+        for _ in 0..ROUNDS_MAX {
+            let Some(run) = self.known.runs.get(id) else {
+                self.forget(id);
+                return;
+            };
+            let due = decide::decide(run, now, self.known.off.is_some());
+            let is_record = |next: &Next| matches!(next, Next::Record(_));
+            if !due.iter().any(is_record) {
+                return self.look(now, id, due, out);
+            }
+            for next in due {
+                if let Next::Record(entry) = next {
+                    let ends = matches!(entry.event, Event::Run(RunEvent::Ended { .. }));
+                    let freed = if ends { self.released_by(id) } else { Vec::new() };
+                    self.record(now, entry, out);
+                    self.release(now, id, freed, out);
+                }
+            }
+        }
+        out.push(Output::Bug(format!("run `{id}` does not settle")));
+    }
+
+    fn forget(&mut self, id: &RunId) {
+        self.looks.remove(id);
+        self.bindings.remove(id);
+    }
+
+    /// The runs that a live failover made wait.
+    fn released_by(&self, failover: &RunId) -> Vec<RunId> {
+        let waits = |run: &&Run| {
+            let by = |cause: &PauseCause| matches!(cause, PauseCause::Failover { run } if run == failover);
+            run.pauses.iter().any(by)
+        };
+        self.known.runs.values().filter(waits).map(|run| run.id.clone()).collect()
+    }
+
+    /// Lets them go on if the roles that they were planned with still hold.
+    fn release(
+        &mut self,
+        now: Timestamp,
+        failover: &RunId,
+        waiting: Vec<RunId>,
+        out: &mut Vec<Output>,
+    ) {
+        for id in waiting {
+            let Some(run) = self.known.runs.get(&id) else { continue };
+            let planned = run.plan.binding.as_ref().map(|binding| binding.active.clone());
+            let application = run.application().and_then(|name| self.known.applications.get(name));
+            let active = application.and_then(|state| state.active.as_ref());
+            let moved = active.is_some_and(|active| planned.as_ref() != Some(&active.region));
+            let by = "muster".to_owned();
+            let event = if moved {
+                let saw = format!(
+                    "run `{failover}` moved the active region since this was planned; abandon it and start it anew"
+                );
+                RunEvent::Paused { cause: PauseCause::Gate { saw } }
+            } else {
+                RunEvent::Resumed { by, reason: format!("run `{failover}` has ended") }
+            };
+            self.record(now, Entry::run(&id, event), out);
+            // It goes on when the record is durable.
+        }
+    }
+
+    fn command(
+        &mut self,
+        now: Timestamp,
+        command: Command,
+        out: &mut Vec<Output>,
+    ) -> Result<Accepted, Refusal> {
+        let about = |run: &RunId| Accepted { run: Some(run.clone()), repeated: false };
+        let nothing = Accepted { run: None, repeated: false };
+        match command {
+            Command::Admit(admission) => match admit::admit(&self.known, &admission, now)? {
+                Admitted::Repeated(run) => Ok(Accepted { run: Some(run), repeated: true }),
+                Admitted::Run { entries, take } => {
+                    self.commit(now, entries, take, out);
+                    self.advance(now, &admission.id, out);
+                    Ok(about(&admission.id))
+                }
+            },
+            Command::Propose { id, request, expires_at, because } => {
+                let key = request.dedupe_key.clone();
+                if let Some(held) =
+                    key.as_ref().and_then(|key| self.known.claims.get(&format!("dedupe/{key}")))
+                {
+                    return Ok(Accepted { run: Some(held.holder.clone()), repeated: true });
+                }
+                let take = key.iter().map(|key| Claim::dedupe(key, &id)).collect();
+                let event = NoticeEvent::Proposed { request, expires_at, because };
+                let entry =
+                    Entry { stream: Stream::Notice(id.clone()), event: Event::Notice(event) };
+                self.commit(now, vec![entry], take, out);
+                Ok(about(&id))
+            }
+            Command::Steer { run: id, by, reason, steer } => {
+                let run = self
+                    .known
+                    .runs
+                    .get(&id)
+                    .ok_or_else(|| Refusal::UnknownRun { run: id.clone() })?;
+                let events = steer::steer(run, &by, &reason, &steer)?;
+                let entries = events.into_iter().map(|event| Entry::run(&id, event)).collect();
+                self.commit(now, entries, Vec::new(), out);
+                self.forget_naps(&id);
+                self.advance(now, &id, out);
+                Ok(about(&id))
+            }
+            Command::Off { by, reason } => {
+                self.record(
+                    now,
+                    Entry::access(AccessEvent::SwitchedOff { by: by.name, reason }),
+                    out,
+                );
+                Ok(nothing)
+            }
+            Command::On { by, reason } => {
+                self.record(
+                    now,
+                    Entry::access(AccessEvent::SwitchedOn { by: by.name, reason }),
+                    out,
+                );
+                let ids: Vec<RunId> = self.known.runs.keys().cloned().collect();
+                for id in ids {
+                    self.advance(now, &id, out);
+                }
+                Ok(nothing)
+            }
+            Command::Missed { schedule, due_at, because } => {
+                let last = self.known.schedules.get(&schedule).and_then(|state| state.last_due);
+                if last.is_some_and(|last| last >= due_at) {
+                    return Err(Refusal::OccurrenceTaken { schedule });
+                }
+                let event = Event::Schedule(ScheduleEvent::Missed { due_at, because });
+                self.record(now, Entry { stream: Stream::Schedule(schedule), event }, out);
+                Ok(nothing)
+            }
+            Command::Refused { who, what, because } => {
+                self.record(now, Entry::access(AccessEvent::Refused { who, what, because }), out);
+                Ok(nothing)
+            }
+            Command::Active { application, region, evidence } => {
+                let known = self.known.applications.get(&application);
+                let known = known.and_then(|state| state.active.as_ref());
+                if known.is_none_or(|active| active.region != region) {
+                    let event = ApplicationEvent::ActiveObserved { region, evidence };
+                    self.record(now, Entry::application(&application, event), out);
+                }
+                Ok(nothing)
+            }
+            Command::Finding { application, finding } => {
+                let standing = |id: &str| {
+                    let state = self.known.applications.get(&application)?;
+                    state.findings.get(id).map(|(_, finding)| finding.clone())
+                };
+                let event = match finding {
+                    Ok(finding) if standing(&finding.id).as_ref() == Some(&finding) => {
+                        return Ok(nothing);
+                    }
+                    Ok(finding) => ApplicationEvent::FindingOpened { finding },
+                    Err(id) if standing(&id).is_none() => return Ok(nothing),
+                    Err(id) => ApplicationEvent::FindingClosed { id },
+                };
+                self.record(now, Entry::application(&application, event), out);
+                Ok(nothing)
+            }
+            Command::Nudge { id, dedupe_key, source, about: object } => {
+                if let Some(held) = self.known.claims.get(&format!("dedupe/{dedupe_key}")) {
+                    return Ok(Accepted { run: Some(held.holder.clone()), repeated: true });
+                }
+                let event = Event::Notice(NoticeEvent::Nudged { source, about: object });
+                let entry = Entry { stream: Stream::Notice(id.clone()), event };
+                self.commit(now, vec![entry], vec![Claim::dedupe(&dedupe_key, &id)], out);
+                let ids: Vec<RunId> = self.known.runs.keys().cloned().collect();
+                for id in ids {
+                    self.forget_naps(&id);
+                    self.advance(now, &id, out);
+                }
+                Ok(about(&id))
+            }
+        }
+    }
+
+    /// The call for the open attempt at a place.
+    fn call(&mut self, now: Timestamp, id: &RunId, place: usize) -> Option<Call> {
+        let run = self.known.runs.get(id)?;
+        let (step, state) = run.at(place);
+        let StepState::Running(attempt) = state else { return None };
+        let binding = match (self.bindings.get(id), &run.plan.binding) {
+            (Some(binding), _) => Some(Arc::clone(binding)),
+            (None, Some(binding)) => Some(Arc::new(binding.clone())),
+            (None, None) => None,
+        };
+        let is_drill = run.plan.mode == Mode::Drill;
+        let call = Call {
+            run: id.clone(),
+            step: step.id.clone(),
+            attempt: attempt.number,
+            token: Token::new(id, &step.id, attempt.number, is_drill),
+            action: attempt.action.clone(),
+            binding: binding.clone(),
+            component: step.component.as_ref().and_then(|name| run.plan.component(name)),
+            mode: run.plan.mode,
+            manner: attempt.manner,
+            started_at: attempt.started_at,
+            asked_at: now,
+            not_after: attempt.deadline,
+            aim: attempt.aim.clone(),
+            best_effort: step.best_effort,
+            points: self.points(run, step.component.as_ref(), &attempt.action),
+            summary: summary(run),
+        };
+        if let Some(binding) = binding {
+            self.bindings.entry(id.clone()).or_insert(binding);
+        }
+        Some(call)
+    }
+
+    /// The recovery points that an expiring action judges.
+    fn points(
+        &self,
+        run: &Run,
+        component: Option<&muster_runbooks::name::ComponentName>,
+        action: &Action,
+    ) -> Arc<[RecoveryPoint]> {
+        if !matches!(action, Action::MarkExpired(_) | Action::DeleteExpired(_)) {
+            return Arc::new([]);
+        }
+        let state = run.application().and_then(|name| self.known.applications.get(name));
+        let points = state.map(|state| state.points.values()).into_iter().flatten();
+        points.filter(|point| Some(&point.component) == component).cloned().collect()
+    }
+}
+
+/// How the run stands, in a sentence for a notice.
+fn summary(run: &Run) -> String {
+    let open = run.steps().filter(|(_, state)| !state.is_over()).count();
+    let title = &run.plan.title;
+    let drill = if run.plan.mode == Mode::Drill { "DRILL: " } else { "" };
+    let worst = run.steps().find_map(|(step, state)| match state {
+        StepState::Failed { fault, .. } => Some(format!("; `{}` failed: {fault}", step.id)),
+        StepState::Pending { .. }
+        | StepState::Running(_)
+        | StepState::Held { .. }
+        | StepState::BackingOff { .. }
+        | StepState::Succeeded { .. }
+        | StepState::Skipped { .. }
+        | StepState::DoneByHand { .. }
+        | StepState::Previewed { .. }
+        | StepState::Superseded { .. } => None,
+    });
+    let application = run.application().map_or_else(String::new, |name| format!(" of {name}"));
+    let outcome = run.outcome();
+    format!(
+        "{drill}{title}{application}: run {} is at `{outcome}`, {open} steps open{}",
+        run.id,
+        worst.unwrap_or_default()
+    )
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text = format!("{text}: {source}");
+        cause = source.source();
+    }
+    text
+}

@@ -25,7 +25,12 @@ use crate::{
 const REASON_BYTES_MAX: usize = 2_000;
 
 /// Judges what `by` wants, and says what becomes of it.
-pub fn steer(run: &Run, by: &Person, reason: &str, steer: &Steer) -> Result<Vec<RunEvent>, Refusal> {
+pub fn steer(
+    run: &Run,
+    by: &Person,
+    reason: &str,
+    steer: &Steer,
+) -> Result<Vec<RunEvent>, Refusal> {
     if reason.trim().is_empty() || reason.len() > REASON_BYTES_MAX {
         return Err(Refusal::NoReason);
     }
@@ -49,12 +54,11 @@ pub fn steer(run: &Run, by: &Person, reason: &str, steer: &Steer) -> Result<Vec<
         Steer::Resume => resume(run, by, why),
         Steer::Retry { step } => {
             require(by, PersonRole::Operator)?;
-            match find(run, step)?.1 {
-                StepState::Failed { .. } | StepState::BackingOff { .. } => {
-                    Ok(vec![change(step, Change::Retried { by: who, reason: why })])
-                }
-                state => not_now("retrying", &format!("`{step}` is {}", state.word())),
+            let state = find(run, step)?.1;
+            if !matches!(state, StepState::Failed { .. } | StepState::BackingOff { .. }) {
+                return not_now("retrying", &format!("`{step}` is {}", state.word()));
             }
+            Ok(vec![change(step, Change::Retried { by: who, reason: why })])
         }
         Steer::Skip { step } => {
             require(by, PersonRole::Operator)?;
@@ -117,14 +121,8 @@ fn still_open(run: &Run, id: &StepId, what: &'static str) -> Result<(), Refusal>
 fn not_a_guard(run: &Run, id: &StepId, what: &'static str) -> Result<(), Refusal> {
     let (step, _) = find(run, id)?;
     let name = step.task(run.manner).action.as_str();
-    let guards = [
-        "approval",
-        "fence",
-        "predict-loss",
-        "check-readiness",
-        "check-observers",
-        "open-window",
-    ];
+    let guards =
+        ["approval", "fence", "predict-loss", "check-readiness", "check-observers", "open-window"];
     if guards.contains(&name) { Err(Refusal::Guard { step: id.clone(), what }) } else { Ok(()) }
 }
 
@@ -139,7 +137,9 @@ fn asked(run: &Run, id: &StepId) -> Result<(PersonRole, Vec<Risk>, Vec<Risk>), R
             let offers = approval.may_accept.clone().unwrap_or_default();
             Ok((approval.role, offers, approval::risks(approval)))
         }
-        Some(_) | None => not_now("approving", &format!("`{id}` is {} and asks nobody", state.word())),
+        Some(_) | None => {
+            not_now("approving", &format!("`{id}` is {} and asks nobody", state.word()))
+        }
     }
 }
 
@@ -209,7 +209,8 @@ fn done(
     {
         let outputs = [("opened_by".to_owned(), json!(by.name))].into();
         let opened = Change::Succeeded { attempt: attempt.number, outputs };
-        let note = RunEvent::Noted { by: by.name.clone(), text: format!("opened `{id}`: {reason}") };
+        let note =
+            RunEvent::Noted { by: by.name.clone(), text: format!("opened `{id}`: {reason}") };
         return Ok(vec![note, change(id, opened)]);
     }
     not_a_guard(run, id, "marking it done")?;
@@ -219,7 +220,10 @@ fn done(
         let field = fields.iter().find(|field| field.name == name);
         let fits = field.is_some_and(|field| field.kind.check(value).is_ok());
         if !fits {
-            return not_now("marking it done", &format!("`{name}` is no output of `{id}` that fits"));
+            return not_now(
+                "marking it done",
+                &format!("`{name}` is no output of `{id}` that fits"),
+            );
         }
     }
     let (by, outputs) = (by.name.clone(), outputs.clone());
