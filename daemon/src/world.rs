@@ -1,5 +1,10 @@
 //! The outside, real or simulated: two verbs.
 
+pub mod aws;
+pub mod dns;
+pub mod http;
+pub mod notify;
+pub mod real;
 pub mod sim;
 
 use std::sync::{Mutex, PoisonError};
@@ -7,10 +12,13 @@ use std::sync::{Mutex, PoisonError};
 use muster_state::call::{Answer, Call, CallError, Reading};
 
 use crate::clock::Clock;
+use real::Real;
 use sim::Sim;
 
 /// What runs act on.
 pub enum World {
+    /// AWS and the networks around it.
+    Real(Box<Real>),
     /// Two simulated regions.
     Sim(Simulated),
 }
@@ -23,6 +31,7 @@ impl World {
     /// When there is no answer, or a definite refusal.
     pub async fn observe(&self, call: &Call) -> Result<Reading, CallError> {
         match self {
+            World::Real(world) => world.observe(call).await,
             World::Sim(world) => world.observe(call).await,
         }
     }
@@ -34,6 +43,7 @@ impl World {
     /// When there is no answer, or a definite refusal. Without an answer it may have begun.
     pub async fn begin(&self, call: &Call) -> Result<Answer, CallError> {
         match self {
+            World::Real(world) => world.begin(call).await,
             World::Sim(world) => world.begin(call).await,
         }
     }
