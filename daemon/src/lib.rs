@@ -1,5 +1,6 @@
 //! The process: three doors, one intake, the engine's performer, and the world.
 
+pub mod api;
 pub mod clock;
 pub mod config;
 pub mod intake;
