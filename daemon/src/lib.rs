@@ -4,6 +4,8 @@ pub mod api;
 pub mod clock;
 pub mod config;
 pub mod intake;
+pub mod metrics;
+pub mod page;
 pub mod perform;
 pub mod schedule;
 pub mod world;
