@@ -1,0 +1,140 @@
+//! What a person should type next. The reader is on call at night: the exact command, and why.
+
+use muster_runbooks::{
+    action::Action,
+    plan::{Part, Plan},
+    request::{Manner, Mode},
+};
+use muster_state::{
+    approval,
+    run::{Outcome, Run},
+    step::StepState,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A command and the reason to type it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
+pub struct NextView {
+    /// The command; words in capitals are for the person to fill in.
+    pub command: String,
+    /// Why.
+    pub why: String,
+}
+
+fn next(command: String, why: impl Into<String>) -> NextView {
+    NextView { command, why: why.into() }
+}
+
+/// What to do about a run, the most urgent first.
+pub fn steps(run: &Run, off: bool) -> Vec<NextView> {
+    if let Some(ended) = run.ended {
+        return after(run, ended.outcome);
+    }
+    let id = &run.id;
+    let mut list = Vec::new();
+    if off {
+        list.push(next("muster on --reason TEXT".to_owned(), "muster is switched off"));
+    }
+    if !run.pauses.is_empty() {
+        list.push(next(
+            format!("muster resume {id} --reason TEXT"),
+            "go on, once you have seen that the world is as the run believes",
+        ));
+    }
+    for (step, state) in run.steps() {
+        match state {
+            StepState::Running(attempt) => match &attempt.action {
+                Action::Approval(asked) => {
+                    let accepts: String = approval::risks(asked)
+                        .iter()
+                        .map(|risk| format!(" --accept {risk}"))
+                        .collect();
+                    let step = &step.id;
+                    list.push(next(
+                        format!("muster approve {id} --step {step}{accepts} --reason TEXT"),
+                        "shows what would be done and lost, and asks before it approves",
+                    ));
+                    list.push(next(
+                        format!("muster decline {id} --step {step} --reason TEXT"),
+                        "the run fails and nothing is changed",
+                    ));
+                }
+                Action::Gate(gate) => list.push(next(
+                    format!("muster done {id} {} --reason TEXT", step.id),
+                    gate.asks.clone(),
+                )),
+                _ => {}
+            },
+            StepState::Held { risk, .. } => list.push(next(
+                format!("muster approve {id} --step {} --accept {risk} --reason TEXT", step.id),
+                "accept the risk, or let its time run out",
+            )),
+            StepState::Failed { .. } if run.failed_step().is_some_and(|failed| failed == step) => {
+                list.push(next(
+                    format!("muster retry {id} {} --reason TEXT", step.id),
+                    "try again, once the cause is gone",
+                ));
+                list.push(next(
+                    format!("muster done {id} {} --reason TEXT", step.id),
+                    "you did its work by hand",
+                ));
+            }
+            StepState::Pending { .. }
+            | StepState::BackingOff { .. }
+            | StepState::Succeeded { .. }
+            | StepState::Failed { .. }
+            | StepState::Skipped { .. }
+            | StepState::DoneByHand { .. }
+            | StepState::Previewed { .. }
+            | StepState::Superseded { .. } => {}
+        }
+    }
+    if run.awaits_undo() && run.part() == Part::Undo {
+        list.push(next(format!("muster resume {id} --reason TEXT"), "run the undo steps"));
+        list.push(next(format!("muster abandon {id} --reason TEXT"), "leave things as they are"));
+    }
+    if run.failed_step().is_some() && can_be_forced(run) {
+        list.push(next(
+            format!("muster force {id} --reason TEXT"),
+            "give the active side up; the forced loss must be approved first",
+        ));
+    }
+    if list.is_empty() {
+        list.push(next(format!("muster watch {id}"), "it goes on by itself"));
+    }
+    list
+}
+
+fn can_be_forced(run: &Run) -> bool {
+    run.manner == Manner::Graceful
+        && !run.failing
+        && run.abandoned.is_none()
+        && run.plan.steps.iter().any(|step| step.forced.is_some())
+}
+
+/// What to do once a run has ended.
+fn after(run: &Run, outcome: Outcome) -> Vec<NextView> {
+    let plan = &run.plan;
+    let went_well = matches!(outcome, Outcome::Succeeded | Outcome::SucceededWithExceptions);
+    match (plan.mode, went_well) {
+        (Mode::Preview, true) => vec![next(start(plan, plan.runbook.as_str()), "do it for real")],
+        (Mode::Live, true) => match &plan.way_back {
+            Some(way_back) => {
+                let why = "the way back, in calm, once the other side is well";
+                vec![next(start(plan, way_back.as_str()), why)]
+            }
+            None => Vec::new(),
+        },
+        (Mode::Live | Mode::Preview | Mode::Drill, _) => {
+            vec![next(format!("muster status {}", run.id), "see what was done and what was not")]
+        }
+    }
+}
+
+fn start(plan: &Plan, runbook: &str) -> String {
+    let application = plan.binding.as_ref().map_or(String::new(), |binding| {
+        format!(" --application {}", binding.application.name)
+    });
+    format!("muster run {runbook}{application} --reason TEXT")
+}

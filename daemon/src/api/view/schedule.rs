@@ -1,0 +1,89 @@
+//! What happens by itself, what did, and what did not.
+
+use jiff::Timestamp;
+use muster_runbooks::schedule::Schedule;
+use muster_state::progress::ScheduleState;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Length;
+
+/// A schedule.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
+pub struct ScheduleView {
+    /// Its id.
+    pub id: String,
+    /// The runbook that it starts.
+    pub runbook: String,
+    /// The application.
+    pub application: Option<String>,
+    /// Minute, hour, day of month, month, day of week.
+    pub cron: String,
+    /// The zone that these are meant in.
+    pub zone: String,
+    /// What happens to occurrences that were missed.
+    pub catch_up: String,
+    /// How long before the named time it starts.
+    pub lead: Option<Length>,
+    /// The last occurrence that is known to have been started or missed.
+    pub last_due_at: Option<Timestamp>,
+    /// The last run that it started.
+    pub last_run: Option<LastRunView>,
+    /// When it starts next.
+    pub next_due_at: Option<Timestamp>,
+    /// An occurrence that should have been started and was neither started nor recorded as missed.
+    pub overdue_at: Option<Timestamp>,
+    /// The newest occurrences that did not run, newest first.
+    pub missed: Vec<MissedView>,
+}
+
+/// The last run of a schedule.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
+pub struct LastRunView {
+    /// The run.
+    pub run: String,
+    /// The occurrence.
+    pub due_at: Timestamp,
+}
+
+/// An occurrence that did not run.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
+pub struct MissedView {
+    /// The occurrence.
+    pub due_at: Timestamp,
+    /// Why.
+    pub because: String,
+    /// Whether it is newer than the last one that ran: nothing has made up for it.
+    pub standing: bool,
+}
+
+/// The view of a schedule.
+pub fn view(schedule: &Schedule, state: Option<&ScheduleState>, now: Timestamp) -> ScheduleView {
+    let last_due_at = state.and_then(|state| state.last_due);
+    let last_run = state.and_then(|state| state.last_run.clone());
+    let overdue = last_due_at.and_then(|last| schedule.next(last)).map(|next| next.due_at);
+    let last_good = last_run.as_ref().map(|(due_at, _)| *due_at);
+    let missed = state.map_or(&[][..], |state| &state.missed);
+    ScheduleView {
+        id: schedule.id.to_string(),
+        runbook: schedule.runbook.to_string(),
+        application: schedule.application.as_ref().map(ToString::to_string),
+        cron: schedule.cron.to_string(),
+        zone: schedule.zone.to_string(),
+        catch_up: schedule.catch_up.to_string(),
+        lead: schedule.lead.map(Length::from),
+        last_due_at,
+        last_run: last_run.map(|(due_at, run)| LastRunView { run: run.to_string(), due_at }),
+        next_due_at: schedule.next(now).map(|occurrence| occurrence.due_at),
+        overdue_at: overdue.filter(|due_at| *due_at + schedule.missed_after.duration() < now),
+        missed: missed
+            .iter()
+            .rev()
+            .map(|(due_at, because)| MissedView {
+                due_at: *due_at,
+                because: because.clone(),
+                standing: last_good.is_none_or(|good| good < *due_at),
+            })
+            .collect(),
+    }
+}

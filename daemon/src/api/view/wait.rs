@@ -1,0 +1,142 @@
+//! Why nothing moves: every wait has a reason, an owner and a deadline (design §3.9).
+
+use jiff::Timestamp;
+use muster_runbooks::{
+    action::{Action, Reach},
+    plan::{OnFailure, Part, Step},
+};
+use muster_state::{
+    approval::{self, Tally},
+    decide::HELD_FOR,
+    run::{PauseCause, Run},
+    step::{Attempt, StepState},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What something waits for.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
+pub struct WaitView {
+    /// What must happen, in a sentence.
+    pub reason: String,
+    /// Who can make it happen.
+    pub owner: String,
+    /// When it is judged without further waiting; nothing when only a person ends the wait.
+    pub deadline_at: Option<Timestamp>,
+    /// Whether a person has to do something.
+    pub needs_person: bool,
+}
+
+impl WaitView {
+    fn person(
+        reason: impl Into<String>,
+        owner: impl Into<String>,
+        deadline_at: Option<Timestamp>,
+    ) -> WaitView {
+        WaitView { reason: reason.into(), owner: owner.into(), deadline_at, needs_person: true }
+    }
+
+    fn machine(
+        reason: impl Into<String>,
+        owner: impl Into<String>,
+        deadline_at: Option<Timestamp>,
+    ) -> WaitView {
+        WaitView { reason: reason.into(), owner: owner.into(), deadline_at, needs_person: false }
+    }
+}
+
+/// What holds the whole run up, the most general cause first.
+pub fn of_run(run: &Run, off: Option<&(String, String)>) -> Vec<WaitView> {
+    let mut waits = Vec::new();
+    if run.ended.is_some() {
+        return waits;
+    }
+    if let Some((by, reason)) = off {
+        let said = format!("muster was switched off by {by}: {reason}");
+        waits.push(WaitView::person(said, "an admin", None));
+    }
+    for cause in &run.pauses {
+        let said = match cause {
+            PauseCause::Operator { who, reason } => format!("paused by {who}: {reason}"),
+            PauseCause::Gate { saw } => format!("paused to be looked at: {saw}"),
+            PauseCause::Failover { run } => format!("failover `{run}` goes first"),
+        };
+        waits.push(WaitView::person(said, "an operator", None));
+    }
+    if let Some(step) = run.failed_step() {
+        let said = format!("`{}` has failed: retry it, skip it or mark it done", step.id);
+        waits.push(WaitView::person(said, "an operator", None));
+    }
+    if run.awaits_undo() && run.part() == Part::Undo {
+        waits.push(WaitView::person("shall the undo steps run?", "an operator", None));
+    }
+    waits
+}
+
+/// What one step waits for; nothing for a step that has ended or whose part is not the run's turn.
+pub fn of_step(run: &Run, step: &Step, state: &StepState) -> Option<WaitView> {
+    if run.ended.is_some() {
+        return None;
+    }
+    match state {
+        StepState::Pending { .. } | StepState::Superseded { .. } => pending(run, step),
+        StepState::Running(attempt) => Some(running(run, step, attempt)),
+        StepState::Held { attempt, risk, .. } => Some(WaitView::person(
+            format!("somebody must accept the risk `{risk}`"),
+            "an approver",
+            Some(attempt.deadline + HELD_FOR),
+        )),
+        StepState::BackingOff { reason, retry_at, attempt } => Some(WaitView::machine(
+            format!("attempt {attempt} ended badly ({reason}); the next one starts"),
+            "muster",
+            Some(*retry_at),
+        )),
+        StepState::Failed { .. } => (step.on_failure == OnFailure::Pause
+            && step.part == Part::Steps
+            && run.failed_step().is_some())
+        .then(|| WaitView::person("retry it, skip it or mark it done", "an operator", None)),
+        StepState::Succeeded { .. }
+        | StepState::Skipped { .. }
+        | StepState::DoneByHand { .. }
+        | StepState::Previewed { .. } => None,
+    }
+}
+
+fn pending(run: &Run, step: &Step) -> Option<WaitView> {
+    if step.part != run.part() {
+        return None;
+    }
+    let open: Vec<String> = step
+        .needs
+        .iter()
+        .filter(|id| !run.state(id).is_some_and(|state| state.is_over()))
+        .map(|id| format!("`{id}`"))
+        .collect();
+    if !open.is_empty() {
+        return Some(WaitView::machine(format!("follows {}", open.join(", ")), "muster", None));
+    }
+    let held = run.is_paused() && step.part == Part::Steps;
+    held.then(|| WaitView::person("the run is paused", "an operator", None))
+}
+
+fn running(run: &Run, step: &Step, attempt: &Attempt) -> WaitView {
+    let deadline_at = Some(attempt.deadline);
+    match &attempt.action {
+        Action::Approval(asked) => {
+            let said = match approval::tally(run, step, asked) {
+                Tally::Enough { approved_by } => format!("approved by {approved_by}"),
+                Tally::Missing { said } => said,
+            };
+            WaitView::person(said, format!("a person with the role {}", asked.role), deadline_at)
+        }
+        Action::Gate(gate) => WaitView::person(gate.asks.clone(), "an operator", deadline_at),
+        action if action.spec().reach == Reach::Inside => {
+            WaitView::machine("its time has not come", "muster", deadline_at)
+        }
+        action => {
+            let expects = step.expect.clone();
+            let said = expects.unwrap_or_else(|| format!("the result of {}", action.spec().name));
+            WaitView::machine(format!("until {said}"), "the provider", deadline_at)
+        }
+    }
+}

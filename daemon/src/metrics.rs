@@ -1,0 +1,194 @@
+//! Figures for alarms. Labels come from closed lists or from the configuration, never from strangers.
+
+use std::{fmt::Write, sync::atomic::AtomicU64};
+
+use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
+use muster_runbooks::{plan::Part, value::Span};
+use muster_state::{progress::Progress, run::Status};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+use crate::{
+    api::{
+        Api, schedules,
+        view::{application, run, wait},
+    },
+    perform::Health,
+};
+
+/// What is counted while the process lives. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Meters {
+    answers: Family<Class, Counter>,
+    refused: Counter,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Class {
+    class: &'static str,
+}
+
+impl Meters {
+    /// Counts an answer by its class.
+    pub fn answered(&self, status: u16) {
+        let class = match status {
+            100..=199 => "1xx",
+            200..=299 => "2xx",
+            300..=399 => "3xx",
+            400..=499 => "4xx",
+            _ => "5xx",
+        };
+        self.answers.get_or_create(&Class { class }).inc();
+    }
+
+    /// Counts a refusal that the audit trail is told of.
+    pub fn refused(&self) {
+        self.refused.inc();
+    }
+}
+
+type Float = Gauge<f64, AtomicU64>;
+
+type Labels = Vec<(&'static str, String)>;
+
+fn labels<const N: usize>(pairs: [(&'static str, &str); N]) -> Labels {
+    pairs.into_iter().map(|(name, value)| (name, value.to_owned())).collect()
+}
+
+/// The second listener's route.
+pub fn routes() -> Router<Api> {
+    Router::new().route("/metrics", get(show))
+}
+
+async fn show(State(api): State<Api>) -> impl IntoResponse {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], render(&api))
+}
+
+/// Everything as text.
+pub fn render(api: &Api) -> String {
+    let mut registry = Registry::with_prefix("muster");
+    let meters = api.meters();
+    registry.register("http_answers", "Answers by class of status", meters.answers.clone());
+    registry.register("refusals", "Requests that were refused and recorded", meters.refused.clone());
+    let streams = gauge(&mut registry, "event_streams", "Event streams that are open");
+    set(&streams, [], api.streams_open());
+    process(api, &mut registry);
+    api.intake().known(|known| runs(known, &mut registry));
+    applications(api, &mut registry);
+    schedules_of(api, &mut registry);
+    let mut text = String::new();
+    if encode(&mut text, &registry).is_err() {
+        let _ = writeln!(text, "# the metrics could not be written");
+    }
+    text
+}
+
+fn gauge(registry: &mut Registry, name: &str, help: &str) -> Family<Labels, Float> {
+    let family = Family::<Labels, Float>::default();
+    registry.register(name, help, family.clone());
+    family
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts and seconds stay far below 2^53")]
+fn set<const N: usize>(
+    family: &Family<Labels, Float>,
+    pairs: [(&'static str, &str); N],
+    value: usize,
+) {
+    family.get_or_create(&labels(pairs)).set(value as f64);
+}
+
+fn secs(span_secs: u64) -> usize {
+    usize::try_from(span_secs).unwrap_or(usize::MAX)
+}
+
+fn process(api: &Api, registry: &mut Registry) {
+    let health = api.intake().health();
+    let state = gauge(registry, "health", "1 for the state that the process is in");
+    for (word, is) in [
+        ("starting", matches!(health, Health::Starting)),
+        ("ready", matches!(health, Health::Ready)),
+        ("read_only", matches!(health, Health::ReadOnly { .. })),
+        ("stopping", matches!(health, Health::Stopping)),
+    ] {
+        set(&state, [("state", word)], usize::from(is));
+    }
+    let (off, end, epoch) =
+        api.intake().known(|known| (known.off.is_some(), known.end, known.epoch));
+    let switch = gauge(registry, "switched_off", "1 while Muster is switched off");
+    set(&switch, [], usize::from(off));
+    let records = gauge(registry, "journal_records", "Records in the journal");
+    set(&records, [], secs(end));
+    let epochs = gauge(registry, "epoch", "How often a process took the state directory over");
+    set(&epochs, [], secs(epoch));
+    if let Some(beat) = api.intake().journal().last_beat() {
+        let now = api.intake().clock().now();
+        let age = gauge(registry, "heartbeat_age_seconds", "Since the engine last gave a sign of life");
+        set(&age, [], secs(Span::between(beat, now).secs()));
+    }
+}
+
+fn runs(known: &Progress, registry: &mut Registry) {
+    let open = gauge(registry, "runs_open", "Open runs by status");
+    for status in Status::WORDS.iter().filter_map(|word| word.parse::<Status>().ok()) {
+        if !run::is_final(status) {
+            let count = known.runs.values().filter(|run| run.status() == status).count();
+            set(&open, [("status", status.word())], count);
+        }
+    }
+    let people = gauge(registry, "runs_waiting_for_person", "Open runs that wait for a person");
+    let waits = known.runs.values().filter(|run| {
+        let steps = run.steps().filter_map(|(step, state)| wait::of_step(run, step, state));
+        wait::of_run(run, None).into_iter().chain(steps).any(|wait| wait.needs_person)
+    });
+    set(&people, [], waits.count());
+    let failed = gauge(registry, "steps_failed", "Failed steps of open runs, by part");
+    for part in [Part::Steps, Part::Undo, Part::Finally] {
+        let steps = known.runs.values().flat_map(|run| run.steps());
+        let count = steps
+            .filter(|(step, state)| step.part == part && state.word() == "failed")
+            .count();
+        set(&failed, [("part", part.word())], count);
+    }
+    let proposals = gauge(registry, "proposals_open", "Proposals that nobody has started");
+    set(&proposals, [], known.proposals.len());
+}
+
+fn applications(api: &Api, registry: &mut Registry) {
+    let now = api.intake().clock().now();
+    let findings = gauge(registry, "findings", "Standing findings by application");
+    let at_home = gauge(registry, "active_known", "1 if it was seen from where it is served");
+    let age = gauge(
+        registry,
+        "recovery_point_age_seconds",
+        "Age of the newest data; absent when there is none or its age is unknown",
+    );
+    let count = gauge(registry, "recovery_points", "Recovery points by application");
+    for one in api.intake().applications().values() {
+        let view = api.intake().known(|known| application::view(known, one, now));
+        let name = view.name.as_str();
+        set(&findings, [("application", name)], view.findings.len());
+        set(&at_home, [("application", name)], usize::from(view.active.is_some()));
+        set(&count, [("application", name)], view.recovery_points);
+        for newest in &view.newest {
+            let Some(length) = &newest.age else { continue };
+            let (component, region) = (newest.component.as_str(), newest.region.as_str());
+            let pairs = [("application", name), ("component", component), ("region", region)];
+            set(&age, pairs, secs(length.secs));
+        }
+    }
+}
+
+fn schedules_of(api: &Api, registry: &mut Registry) {
+    let overdue = gauge(registry, "schedule_overdue", "1 if an occurrence is neither run nor missed");
+    let missed = gauge(registry, "schedule_missed", "Missed occurrences that nothing made up for");
+    for view in schedules::views(api) {
+        let pairs = [("schedule", view.id.as_str())];
+        set(&overdue, pairs, usize::from(view.overdue_at.is_some()));
+        set(&missed, pairs, view.missed.iter().filter(|missed| missed.standing).count());
+    }
+}

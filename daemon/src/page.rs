@@ -1,0 +1,103 @@
+//! The status page: the same views as the API, for a phone at night. It only reads, needs no
+//! script, and renews itself.
+
+pub mod frame;
+pub mod overview;
+pub mod parts;
+pub mod run;
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use maud::html;
+
+use crate::api::{
+    Api, applications,
+    auth::Reader,
+    error::Problem,
+    input::InRun,
+    runs::{self, Filter},
+    schedules,
+};
+
+use self::frame::Frame;
+
+/// How many runs that have ended are shown.
+const RECENT: usize = 12;
+
+pub(crate) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/", get(show_overview))
+        .route("/runs/{id}", get(show_run))
+        .route("/style.css", get(style))
+}
+
+async fn style() -> impl IntoResponse {
+    let headers =
+        [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=300")];
+    (headers, include_str!("page/style.css"))
+}
+
+async fn show_overview(State(api): State<Api>, _: Reader) -> Response {
+    let overview = match look(&api) {
+        Ok(overview) => overview,
+        Err(problem) => return trouble(&api, problem),
+    };
+    let frame = Frame::of(&api, "Muster");
+    Html(frame.wrap(&overview::show(&overview)).into_string()).into_response()
+}
+
+fn look(api: &Api) -> Result<overview::Overview, Problem> {
+    let page = |state: &str, limit| {
+        let state = Some(state.to_owned());
+        runs::page(api, &Filter { state, limit: Some(limit), ..Filter::default() })
+    };
+    let mut open = Vec::new();
+    for line in page("open", 50)?.items {
+        // A run that ends between the two looks is shown among the ended ones next time.
+        if let Ok(id) = line.id.parse()
+            && let Ok(view) = runs::find(api, &id)
+        {
+            open.push(view);
+        }
+    }
+    open.sort_by_key(|run| !run.needs_person());
+    Ok(overview::Overview {
+        now: api.intake().clock().now(),
+        open,
+        applications: applications::views(api),
+        schedules: schedules::views(api),
+        proposals: schedules::open_proposals(api),
+        recent: page("ended", RECENT)?.items,
+    })
+}
+
+async fn show_run(State(api): State<Api>, _: Reader, InRun(id): InRun) -> Response {
+    match runs::find(&api, &id) {
+        Ok(view) => {
+            let now = api.intake().clock().now();
+            let frame = Frame::of(&api, &format!("{} {}", view.runbook, view.id));
+            let frame = if view.open { frame } else { frame.without_refresh() };
+            Html(frame.wrap(&run::show(&view, now)).into_string()).into_response()
+        }
+        Err(problem) => trouble(&api, problem),
+    }
+}
+
+fn trouble(api: &Api, problem: Problem) -> Response {
+    let view = problem.view();
+    let body = html! {
+        section {
+            h1 { (view.title) }
+            p { (view.detail) }
+            @if let Some(hint) = &view.hint { p class="hint" { (hint) } }
+            p { a href="/" { "All applications and runs" } }
+        }
+    };
+    let status = StatusCode::from_u16(view.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, Html(Frame::of(api, &view.title).wrap(&body).into_string())).into_response()
+}

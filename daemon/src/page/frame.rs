@@ -1,0 +1,100 @@
+//! What stands around every page: the banners that nobody may overlook, and when it was made.
+
+use jiff::{SignedDuration, Timestamp};
+use maud::{DOCTYPE, Markup, html};
+
+use super::parts;
+use crate::{api::Api, perform::Health};
+
+/// A page renews itself so often.
+const REFRESH_SECS: u32 = 10;
+
+/// An engine that gave no sign of life for longer than this does not work.
+const SILENCE_MAX: SignedDuration = SignedDuration::from_secs(15);
+
+/// The frame of a page.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// The title in the browser's list.
+    pub title: String,
+    /// When the page was made.
+    pub now: Timestamp,
+    /// What is wrong with Muster itself.
+    pub alarms: Vec<String>,
+    /// Whether it renews itself.
+    pub refresh: bool,
+}
+
+impl Frame {
+    /// The frame for the state that the process is in.
+    pub fn of(api: &Api, title: &str) -> Frame {
+        let now = api.intake().clock().now();
+        let mut alarms = Vec::new();
+        if let Some((by, reason)) = api.intake().known(|known| known.off.clone()) {
+            alarms.push(format!(
+                "MUSTER IS SWITCHED OFF by {by}: {reason}. Nothing new is begun. \
+                 An admin types: muster on --reason TEXT"
+            ));
+        }
+        match api.intake().health() {
+            Health::Ready => {}
+            Health::Starting => alarms.push("Muster is starting: it reads its journal.".to_owned()),
+            Health::ReadOnly { because } => alarms.push(format!(
+                "MUSTER CANNOT WRITE ITS JOURNAL: {because}. Nothing is begun or taken in. \
+                 What you see is what was written last."
+            )),
+            Health::Stopping => alarms.push("Muster is stopping.".to_owned()),
+        }
+        alarms.extend(silence(api.intake().journal().last_beat(), now));
+        Frame { title: title.to_owned(), now, alarms, refresh: true }
+    }
+
+    /// For a page that does not change any more.
+    pub fn without_refresh(mut self) -> Frame {
+        self.refresh = false;
+        self
+    }
+
+    /// The whole document.
+    pub fn wrap(&self, body: &Markup) -> Markup {
+        html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    @if self.refresh { meta http-equiv="refresh" content=(REFRESH_SECS); }
+                    link rel="icon" href="data:,";
+                    link rel="stylesheet" href="/style.css";
+                    title { (self.title) }
+                }
+                body {
+                    header {
+                        a class="brand" href="/" { "Muster" }
+                        span class="asof" { "as of " (parts::clock(self.now)) }
+                    }
+                    @for alarm in &self.alarms {
+                        p class="alarm" role="alert" { (alarm) }
+                    }
+                    main { (body) }
+                    footer {
+                        "This page only reads. What you decide, you type: "
+                        code { "muster status" } "."
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What the page says when the engine is silent: all that follows is old.
+pub fn silence(last_beat: Option<Timestamp>, now: Timestamp) -> Option<String> {
+    let beat = last_beat?;
+    (now.duration_since(beat) > SILENCE_MAX).then(|| {
+        format!(
+            "STALE: the engine gave no sign of life since {}. Do not trust what stands below.",
+            parts::clock_text(beat)
+        )
+    })
+}

@@ -1,0 +1,221 @@
+//! The first page: what is open, what is protected, what happens by itself, what was.
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+use super::parts::{badge, distance, mark, next, short, wait, when};
+use crate::api::view::{
+    Verdict,
+    application::{ApplicationView, NewestView},
+    run::{RunLine, RunView},
+    runbook::ProposalView,
+    schedule::ScheduleView,
+};
+
+/// How many missed occurrences of one schedule are shown.
+const MISSED: usize = 3;
+
+/// Everything that the first page shows.
+#[derive(Clone, Debug)]
+pub struct Overview {
+    /// When it was read.
+    pub now: Timestamp,
+    /// Open runs, those that wait for a person first.
+    pub open: Vec<RunView>,
+    /// The applications.
+    pub applications: Vec<ApplicationView>,
+    /// The schedules.
+    pub schedules: Vec<ScheduleView>,
+    /// What events asked for.
+    pub proposals: Vec<ProposalView>,
+    /// Runs that have ended, newest first.
+    pub recent: Vec<RunLine>,
+}
+
+/// The page without its frame.
+pub fn show(all: &Overview) -> Markup {
+    let now = all.now;
+    html! {
+        section {
+            h1 { "Open runs" }
+            @if all.open.is_empty() { p class="none" { "No run is open." } }
+            @for run in &all.open { (open_run(run, now)) }
+        }
+        @if !all.proposals.is_empty() {
+            section {
+                h1 { "Proposals" }
+                @for one in &all.proposals { (proposal(one, now)) }
+            }
+        }
+        section {
+            h1 { "Applications" }
+            @if all.applications.is_empty() { p class="none" { "No application is configured." } }
+            @for one in &all.applications { (application(one, now)) }
+        }
+        section {
+            h1 { "Schedules" }
+            @if all.schedules.is_empty() { p class="none" { "Nothing happens by itself." } }
+            @for one in &all.schedules { (schedule(one, now)) }
+        }
+        section {
+            h1 { "Recent runs" }
+            @if all.recent.is_empty() { p class="none" { "No run has ended yet." } }
+            ul class="lines" { @for run in &all.recent { (recent(run, now)) } }
+        }
+    }
+}
+
+fn open_run(run: &RunView, now: Timestamp) -> Markup {
+    let waits = run.steps.iter().filter_map(|step| Some((step, step.waiting.as_ref()?)));
+    // What only follows other steps is no news.
+    let waits: Vec<_> = waits.filter(|(_, wait)| wait.deadline_at.is_some()).collect();
+    let over = run.steps.iter().filter(|step| step.ended_at.is_some()).count();
+    html! {
+        article class={ "card " @if run.needs_person() { "person" } } {
+            h2 {
+                (mark(run.banner.as_ref()))
+                a href={ "/runs/" (run.id) } { (run.runbook) }
+                @if let Some(application) = &run.application { " " span class="of" { (application) } }
+                " " (badge(&run.status))
+            }
+            p class="quiet" {
+                code { (run.id) } " by " (run.requested_by) ", started " (when(run.admitted_at, now))
+                ", " (over) " of " (run.steps.len()) " steps"
+                @if run.manner == "forced" { ", " strong { "forced" } }
+            }
+            @for one in &run.waits { (wait(one, now)) }
+            @for (step, one) in &waits {
+                p class="step" { code { (step.id) } " " (step.title) }
+                (wait(one, now))
+                @if let Some(sample) = &step.sample {
+                    p class="quiet" { "last look: " (sample.seen) ", " (distance(sample.read_at, now)) }
+                }
+            }
+            (next(&run.next))
+        }
+    }
+}
+
+fn proposal(one: &ProposalView, now: Timestamp) -> Markup {
+    html! {
+        article class={ "card " @if !one.expired { "person" } } {
+            h2 {
+                (one.runbook)
+                @if let Some(application) = &one.application { " " span class="of" { (application) } }
+                @if one.expired { " " (badge("expired")) }
+            }
+            p { (one.reason) }
+            p class="quiet" { "asked for by " (one.proposed_by) "; " (one.because) "; can be started until " (when(one.expires_at, now)) }
+            (next(&one.next))
+        }
+    }
+}
+
+fn application(one: &ApplicationView, now: Timestamp) -> Markup {
+    html! {
+        article class={ "card " @if !one.findings.is_empty() { "trouble" } } {
+            h2 { (one.title) " " span class="of" { (one.name) } }
+            p {
+                "Served from "
+                @match &one.active {
+                    Some(active) => {
+                        strong { (active.region) }
+                        @if !active.at_home { " " (badge("not at home")) }
+                        span class="quiet" { " — " (active.evidence) ", since " (when(active.seen_at, now)) }
+                    }
+                    None => {
+                        strong { "unknown" }
+                        span class="quiet" { " — nobody has looked; its home is " (one.home) }
+                    }
+                }
+            }
+            @for finding in &one.findings {
+                div class="finding" {
+                    p { strong { (finding.message) } }
+                    p { (finding.hint) }
+                    p class="quiet" { code { (finding.id) } " since " (when(finding.since_at, now)) }
+                }
+            }
+            @if let Some(window) = &one.window {
+                p { "Maintenance window open until " (when(window.closes_at, now)) @if window.overdue { " " (badge("overdue")) } }
+            }
+            @if let Some(run) = &one.locked_by {
+                p { "Locked by " a href={ "/runs/" (run) } { code { (run) } } }
+            }
+            @if !one.newest.is_empty() {
+                h3 { "Newest recovery points" }
+                ul class="lines" { @for newest in &one.newest { (newest_point(newest, now)) } }
+            }
+            p class="quiet" {
+                "RTO " (short(&one.rto)) ", RPO " (short(&one.rpo)) ", "
+                (one.recovery_points) " recovery points in all: "
+                code { "muster backups " (one.name) }
+            }
+        }
+    }
+}
+
+fn newest_point(one: &NewestView, now: Timestamp) -> Markup {
+    let verdict = match one.within_rpo {
+        Verdict::Yes => html! { span class="badge good" { "within RPO" } },
+        Verdict::No => html! { span class="badge warn" { "older than RPO" } },
+        Verdict::Unknown => html! { span class="badge bad" { "age unknown" } },
+    };
+    html! {
+        li {
+            code { (one.component) } " in " (one.region) ": "
+            @match (&one.data_at, &one.age) {
+                (None, _) => strong { "none" },
+                (Some(data_at), None) => { (when(*data_at, now)) " — in the future" },
+                (Some(data_at), Some(age)) => {
+                    strong { (short(age)) " old" } " "
+                    span class="quiet" { "data of " (super::parts::clock(*data_at)) }
+                }
+            }
+            " " (verdict)
+            @match one.verified_at {
+                Some(at) => span class="quiet" { " proven " (distance(at, now)) },
+                None => span class="quiet" { " never proven to restore" },
+            }
+        }
+    }
+}
+
+fn schedule(one: &ScheduleView, now: Timestamp) -> Markup {
+    let standing: Vec<_> = one.missed.iter().filter(|missed| missed.standing).collect();
+    let troubled = one.overdue_at.is_some() || !standing.is_empty();
+    html! {
+        article class={ "card " @if troubled { "trouble" } } {
+            h2 { (one.id) }
+            p {
+                @match &one.last_run {
+                    Some(last) => {
+                        "Last " a href={ "/runs/" (last.run) } { (when(last.due_at, now)) }
+                    }
+                    None => "It has never run",
+                }
+                @if let Some(at) = one.next_due_at { "; next " (when(at, now)) }
+            }
+            @if let Some(at) = one.overdue_at {
+                p class="finding" { strong { "Overdue" } " since " (when(at, now)) ": neither started nor recorded as missed" }
+            }
+            @for missed in standing.iter().take(MISSED) {
+                p class="finding" { strong { "Missed" } " " (when(missed.due_at, now)) ": " (missed.because) }
+            }
+            @if standing.len() > MISSED { p class="quiet" { "and " (standing.len() - MISSED) " more" } }
+            p class="quiet" { (one.runbook) ", " code { (one.cron) } " " (one.zone) @if let Some(lead) = &one.lead { ", " (short(lead)) " ahead" } }
+        }
+    }
+}
+
+fn recent(run: &RunLine, now: Timestamp) -> Markup {
+    html! {
+        li {
+            (mark(run.banner.as_ref()))
+            a href={ "/runs/" (run.id) } { (run.runbook) }
+            @if let Some(application) = &run.application { " " span class="of" { (application) } }
+            " " (badge(&run.status)) " "
+            @if let Some(at) = run.ended_at { span class="quiet" { (when(at, now)) ", took " (short(&run.took)) } }
+        }
+    }
+}

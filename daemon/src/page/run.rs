@@ -1,0 +1,184 @@
+//! The page of one run: what to decide, what was lost, how long it took, every step.
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+use super::parts::{badge, clock_text, distance, mark, next, short, wait, when};
+use crate::api::view::{
+    Length, LossFigure,
+    approval::ApprovalView,
+    figures::{LossesView, RecoveryView},
+    run::RunView,
+    step::StepView,
+};
+
+/// The page without its frame.
+pub fn show(run: &RunView, now: Timestamp) -> Markup {
+    html! {
+        @if let Some(banner) = &run.banner {
+            p class="modebar" { (banner) ": nothing here is the real thing" }
+        }
+        section {
+            h1 { (mark(run.banner.as_ref())) (run.title) " " (badge(&run.status)) }
+            p class="quiet" {
+                (run.runbook)
+                @if let Some(application) = &run.application { " of " strong { (application) } }
+                ", run " code { (run.id) }
+                @if let (Some(active), Some(standby)) = (&run.active, &run.standby) {
+                    ", from " (active) " to " (standby)
+                }
+                @if run.manner == "forced" { ", " strong { "forced" } }
+            }
+            p { "Asked for by " strong { (run.requested_by) } ": " (run.reason) }
+            p class="quiet" {
+                "Started " (when(run.admitted_at, now))
+                @if let Some(at) = run.ended_at { ", ended " (when(at, now)) ", took " (short(&run.took)) }
+            }
+            @for one in &run.waits { (wait(one, now)) }
+            @if run.approvals.is_empty() { (next(&run.next)) }
+        }
+        @for one in &run.approvals { (approval(one, run, now)) }
+        @if run.losses.is_some() || run.recovery.is_some() {
+            section {
+                h1 { "Figures" }
+                @if let Some(one) = &run.recovery { (recovery(one)) }
+                @if let Some(one) = &run.losses { (losses(one)) }
+            }
+        }
+        section {
+            h1 { "Steps" }
+            ol class="steps" { @for one in &run.steps { (step(one, now)) } }
+        }
+        @if !run.notes.is_empty() {
+            section {
+                h1 { "Notes" }
+                ul class="lines" {
+                    @for note in &run.notes {
+                        li {
+                            @if let Some(at) = note.said_at { span class="quiet" { (clock_text(at)) " " } }
+                            strong { (note.by) } ": " (note.text)
+                        }
+                    }
+                }
+            }
+        }
+        p class="quiet" { "Plan " code { (run.plan_hash) } ", " (run.events) " events" }
+    }
+}
+
+fn approval(one: &ApprovalView, run: &RunView, now: Timestamp) -> Markup {
+    html! {
+        section class="card person" {
+            h1 { (mark(run.banner.as_ref())) "To decide: " (one.title) }
+            p {
+                strong { (one.missing) " more of " (one.needed) } " approvals by role " (one.role)
+                ", until " (when(one.deadline_at, now))
+            }
+            dl {
+                @if let Some(loss) = &one.data_loss {
+                    dt { "Data loss" } dd { (figure(loss)) @if let Some(max) = &one.data_loss_max { span class="quiet" { " limit " (max.text) } } }
+                }
+                @if let Some(length) = &one.recovery_time { dt { "Still takes" } dd { "about " (short(length)) } }
+                @if let Some(verdict) = &one.observers { dt { "Observers" } dd { strong { (verdict) } } }
+                @if !one.must_accept.is_empty() { dt { "Risks to accept" } dd { strong { (one.must_accept.join(", ")) } } }
+                @for given in &one.given {
+                    dt { "Approved" }
+                    dd { (given.by) ": " (given.reason) @if !given.counts { " " (badge("does not count")) } }
+                }
+            }
+            @if !one.effects.is_empty() {
+                h3 { "What would be done" }
+                ul class="lines" {
+                    @for effect in &one.effects { li { code { (effect.step) } @for line in &effect.effect { br; (line) } } }
+                }
+            }
+            (next(&run.next))
+        }
+    }
+}
+
+fn figure(loss: &LossFigure) -> Markup {
+    html! {
+        @if loss.secs.is_none() { span class="badge bad" { "unknown" } } @else { strong { "at most " (loss.text) } }
+        span class="quiet" { " " (loss.by) }
+    }
+}
+
+fn recovery(one: &RecoveryView) -> Markup {
+    let part = |name: &str, length: &Option<Length>| {
+        html! { dt { (name) } dd { @match length { Some(length) => (short(length)), None => "—" } } }
+    };
+    html! {
+        dl {
+            dt { "Recovery time" }
+            dd {
+                @match (&one.total, &one.so_far) {
+                    (Some(total), _) => {
+                        strong { (short(total)) }
+                        @match one.within_objective {
+                            Some(true) => { " " span class="badge good" { "within RTO" } },
+                            Some(false) => { " " span class="badge bad" { "over RTO" } },
+                            None => {}
+                        }
+                    },
+                    (None, Some(so_far)) => { strong { (short(so_far)) " so far" } },
+                    (None, None) => span class="badge bad" { "unknown" },
+                }
+                @if let Some(objective) = &one.objective { span class="quiet" { " objective " (short(objective)) } }
+                @if let Some(because) = &one.because { span class="quiet" { " — " (because) } }
+            }
+            dt { "Counted from" }
+            dd {
+                (clock_text(one.counted_from_at)) " "
+                @if one.counted_from == "symptom" { "the first symptom" }
+                @else { span class="quiet" { "the request; nobody said when the trouble began" } }
+            }
+        }
+        dl class="parts" {
+            (part("detect", &one.parts.detect)) (part("decide", &one.parts.decide))
+            (part("promote", &one.parts.promote)) (part("traffic", &one.parts.traffic))
+            (part("verify", &one.parts.verify))
+        }
+    }
+}
+
+fn losses(one: &LossesView) -> Markup {
+    html! {
+        dl {
+            @if let Some(predicted) = &one.predicted { dt { "Loss predicted" } dd { (figure(predicted)) } }
+            dt { "Loss measured" } dd { (figure(&one.measured)) }
+        }
+    }
+}
+
+fn step(one: &StepView, now: Timestamp) -> Markup {
+    let details = !one.by_hand.is_empty() || !one.effect.is_empty() || !one.outputs.is_empty();
+    html! {
+        li class={ "step " (one.state) } {
+            p {
+                code { (one.id) } " " (badge(&one.state))
+                @if one.part != "steps" { " " span class="of" { (one.part) } }
+                @if let Some(danger) = &one.danger { " " span class="badge warn" { (danger) } }
+            }
+            p { (one.title) }
+            @if let Some(fault) = &one.fault { p class="finding" { (fault) } }
+            @if let Some(said) = &one.said { p { strong { (said.by) } ": " (said.text) } }
+            @if let Some(waiting) = &one.waiting { (wait(waiting, now)) }
+            @if let Some(sample) = &one.sample {
+                p class="quiet" {
+                    "last look " (distance(sample.read_at, now)) ": " (sample.seen)
+                    @if let Some(percent) = sample.percent { " " progress max="100" value=(percent) {} }
+                }
+            }
+            @if let Some(took) = &one.took { p class="quiet" { "took " (short(took)) @if one.attempt > 1 { ", attempt " (one.attempt) } } }
+            @if details {
+                details {
+                    summary { "calls, and the same by hand" }
+                    @for line in &one.effect { p { (line) } }
+                    @for line in &one.by_hand { p { code class="cmd" { (line) } } }
+                    @for (name, value) in &one.outputs { p class="quiet" { (name) ": " (value.as_str().map_or_else(|| value.to_string(), str::to_owned)) } }
+                }
+            }
+        }
+    }
+}
