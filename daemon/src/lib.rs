@@ -1,6 +1,7 @@
 //! The process: three doors, one intake, the engine's performer, and the world.
 
 pub mod api;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod intake;
