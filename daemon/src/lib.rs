@@ -2,10 +2,13 @@
 
 pub mod api;
 pub mod catalogue;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod intake;
 pub mod metrics;
+pub mod offline;
 pub mod page;
 pub mod perform;
 pub mod queue;

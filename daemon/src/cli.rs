@@ -1,0 +1,274 @@
+//! The command line: a client of the API, and the verbs that need no daemon.
+//!
+//! `main` carries out `serve`, `demo` and `state`, which start or open something; everything else is
+//! carried out here.
+
+mod approve;
+mod ask;
+mod client;
+mod files;
+mod plan;
+mod say;
+mod show;
+mod terminal;
+mod token;
+mod watch;
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+pub use self::{
+    approve::Approve,
+    ask::Ask,
+    client::{Client, Connection, Failure},
+    files::Lint,
+    plan::Plan,
+    say::{About, Step},
+    show::{Backups, Status},
+    terminal::Terminal,
+    watch::Watch,
+};
+
+/// Disaster recovery by runbook.
+#[derive(Debug, Parser)]
+#[command(name = "muster", version, max_term_width = 100, propagate_version = true)]
+#[command(after_help = "Exit codes: 0 done, 1 the answer is no, 2 bad use, 3 cannot reach the daemon.")]
+pub struct Cli {
+    /// What holds for every verb.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What holds for every verb.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// The daemon.
+    #[arg(long, global = true, env = "MUSTER_SERVER", default_value = "http://127.0.0.1:8000", value_name = "URL")]
+    pub server: String,
+    /// The file that holds your token; else the environment variable MUSTER_TOKEN does.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// The PEM file of the authority that signed the daemon's certificate.
+    #[arg(long, global = true, env = "MUSTER_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// For people or for programs.
+    #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// For whom the output is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run the daemon.
+    Serve(Serve),
+    /// Run a daemon over two simulated regions, to play with.
+    Demo(Demo),
+    /// Look after a state directory while no daemon has it open.
+    #[command(subcommand)]
+    State(State),
+    /// Everything else.
+    #[command(flatten)]
+    Client(ClientVerb),
+}
+
+/// Arguments of `serve`.
+#[derive(Clone, Debug, Args)]
+pub struct Serve {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// A file that holds the time, for tests against emulators on loopback.
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub clock_file: Option<PathBuf>,
+}
+
+/// Arguments of `demo`.
+#[derive(Clone, Debug, Args)]
+pub struct Demo {
+    /// How many times as fast as real time.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub speed: u32,
+    /// The seed of the simulated world.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Where the API and the page listen.
+    #[arg(long, default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
+    pub listen: std::net::SocketAddr,
+}
+
+/// Verbs for a state directory.
+#[derive(Clone, Debug, Subcommand)]
+pub enum State {
+    /// Read every record and check the chain.
+    Verify {
+        /// The state directory.
+        dir: PathBuf,
+    },
+    /// Write every record as JSON lines.
+    Export {
+        /// The state directory.
+        dir: PathBuf,
+        /// Where to; standard output without it.
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
+    /// Rebuild the progress from the log, or both from a copy.
+    Restore {
+        /// The state directory.
+        dir: PathBuf,
+        /// An export, or `s3://…`.
+        #[arg(long, value_name = "EXPORT")]
+        from: Option<String>,
+    },
+    /// Cut a damaged log at its last intact record, and set the rest aside.
+    Repair {
+        /// The state directory.
+        dir: PathBuf,
+    },
+}
+
+/// The verbs that are carried out here.
+#[derive(Debug, Subcommand)]
+pub enum ClientVerb {
+    /// Check runbooks, applications and schedules.
+    Lint(Lint),
+    /// Print what a runbook would do, from files alone.
+    Plan(Plan),
+    /// Start a run.
+    Run(Ask),
+    /// Show what is open and what is protected, or one run.
+    Status(Status),
+    /// Follow a run until it ends.
+    Watch(Watch),
+    /// Approve a step, after showing what it means.
+    Approve(Approve),
+    /// Decline a step that asks for approval; the run fails.
+    Decline(Step),
+    /// Begin nothing new in a run.
+    Pause(About),
+    /// Go on with a paused run.
+    Resume(About),
+    /// Try a failed step again.
+    Retry(Step),
+    /// Go past a step.
+    Skip(Step),
+    /// Say that you did a step's work, or open a gate.
+    Done(say::Done),
+    /// Write something down in a run.
+    Note(About),
+    /// Give the active side up: take the forced variants.
+    Force(About),
+    /// Give a run up.
+    Abandon(say::Abandon),
+    /// Begin nothing anywhere.
+    Off(say::Switch),
+    /// Act again.
+    On(say::Switch),
+    /// List the recovery points of an application.
+    Backups(Backups),
+    /// Make a token.
+    Token(token::Make),
+    /// Print the completions of a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Exit {
+    /// Done.
+    Done,
+    /// The answer is no.
+    No,
+    /// Bad use.
+    BadUse,
+    /// The daemon cannot be reached, or cannot take it now.
+    Unreachable,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> std::process::ExitCode {
+        let code: u8 = match exit {
+            Exit::Done => 0,
+            Exit::No => 1,
+            Exit::BadUse => 2,
+            Exit::Unreachable => 3,
+        };
+        code.into()
+    }
+}
+
+/// Carries a verb out, and says how it ended. Everything is printed to `terminal`.
+pub async fn carry_out(verb: ClientVerb, global: &Global, terminal: &mut Terminal) -> Exit {
+    let done = match verb {
+        ClientVerb::Lint(args) => files::lint(&args, terminal),
+        ClientVerb::Plan(args) => plan::plan(&args, terminal),
+        ClientVerb::Token(args) => token::make(&args, terminal),
+        ClientVerb::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "muster", &mut script);
+            terminal.raw(&script);
+            Ok(Exit::Done)
+        }
+        ClientVerb::Run(_)
+        | ClientVerb::Status(_)
+        | ClientVerb::Watch(_)
+        | ClientVerb::Approve(_)
+        | ClientVerb::Decline(_)
+        | ClientVerb::Pause(_)
+        | ClientVerb::Resume(_)
+        | ClientVerb::Retry(_)
+        | ClientVerb::Skip(_)
+        | ClientVerb::Done(_)
+        | ClientVerb::Note(_)
+        | ClientVerb::Force(_)
+        | ClientVerb::Abandon(_)
+        | ClientVerb::Off(_)
+        | ClientVerb::On(_)
+        | ClientVerb::Backups(_) => match Client::new(&Connection::of(global)) {
+            Ok(client) => ask(verb, &client, terminal).await,
+            Err(failure) => Err(failure),
+        },
+    };
+    done.unwrap_or_else(|failure| terminal.failure(&failure))
+}
+
+async fn ask(verb: ClientVerb, client: &Client, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    match verb {
+        ClientVerb::Run(args) => ask::run(args, client, terminal).await,
+        ClientVerb::Status(args) => show::status(&args, client, terminal).await,
+        ClientVerb::Watch(args) => watch::watch(&args.run, client, terminal).await,
+        ClientVerb::Approve(args) => approve::approve(args, client, terminal).await,
+        ClientVerb::Decline(args) => say::decline(args, client, terminal).await,
+        ClientVerb::Pause(args) => say::about("pause", args, client, terminal).await,
+        ClientVerb::Resume(args) => say::about("resume", args, client, terminal).await,
+        ClientVerb::Note(args) => say::about("note", args, client, terminal).await,
+        ClientVerb::Force(args) => say::about("force", args, client, terminal).await,
+        ClientVerb::Retry(args) => say::step("retry", args, client, terminal).await,
+        ClientVerb::Skip(args) => say::step("skip", args, client, terminal).await,
+        ClientVerb::Done(args) => say::done(args, client, terminal).await,
+        ClientVerb::Abandon(args) => say::abandon(args, client, terminal).await,
+        ClientVerb::Off(args) => say::switch("off", args, client, terminal).await,
+        ClientVerb::On(args) => say::switch("on", args, client, terminal).await,
+        ClientVerb::Backups(args) => show::backups(&args, client, terminal).await,
+        ClientVerb::Lint(_)
+        | ClientVerb::Plan(_)
+        | ClientVerb::Token(_)
+        | ClientVerb::Completions { .. } => Ok(Exit::BadUse),
+    }
+}

@@ -1,0 +1,112 @@
+//! `muster run`: starts a run.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use jiff::Timestamp;
+use muster_runbooks::{
+    request::{Manner, Mode},
+    value::Span,
+};
+use serde_json::Value;
+
+use super::{Client, Exit, Failure, Terminal, watch};
+use crate::{
+    api::requests::{AcceptedView, Ask as Request},
+    clock::Clock,
+};
+
+/// Arguments of `run`.
+#[derive(Clone, Debug, Args)]
+pub struct Ask {
+    /// The runbook, such as region-failover.
+    #[arg(required_unless_present = "proposal", conflicts_with = "proposal")]
+    pub runbook: Option<String>,
+    /// The application.
+    #[arg(long, short, conflicts_with = "proposal")]
+    pub application: Option<String>,
+    /// A value for an input, such as data_loss_max=5m.
+    #[arg(long = "input", value_name = "NAME=VALUE", value_parser = pair, conflicts_with = "proposal")]
+    pub inputs: Vec<(String, Value)>,
+    /// Give the active side up.
+    #[arg(long)]
+    pub forced: bool,
+    /// Print what each step would do, and begin nothing.
+    #[arg(long, conflicts_with = "drill")]
+    pub preview: bool,
+    /// Act only on what carries our drill mark.
+    #[arg(long)]
+    pub drill: bool,
+    /// Why. Stands in the audit trail.
+    #[arg(long)]
+    pub reason: String,
+    /// Follow the run until it ends.
+    #[arg(long)]
+    pub wait: bool,
+    /// Two requests with one key are one.
+    #[arg(long, value_name = "KEY")]
+    pub idempotency_key: Option<String>,
+    /// Start what an event proposed.
+    #[arg(long, value_name = "ID")]
+    pub proposal: Option<String>,
+    /// When the trouble began: an instant, or how long ago, such as 12m. The recovery time counts
+    /// from here.
+    #[arg(long, value_name = "INSTANT|AGO", value_parser = instant)]
+    pub symptom_at: Option<Timestamp>,
+}
+
+/// Reads `name=value`; a value that is JSON is what it says, anything else is a text.
+pub(super) fn pair(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+    Ok((name.to_owned(), value))
+}
+
+fn instant(text: &str) -> Result<Timestamp, String> {
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(at);
+    }
+    let ago: Span = text.parse().map_err(|_| {
+        "write an instant such as 2026-03-01T02:00:00Z, or how long ago, such as 12m".to_owned()
+    })?;
+    Ok(Clock::Real.now() - ago.duration())
+}
+
+/// Asks for the run.
+pub(super) async fn run(
+    args: Ask,
+    client: &Client,
+    terminal: &mut Terminal,
+) -> Result<Exit, Failure> {
+    let mode = match (args.preview, args.drill) {
+        (true, _) => Some(Mode::Preview),
+        (false, true) => Some(Mode::Drill),
+        (false, false) => None,
+    };
+    let inputs: BTreeMap<String, Value> = args.inputs.into_iter().collect();
+    let request = Request {
+        runbook: args.runbook,
+        application: args.application,
+        inputs,
+        mode,
+        manner: args.forced.then_some(Manner::Forced),
+        reason: args.reason,
+        symptom_at: args.symptom_at,
+        not_after: None,
+        proposal: args.proposal,
+    };
+    let key = args.idempotency_key.as_deref();
+    let done: AcceptedView = client.post("/v1/requests", &request, key).await?;
+    let Some(run) = done.run.clone() else { return Ok(Exit::Done) };
+    if !args.wait {
+        terminal.json(&done);
+    }
+    let again = if done.repeated { " (it was started before, by the same key)" } else { "" };
+    let status = done.status.as_deref().unwrap_or("admitted").replace('_', " ");
+    terminal.line(format!("run {} is {status}{again}", terminal.loud(&run)));
+    if args.wait {
+        return watch::watch(&run, client, terminal).await;
+    }
+    terminal.next(&done.next);
+    Ok(Exit::Done)
+}

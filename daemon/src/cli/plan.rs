@@ -1,0 +1,181 @@
+//! `muster plan`: what a runbook would do, from files alone. Works when everything else is down.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use clap::Args;
+use muster_runbooks::{
+    action::On,
+    application::Application,
+    name::{Region, RunId, Token},
+    plan::{Binding, Plan as Planned, Step},
+    request::{Manner, Mode, Request, Trigger},
+    runbook::Runbook,
+};
+use serde_json::{Value, json};
+
+use super::{Exit, Failure, Terminal, ask::pair, files::Files};
+
+/// Arguments of `plan`.
+#[derive(Clone, Debug, Args)]
+pub struct Plan {
+    /// A shipped runbook, or the file of one.
+    pub runbook: String,
+    /// The application's file.
+    #[arg(long, short, value_name = "FILE")]
+    pub application: Option<PathBuf>,
+    /// Where the application is served from; its home without it.
+    #[arg(long, value_name = "REGION")]
+    pub active: Option<Region>,
+    /// A value for an input.
+    #[arg(long = "input", value_name = "NAME=VALUE", value_parser = pair)]
+    pub inputs: Vec<(String, Value)>,
+    /// Take the forced variants.
+    #[arg(long)]
+    pub forced: bool,
+}
+
+/// Makes the plan and prints it.
+pub(super) fn plan(args: &Plan, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let runbook = find(&args.runbook)?;
+    let manner = if args.forced { Manner::Forced } else { Manner::Graceful };
+    let binding = args.application.as_ref().map(|path| bind(path, args.active.as_ref()));
+    let binding = binding.transpose()?;
+    let request = Request {
+        runbook: runbook.name.clone(),
+        application: binding.as_ref().map(|binding| binding.application.name.clone()),
+        inputs: args.inputs.iter().cloned().collect(),
+        trigger: Trigger::Person { name: "nobody".to_owned() },
+        mode: Mode::Preview,
+        manner,
+        reason: String::new(),
+        dedupe_key: None,
+        symptom_at: None,
+        not_after: None,
+    };
+    let plan = match Planned::make(&runbook, &request, binding) {
+        Ok(plan) => plan,
+        Err(problems) => {
+            for problem in &problems {
+                terminal.aside(format!("error: {problem}"));
+            }
+            return Ok(Exit::BadUse);
+        }
+    };
+    show(&plan, manner, terminal);
+    Ok(Exit::Done)
+}
+
+fn find(name: &str) -> Result<Runbook, Failure> {
+    let path = PathBuf::from(name);
+    let files = if path.exists() { Files::read(&[path])? } else { Files::default() };
+    let library = files.library();
+    let file = files.runbooks.first().map(|(file, _)| file.as_str());
+    let found = library.runbooks().find(|runbook| match file {
+        Some(file) => runbook.file == file,
+        None => runbook.name.as_str() == name,
+    });
+    found.cloned().ok_or_else(|| Failure::BadUse {
+        because: format!("`{name}` is no runbook that can be used"),
+        hint: Some(match file {
+            Some(file) => format!("muster lint {file}"),
+            None => {
+                let names: Vec<&str> = library.runbooks().map(|one| one.name.as_str()).collect();
+                format!("give a file, or one of {}", names.join(", "))
+            }
+        }),
+    })
+}
+
+fn bind(path: &PathBuf, active: Option<&Region>) -> Result<Binding, Failure> {
+    let files = Files::read(std::slice::from_ref(path))?;
+    let hint = Some(format!("muster lint {}", path.display()));
+    let bad = |because: String| Failure::BadUse { because, hint: hint.clone() };
+    let (name, text) = files
+        .applications
+        .first()
+        .ok_or_else(|| bad(format!("{} holds no application", path.display())))?;
+    let application = Application::parse(name, text)
+        .map_err(|_| bad(format!("{} cannot be used", path.display())))?;
+    let active = active.cloned().unwrap_or_else(|| application.home.clone());
+    let standby = application.other(&active).cloned().ok_or_else(|| {
+        bad(format!("{active} is neither its home nor its standby"))
+    })?;
+    Ok(Binding { application, active, standby })
+}
+
+struct Line {
+    effect: Vec<String>,
+    by_hand: Vec<String>,
+    permissions: Vec<String>,
+}
+
+fn describe(plan: &Planned, step: &Step, manner: Manner) -> Line {
+    let resolved = step.task(manner).resolve(&plan.inputs, |_| None);
+    let run: Result<RunId, _> = "a00000000000".parse();
+    match (resolved, &plan.binding, run) {
+        (Ok(action), Some(binding), Ok(run)) => {
+            let component = step.component.as_ref().and_then(|name| plan.component(name));
+            let token = Token::new(&run, &step.id, 1, false);
+            let description = action.describe(&On {
+                application: &binding.application,
+                active: &binding.active,
+                standby: &binding.standby,
+                component: component.as_ref(),
+                token: token.as_str(),
+            });
+            Line {
+                effect: description.effect,
+                by_hand: description.by_hand,
+                permissions: description.permissions,
+            }
+        }
+        (Err(why), ..) => Line {
+            effect: vec![format!("depends on what is not known before the run: {why}")],
+            by_hand: Vec::new(),
+            permissions: Vec::new(),
+        },
+        (Ok(_), ..) => Line { effect: Vec::new(), by_hand: Vec::new(), permissions: Vec::new() },
+    }
+}
+
+fn show(plan: &Planned, manner: Manner, terminal: &mut Terminal) {
+    let lines: Vec<(&Step, Line)> =
+        plan.steps.iter().map(|step| (step, describe(plan, step, manner))).collect();
+    let permissions: BTreeSet<&String> =
+        lines.iter().flat_map(|(_, line)| &line.permissions).collect();
+    terminal.json(&json!({
+        "plan": plan,
+        "steps": lines.iter().map(|(step, line)| json!({
+            "id": step.id, "effect": line.effect, "by_hand": line.by_hand,
+        })).collect::<Vec<_>>(),
+        "permissions": permissions,
+    }));
+    let title = format!("{} ({manner})", plan.title);
+    terminal.line(terminal.loud(&title));
+    for (step, line) in &lines {
+        let danger = step.danger.map_or(String::new(), |danger| format!(" [{danger}]"));
+        let part = if step.part == muster_runbooks::plan::Part::Steps {
+            String::new()
+        } else {
+            format!(" ({})", step.part)
+        };
+        let head = format!("{}{part}{danger}", step.id);
+        terminal.line(format!("\n{}  {}", terminal.loud(&head), step.title));
+        for effect in &line.effect {
+            terminal.line(format!("  does     {effect}"));
+        }
+        for command in &line.by_hand {
+            terminal.line(format!("  by hand  {command}"));
+        }
+    }
+    if !permissions.is_empty() {
+        terminal.line("\nIAM actions that it needs:");
+        for permission in permissions {
+            terminal.line(format!("  {permission}"));
+        }
+    }
+    let application = plan.binding.as_ref().map_or(String::new(), |binding| {
+        format!(" --application {}", binding.application.name)
+    });
+    terminal.then(format!("muster run {}{application} --preview --reason TEXT", plan.runbook));
+}

@@ -1,0 +1,8 @@
+//! The doors of the daemon, tried from outside: real router, real sockets, the real engine.
+
+mod all {
+    mod attacks;
+    mod commands;
+    mod house;
+    mod reads;
+}

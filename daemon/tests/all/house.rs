@@ -1,0 +1,295 @@
+//! A daemon small enough for a test: the real engine, intake and listeners over a journal in memory
+//! and a world in which everything succeeds at once.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{Arc, Mutex, RwLock, RwLockReadGuard},
+};
+
+use futures::channel::oneshot;
+use jiff::{SignedDuration, Timestamp};
+use muster::{
+    api::{
+        Api,
+        serve::{Doors, Stop},
+    },
+    clock::Clock,
+    config::{Listen, Token},
+    intake::{Catalogue, Intake, Rejected},
+    perform::{Health, Order, Samples},
+};
+use muster_runbooks::{
+    action::{Action, Reach, control::PersonRole},
+    application::Application,
+    name::Token as RunToken,
+    runbook::library::Library,
+    schedule,
+};
+use muster_state::{
+    call::{Answer, Call, Done, Progress as Seen, Reading},
+    command::Accepted,
+    engine::{Engine, Input, Output, Reply, Sight},
+    event::{AccessEvent, Batch, Commit, Event, Record, Stream, VERSION},
+    journal::{AppendError, Journal, ReadError, Receipt},
+    progress::{EndedRun, Progress},
+};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+
+/// A journal in memory.
+#[derive(Default)]
+pub(super) struct Shelf {
+    known: RwLock<Progress>,
+    commits: Mutex<Vec<Commit>>,
+    ended: Mutex<Vec<EndedRun>>,
+    beat: Mutex<Option<Timestamp>>,
+}
+
+impl Shelf {
+    fn write(&self, at: Timestamp, batch: Batch) -> Result<u64, AppendError> {
+        let mut known = self.known.write().unwrap();
+        let commit = Commit {
+            v: VERSION,
+            seq: known.end,
+            at,
+            entries: batch.entries,
+            take: batch.take,
+            free: batch.free,
+        };
+        let touched = known.apply(&commit).unwrap();
+        self.ended.lock().unwrap().extend(touched.ended);
+        let end = commit.end();
+        self.commits.lock().unwrap().push(commit);
+        Ok(end)
+    }
+
+    fn records(&self) -> Vec<Record> {
+        let commits = self.commits.lock().unwrap();
+        let records = commits.iter().flat_map(|commit| {
+            (commit.seq..).zip(&commit.entries).map(|(seq, entry)| Record {
+                seq,
+                at: commit.at,
+                stream: entry.stream.clone(),
+                event: entry.event.clone(),
+            })
+        });
+        records.collect()
+    }
+}
+
+impl Journal for Shelf {
+    fn append(&self, at: Timestamp, batch: Batch) -> Receipt {
+        let (answer, receipt) = oneshot::channel();
+        let _ = answer.send(self.write(at, batch));
+        receipt
+    }
+
+    fn progress(&self) -> RwLockReadGuard<'_, Progress> {
+        self.known.read().unwrap()
+    }
+
+    fn beat(&self, at: Timestamp) {
+        *self.beat.lock().unwrap() = Some(at);
+    }
+
+    fn last_beat(&self) -> Option<Timestamp> {
+        *self.beat.lock().unwrap()
+    }
+
+    fn read(
+        &self,
+        stream: Option<&Stream>,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<Record>, ReadError> {
+        let records = self.records().into_iter().filter(|record| record.seq >= from);
+        let fits = |record: &Record| stream.is_none_or(|stream| record.stream == *stream);
+        Ok(records.filter(fits).take(limit).collect())
+    }
+
+    fn ended(&self, after: Option<&EndedRun>, limit: usize) -> Result<Vec<EndedRun>, ReadError> {
+        let mut rows = self.ended.lock().unwrap().clone();
+        rows.sort_by_key(|row| std::cmp::Reverse(row.last_seq));
+        let older = |row: &EndedRun| after.is_none_or(|after| row.last_seq < after.last_seq);
+        Ok(rows.into_iter().filter(older).take(limit).collect())
+    }
+}
+
+/// A running daemon with four people in it.
+pub(super) struct House {
+    pub(super) url: String,
+    pub(super) metrics_url: String,
+    pub(super) shelf: Arc<Shelf>,
+    pub(super) api: Api,
+    stop: Stop,
+    tasks: JoinSet<()>,
+}
+
+/// The token of a person: long and known to the test only.
+pub(super) fn token(name: &str) -> String {
+    format!("token-of-{name}-0123456789abcdef0123456789abcdef")
+}
+
+fn person(name: &str, role: PersonRole) -> Token {
+    let hash = Sha256::digest(token(name).as_bytes());
+    let sha256 = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    Token { name: name.to_owned(), role, sha256 }
+}
+
+fn catalogue() -> Catalogue {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/covetpy");
+    let read = |path: &str| std::fs::read_to_string(format!("{root}/{path}")).unwrap();
+    let text = read("applications/covetpy.yaml");
+    let application = Application::parse("covetpy.yaml", &text).unwrap();
+    let schedules = schedule::parse("schedules.yaml", &read("schedules.yaml")).unwrap();
+    Catalogue {
+        library: Library::shipped(),
+        applications: [(application.name.clone(), application)].into(),
+        schedules,
+    }
+}
+
+impl House {
+    pub(super) async fn open() -> House {
+        let shelf = Arc::new(Shelf::default());
+        let (orders, queue) = mpsc::channel(64);
+        let (health, healthy) = watch::channel(Health::Ready);
+        let intake = Intake::new(
+            shelf.clone(),
+            orders,
+            Samples::default(),
+            healthy,
+            Clock::Real,
+            Arc::new(catalogue()),
+        );
+        let people = [
+            person("vic", PersonRole::Viewer),
+            person("olga", PersonRole::Operator),
+            person("ana", PersonRole::Approver),
+            person("adam", PersonRole::Admin),
+        ];
+        let api = Api::new(intake, &people).unwrap();
+        let any = "127.0.0.1:0".parse().unwrap();
+        let doors = Doors::open(&Listen { http: any, metrics: any, tls: None }).await.unwrap();
+        let url = format!("http://{}", doors.http().unwrap());
+        let metrics_url = format!("http://{}", doors.metrics().unwrap());
+        let stop = doors.stop();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(carry_out(shelf.clone(), queue, health));
+        let served = api.clone();
+        tasks.spawn(async move { doors.serve(served).await.unwrap() });
+        House { url, metrics_url, shelf, api, stop, tasks }
+    }
+
+    /// Everybody who was refused, with what and why.
+    pub(super) fn refusals(&self) -> Vec<(String, String, String)> {
+        let events = self.shelf.records().into_iter().map(|record| record.event);
+        let refusals = events.filter_map(|event| match event {
+            Event::Access(AccessEvent::Refused { who, what, because }) => {
+                Some((who, what, because))
+            }
+            _ => None,
+        });
+        refusals.collect()
+    }
+
+    /// How many facts there are that are no refusals.
+    pub(super) fn facts(&self) -> usize {
+        self.shelf.records().len() - self.refusals().len()
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        self.stop.gently(std::time::Duration::ZERO);
+        self.tasks.abort_all();
+    }
+}
+
+/// The performer of a world in which everything that was begun is done at the next look. It does not
+/// wait: when the engine wants to be woken soon, its time is moved there.
+async fn carry_out(
+    shelf: Arc<Shelf>,
+    mut queue: mpsc::Receiver<Order>,
+    _health: watch::Sender<Health>,
+) {
+    let mut engine = Engine::new(Progress::default());
+    let mut waiting: BTreeMap<u64, tokio::sync::oneshot::Sender<Result<Accepted, Rejected>>> =
+        BTreeMap::new();
+    let (mut ticket, mut ahead, mut begun) = (0, SignedDuration::ZERO, BTreeSet::new());
+    while let Some(order) = queue.recv().await {
+        ticket += 1;
+        waiting.insert(ticket, order.answer);
+        let mut inputs = VecDeque::from([Input::Command(ticket, order.command)]);
+        let mut replies = Vec::new();
+        while let Some(input) = inputs.pop_front() {
+            let now = Clock::Real.now() + ahead;
+            let mut wake_at = None;
+            for output in engine.on(now, input) {
+                match output {
+                    Output::Append { number, batch } => {
+                        shelf.append(now, batch).await.unwrap().unwrap();
+                        inputs.push_back(Input::Appended(number));
+                    }
+                    Output::Observe(call) => inputs.push_back(Input::Seen(look(&call, &begun))),
+                    Output::Begin(call) => {
+                        begun.insert(call.token.clone());
+                        inputs.push_back(Input::Answered(Reply {
+                            run: call.run,
+                            step: call.step,
+                            attempt: call.attempt,
+                            answer: Ok(Answer::Accepted),
+                        }));
+                    }
+                    // Told at the very end, so that a test sees what became of its word.
+                    Output::Reply { ticket, result } => replies.push((ticket, result)),
+                    Output::WakeAt(at) => wake_at = Some(at),
+                    Output::Bug(text) => panic!("{text}"),
+                }
+            }
+            let soon = wake_at.map(|at| at.duration_since(now));
+            if let Some(soon) = soon.filter(|soon| inputs.is_empty() && *soon < SOON) {
+                ahead += soon.max(SignedDuration::ZERO);
+                inputs.push_back(Input::Tick);
+            }
+        }
+        for (ticket, result) in replies {
+            let _ = waiting.remove(&ticket).unwrap().send(result.map_err(Rejected::from));
+        }
+    }
+}
+
+/// What the engine wants to look at within this time is looked at without waiting. Approvals and
+/// gates have longer.
+const SOON: SignedDuration = SignedDuration::from_secs(30);
+
+fn look(call: &Call, begun: &BTreeSet<RunToken>) -> Sight {
+    let outputs = match &call.action {
+        Action::CheckReadiness(_) => vec![("data_loss", json!("2s")), ("path", json!("switchover"))],
+        Action::PredictLoss(_) => vec![
+            ("data_loss", json!("unknown")),
+            ("predicted_by", json!("no sample was seen")),
+            ("path", json!("failover")),
+        ],
+        Action::CheckObservers(_) => vec![("verdict", json!("healthy")), ("seen", json!("all well"))],
+        Action::SwitchoverDatabase(_) => vec![
+            ("writer", json!("arn:aws:rds:us-west-2:1:cluster:orders")),
+            ("took", json!("40s")),
+            ("data_loss", json!("0s")),
+        ],
+        _ => Vec::new(),
+    };
+    let outputs = outputs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let reads = call.action.spec().reach == Reach::Reads;
+    let progress = if reads || begun.contains(&call.token) {
+        Seen::Done(Done { outputs, ..Done::default() })
+    } else {
+        Seen::NotStarted { before: json!("us-east-1"), targets: vec!["orders".to_owned()] }
+    };
+    let reading = Ok(Reading { progress, read_at: call.asked_at });
+    Sight { run: call.run.clone(), step: call.step.clone(), attempt: call.attempt, reading }
+}
