@@ -258,7 +258,7 @@ fn newer_commit(segment: &Path, seq: u64) {
     let seal = bytes[..end].windows(4).rposition(|window| window == b"MFr1").expect("a seal");
     let before = bytes[seal + 40..seal + 72].to_vec();
     let payload = b"CBOR perhaps";
-    let mut head = vec![0; 72];
+    let mut head = [0; 72];
     head[..4].copy_from_slice(b"MFr1");
     head[8] = payload.len() as u8;
     head[12] = 1;
