@@ -180,7 +180,7 @@ impl Rows {
     }
 
     /// The rows to write, each once, with their bodies.
-    fn bodies(&self, update: &Update<'_>) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>, Trouble> {
+    fn bodies(&self, update: &Update<'_>) -> Result<Vec<Change>, Trouble> {
         let mut bodies = Vec::new();
         for row in update.dirty {
             bodies.extend(rows::encode(row, update.progress, update.lengths)?);
