@@ -9,3 +9,6 @@ pub mod schedule;
 pub mod serve;
 pub mod telemetry;
 pub mod world;
+
+/// Identifies the sources that this program was built from.
+pub const BUILD_ID: &str = env!("MUSTER_BUILD_ID");
