@@ -1,3 +1,5 @@
 //! What the tests of the whole have in common: real processes, emulators, the simulator.
 
+pub mod aws;
 pub mod daemon;
+pub mod lambda;
