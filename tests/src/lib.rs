@@ -1,4 +1,6 @@
 //! What the tests of the whole have in common: real processes, emulators, the simulator.
 
+pub mod aws;
 pub mod daemon;
 pub mod simulation;
+pub mod lambda;
