@@ -1,23 +1,41 @@
 //! The one door behind the three: a request becomes a run here, a word from a person reaches its
 //! run from here.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+};
 
 use muster_runbooks::{
     application::Application,
     name::{ApplicationName, RunId, StepId},
+    plan::{Binding, Plan},
     request::Request,
+    runbook::library::Library,
+    schedule::Schedule,
 };
 use muster_state::{
-    command::{Accepted, Command, Person, Refusal, Steer},
+    command::{Accepted, Admission, Command, Person, Refusal, Steer},
     journal::{AppendError, Journal},
+    progress::Progress,
+};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    catalogue::Catalogue,
+    clock::Clock,
+    perform::{self, Health, Order, Samples},
 };
 
 /// What the doors talk to. Cheap to clone.
 #[derive(Clone)]
 pub struct Intake {
     journal: Arc<dyn Journal>,
-    applications: Arc<BTreeMap<ApplicationName, Application>>,
+    orders: mpsc::Sender<Order>,
+    samples: Samples,
+    health: watch::Receiver<Health>,
+    clock: Clock,
+    catalogue: Arc<Catalogue>,
 }
 
 /// Why something was not done.
@@ -53,17 +71,71 @@ pub enum Rejected {
 }
 
 impl Intake {
+    /// The door to a performer that reads `orders` at its other end.
+    pub fn new(
+        journal: Arc<dyn Journal>,
+        orders: mpsc::Sender<Order>,
+        samples: Samples,
+        health: watch::Receiver<Health>,
+        clock: Clock,
+        catalogue: Arc<Catalogue>,
+    ) -> Intake {
+        Intake { journal, orders, samples, health, clock, catalogue }
+    }
+
     /// Takes a request in: plans it and has it admitted. Returns when that is durable.
+    ///
+    /// # Errors
+    ///
+    /// When the request does not fit, when the engine refuses, or when nothing can be taken in now.
     pub async fn request(
         &self,
         request: Request,
         proposal: Option<RunId>,
     ) -> Result<Accepted, Rejected> {
-        let _ = (request, proposal);
-        Err(Rejected::Unavailable)
+        let plan = self.plan(&request)?;
+        let plan =
+            plan.freeze().map_err(|why| Rejected::Invalid { problems: vec![why.to_string()] })?;
+        let admission = Admission { id: perform::fresh_id(), request, plan, proposal };
+        self.command(Command::Admit(Box::new(admission))).await
+    }
+
+    /// The plan that a request would carry out now.
+    ///
+    /// # Errors
+    ///
+    /// When runbook or application are unknown, or the request does not fit.
+    pub fn plan(&self, request: &Request) -> Result<Plan, Rejected> {
+        let runbook = self.catalogue.library.get(&request.runbook);
+        let runbook = runbook
+            .ok_or_else(|| Rejected::UnknownRunbook { name: request.runbook.to_string() })?;
+        let binding = request.application.as_ref().map(|name| self.binding(name)).transpose()?;
+        Plan::make(runbook, request, binding).map_err(|problems| Rejected::Invalid {
+            problems: problems.iter().map(ToString::to_string).collect(),
+        })
+    }
+
+    /// Binds the roles: the active region is where the application was last seen, and its home as
+    /// long as nobody has looked.
+    fn binding(&self, name: &ApplicationName) -> Result<Binding, Rejected> {
+        let unknown = || Rejected::UnknownApplication { name: name.to_string() };
+        let application = self.catalogue.applications.get(name).ok_or_else(unknown)?.clone();
+        let seen =
+            self.journal.progress().applications.get(name).and_then(|state| state.active.clone());
+        let active = seen.map_or_else(|| application.home.clone(), |active| active.region);
+        let standby = application.other(&active).cloned().ok_or_else(|| Rejected::Invalid {
+            problems: vec![format!(
+                "`{name}` was last seen in {active}, which is neither its home nor its standby"
+            )],
+        })?;
+        Ok(Binding { application, active, standby })
     }
 
     /// Has a person's word carried out. Returns when that is durable.
+    ///
+    /// # Errors
+    ///
+    /// When the engine refuses, or when nothing can be taken in now.
     pub async fn steer(
         &self,
         run: RunId,
@@ -75,9 +147,15 @@ impl Intake {
     }
 
     /// Has any command carried out. Returns when that is durable.
+    ///
+    /// # Errors
+    ///
+    /// When the engine refuses, or when nothing can be taken in now.
     pub async fn command(&self, command: Command) -> Result<Accepted, Rejected> {
-        let _ = command;
-        Err(Rejected::Unavailable)
+        let (answer, answered) = oneshot::channel();
+        // A full queue says so at once: whoever waits would not know whether it was taken.
+        self.orders.try_send(Order { command, answer }).map_err(|_| Rejected::Unavailable)?;
+        answered.await.unwrap_or(Err(Rejected::Unavailable))
     }
 
     /// What is durable.
@@ -87,14 +165,39 @@ impl Intake {
 
     /// The configured applications.
     pub fn applications(&self) -> &BTreeMap<ApplicationName, Application> {
-        &self.applications
+        &self.catalogue.applications
+    }
+
+    /// The runbooks.
+    pub fn library(&self) -> &Library {
+        &self.catalogue.library
+    }
+
+    /// The schedules.
+    pub fn schedules(&self) -> &[Schedule] {
+        &self.catalogue.schedules
+    }
+
+    /// The clock that everything here is stamped by.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Whether the process can do its work.
+    pub fn health(&self) -> Health {
+        self.health.borrow().clone()
+    }
+
+    /// A copy of what one reader needs, taken under the lock for as short as possible.
+    pub fn known<T>(&self, look: impl FnOnce(&Progress) -> T) -> T {
+        look(&self.journal.progress())
     }
 
     /// What the last look at an open step found, in words, with the instant it was asked for. A
     /// sample, not a fact: it is not in the journal.
     pub fn sample(&self, run: &RunId, step: &StepId) -> Option<Sample> {
-        let _ = (run, step);
-        None
+        let samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        samples.get(&(run.clone(), step.clone())).cloned()
     }
 }
 

@@ -1,7 +1,14 @@
 //! The process: three doors, one intake, the engine's performer, and the world.
 
+pub mod catalogue;
 pub mod clock;
 pub mod config;
 pub mod intake;
 pub mod perform;
+pub mod schedule;
+pub mod serve;
+pub mod telemetry;
 pub mod world;
+
+/// Identifies the sources that this program was built from.
+pub const BUILD_ID: &str = env!("MUSTER_BUILD_ID");

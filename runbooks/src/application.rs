@@ -1,11 +1,14 @@
 //! What is protected: an application, its components in each region, its objectives.
 
+mod parse;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     action::ComponentKind,
+    check::{Checked, Finding},
     name::{ApplicationName, ComponentName, Region},
     value::Span,
 };
@@ -171,6 +174,16 @@ impl Component {
 }
 
 impl Application {
+    /// Reads an application and finds everything that is wrong with it, warnings included.
+    pub fn check(file: &str, text: &str) -> Checked<Application> {
+        parse::application(file, text)
+    }
+
+    /// Reads an application that may be used; warnings are left out, see [`Application::check`].
+    pub fn parse(file: &str, text: &str) -> Result<Application, Vec<Finding>> {
+        Application::check(file, text).into_result()
+    }
+
     /// The components of one kind, in the order of the file.
     pub fn components(&self, kind: ComponentKind) -> Vec<Component> {
         match kind {

@@ -5,7 +5,11 @@
 
 pub mod action;
 pub mod application;
+pub mod check;
 pub mod name;
 pub mod plan;
 pub mod request;
+pub mod runbook;
+pub mod schedule;
+pub mod tree;
 pub mod value;

@@ -1,5 +1,7 @@
 //! A checked runbook bound to an application and its inputs, frozen byte for byte into the run.
 
+pub mod bind;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

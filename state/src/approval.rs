@@ -1,7 +1,7 @@
 //! How many approvals a step needs, whose count, and which risks they must accept.
 
 use muster_runbooks::{
-    action::control::{Approval, Risk},
+    action::control::{Approval, Risk, Shown},
     plan::Step,
     value::Loss,
 };
@@ -26,7 +26,9 @@ pub enum Tally {
 /// The risks that every approver of this step must tick.
 pub fn risks(approval: &Approval) -> Vec<Risk> {
     let mut risks = Vec::new();
-    let over = match (approval.data_loss, approval.data_loss_max) {
+    // A figure that is asked for and missing is unknown, never zero.
+    let loss = approval.data_loss.or(shows(approval, Shown::DataLoss).then_some(Loss::Unknown));
+    let over = match (loss, approval.data_loss_max) {
         (Some(loss), Some(max)) => !loss.within(max),
         (Some(Loss::Unknown), None) => true,
         (Some(Loss::AtMost(_)), None) | (None, _) => false,
@@ -34,10 +36,16 @@ pub fn risks(approval: &Approval) -> Vec<Risk> {
     if over {
         risks.push(Risk::DataLossOverMax);
     }
-    if approval.observers.as_deref().is_some_and(|verdict| verdict != "lost") {
+    // A verdict that is asked for and missing is no agreement.
+    let asks = shows(approval, Shown::Observers) || approval.observers.is_some();
+    if asks && approval.observers.as_deref() != Some("lost") {
         risks.push(Risk::ObserversDisagree);
     }
     risks
+}
+
+fn shows(approval: &Approval, what: Shown) -> bool {
+    approval.shows.as_ref().is_some_and(|shows| shows.contains(&what))
 }
 
 /// How many different people must approve: one more when data loss is over the limit or unknown

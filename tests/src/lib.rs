@@ -1,1 +1,3 @@
-//! Placeholder.
+//! What the tests of the whole have in common: real processes, emulators, the simulator.
+
+pub mod daemon;

@@ -10,6 +10,7 @@ from moto.rds.exceptions import (
 from moto.rds.models import DBCluster, DBInstance, DBInstanceClustered, RDSBackend
 
 from .events import emit
+from .global_clusters import global_of
 from .world import World, replace
 
 
@@ -24,21 +25,29 @@ class Clusters:
         self._moto_restore = RDSBackend.restore_db_cluster_from_snapshot
         self._moto_restore_to_time = RDSBackend.restore_db_cluster_to_point_in_time
         self._moto_create_instance = RDSBackend.create_db_instance
+        self._moto_delete = RDSBackend.delete_db_cluster
         self._moto_designate = DBCluster.designate_writer
         replace(RDSBackend, "create_db_cluster", self.create)
         replace(RDSBackend, "restore_db_cluster_from_snapshot", self.restore)
         replace(RDSBackend, "restore_db_cluster_to_point_in_time", self.restore_to_time)
+        replace(RDSBackend, "delete_db_cluster", self.delete)
         replace(RDSBackend, "create_db_instance", self.create_instance)
         replace(RDSBackend, "failover_db_cluster", self.failover)
         replace(DBCluster, "designate_writer", self.designate_writer)
         # moto's `creating` ends with the first look at it; here it ends by the clock.
-        DBCluster.status = property(lambda c: c._status, lambda c, status: setattr(c, "_status", status))
+        DBCluster.status = property(
+            lambda c: c._status, lambda c, status: setattr(c, "_status", status)
+        )
 
     def create(self, backend: RDSBackend, kwargs: dict) -> DBCluster:
         name = kwargs["db_cluster_identifier"]
         # moto overwrites the existing cluster; a second create must be refused (facts §8).
         if name in backend.clusters:
-            raise RDSClientError("DBClusterAlreadyExistsFault", f"DB cluster {name} already exists.")
+            raise RDSClientError(
+                "DBClusterAlreadyExistsFault", f"DB cluster {name} already exists."
+            )
+        if kwargs.get("global_cluster_identifier"):
+            global_of(kwargs["global_cluster_identifier"])
         cluster = self._moto_create(backend, kwargs)
         # A secondary has no password of its own, and moto cannot restore a cluster without one.
         cluster.__dict__.setdefault("_master_user_password", "kept-by-the-primary")
@@ -61,6 +70,17 @@ class Clusters:
     def restore_to_time(self, backend: RDSBackend, **wanted) -> DBCluster:
         """moto would make the new cluster a member of the source's global cluster."""
         return self._moto_restore_to_time(backend, **{**wanted, "global_cluster_identifier": None})
+
+    def delete(
+        self, backend: RDSBackend, cluster_identifier: str, snapshot_name: str | None = None
+    ) -> DBCluster:
+        cluster = backend.clusters.get(cluster_identifier)
+        # A member must leave its global cluster first; moto would leave it listed there.
+        if cluster is not None and cluster.global_cluster_identifier:
+            raise InvalidDBClusterStateFault(f"{cluster_identifier} is part of a global cluster.")
+        deleted = self._moto_delete(backend, cluster_identifier, snapshot_name)
+        self.world.effect("cluster-deleted", backend.region_name, deleted.db_cluster_identifier)
+        return deleted
 
     def create_instance(self, backend: RDSBackend, kwargs: dict) -> DBInstance:
         instance = self._moto_create_instance(backend, kwargs)
@@ -86,7 +106,9 @@ class Clusters:
         if cluster is None:
             raise DBClusterNotFoundError(db_cluster_identifier)
         if cluster.status != "available":
-            raise InvalidDBClusterStateFault(f"{db_cluster_identifier} is in {cluster.status} state.")
+            raise InvalidDBClusterStateFault(
+                f"{db_cluster_identifier} is in {cluster.status} state."
+            )
         target = self._target(cluster, target_db_instance_identifier)
         name, region, writer = cluster.db_cluster_identifier, backend.region_name, cluster.writer
         self.world.effect("instance-failover-begun", region, name)
@@ -108,13 +130,17 @@ class Clusters:
 
     def _target(self, cluster: DBCluster, wanted: str | None) -> DBInstanceClustered:
         """The wanted reader, or the one with the best promotion tier (facts §1.6)."""
-        readers = [m for m in cluster.members if not m.is_cluster_writer and m.status == "available"]
+        readers = [
+            m for m in cluster.members if not m.is_cluster_writer and m.status == "available"
+        ]
         if wanted is not None:
             readers = [m for m in readers if m.db_instance_identifier == wanted]
             if not readers:
                 raise InvalidParameterValue(f"Cannot find an available reader {wanted}")
         if not readers:
-            raise InvalidDBClusterStateFault(f"{cluster.db_cluster_identifier} has no available reader.")
+            raise InvalidDBClusterStateFault(
+                f"{cluster.db_cluster_identifier} has no available reader."
+            )
         return min(readers, key=lambda m: (m.promotion_tier, m.db_instance_identifier))
 
     def designate_writer(self, cluster: DBCluster) -> None:

@@ -1,0 +1,216 @@
+//! Reads an application: every key with its place, every region one of its two.
+
+mod address;
+mod traffic;
+
+use std::collections::BTreeMap;
+
+use super::{Application, Bucket, Database, Objectives, Observer, Retention};
+use crate::{
+    check::{Checked, Fields, Findings, text},
+    name::{ComponentName, Region},
+    tree::{Content, Entry, Node, Place},
+};
+
+const KEYS: &[&str] = &[
+    "name",
+    "title",
+    "home",
+    "standby",
+    "objectives",
+    "databases",
+    "buckets",
+    "traffic",
+    "probes",
+    "observers",
+];
+
+pub(super) fn application(file: &str, text: &str) -> Checked<Application> {
+    let mut out = Findings::new(file);
+    let value = out.tree(text).and_then(|node| read(&node, &mut out));
+    Checked { value, findings: out.finish() }
+}
+
+fn read(node: &Node, out: &mut Findings) -> Option<Application> {
+    let fields = Fields::open(node, "an application", KEYS, out)?;
+    let name = fields.need_parsed("name", out);
+    let title = fields.need_text("title", out);
+    let home: Option<Region> = fields.need_parsed("home", out);
+    let standby: Option<Region> = fields.need_parsed("standby", out);
+    let sides = Sides { home, standby };
+    if let (Some(node), Some(home)) = (fields.get("standby"), &sides.home)
+        && sides.standby.as_ref() == Some(home)
+    {
+        out.error(node.place, "same-region", "`standby` is the region that is `home`");
+    }
+    let objectives = fields.need("objectives", out).and_then(|node| objectives(node, out));
+    let mut names = Names::default();
+    let databases = fields.list("databases", out).iter();
+    let databases: Vec<_> = databases.map(|node| database(node, &sides, &mut names, out)).collect();
+    let buckets = fields.list("buckets", out).iter();
+    let buckets: Vec<_> = buckets.map(|node| bucket(node, &sides, &mut names, out)).collect();
+    let traffic = fields.get("traffic").map(|node| traffic::read(node, &sides, out));
+    let probes = address::urls(fields.entries("probes", out), &sides, out);
+    let observers = observers(fields.list("observers", out), &sides, out);
+    Some(Application {
+        name: name?,
+        title: title?,
+        home: sides.home?,
+        standby: sides.standby?,
+        objectives: objectives?,
+        databases: databases.into_iter().collect::<Option<_>>()?,
+        buckets: buckets.into_iter().collect::<Option<_>>()?,
+        traffic: match traffic {
+            Some(traffic) => Some(traffic?),
+            None => None,
+        },
+        probes,
+        observers: observers?,
+    })
+}
+
+/// The two regions of the application, as far as they could be read.
+struct Sides {
+    home: Option<Region>,
+    standby: Option<Region>,
+}
+
+impl Sides {
+    fn both(&self) -> impl Iterator<Item = &Region> {
+        self.home.iter().chain(&self.standby)
+    }
+
+    /// Reports a region that is not one of the two.
+    fn known(&self, place: Place, region: &Region, out: &mut Findings) {
+        // With one of them unreadable, or both the same, nothing can be said about a third.
+        let two = self.home != self.standby && self.both().count() == 2;
+        if two && !self.both().any(|side| side == region) {
+            let message = format!("`{region}` is neither `home` nor `standby`");
+            out.error(place, "other-region", message);
+        }
+    }
+
+    /// Reads a map by region, and reports the regions that are unknown or missing.
+    fn map<'a>(&self, entries: &'a [Entry], out: &mut Findings) -> Vec<(Region, &'a Node)> {
+        let mut map = Vec::new();
+        for entry in entries {
+            match entry.key.parse::<Region>() {
+                Ok(region) => {
+                    self.known(entry.place, &region, out);
+                    map.push((region, &entry.value));
+                }
+                Err(why) => {
+                    out.error(entry.place, "wrong-value", why.to_string());
+                }
+            }
+        }
+        map
+    }
+
+    /// Reports each of the two that a map lacks.
+    fn complete(&self, fields: &Fields<'_>, key: &'static str, out: &mut Findings) {
+        let Some(node) = fields.need(key, out) else { return };
+        let Content::Map(entries) = &node.content else { return };
+        for side in self.both() {
+            if !entries.iter().any(|entry| entry.key == side.as_str()) {
+                let message = format!("`{key}` says nothing about `{side}`");
+                out.error(node.place, "missing-region", message);
+            }
+        }
+    }
+}
+
+/// The component names seen so far. A step of a plan is named after its component, whatever kind.
+#[derive(Default)]
+struct Names(Vec<ComponentName>);
+
+impl Names {
+    fn read(&mut self, fields: &Fields<'_>, out: &mut Findings) -> Option<ComponentName> {
+        let name: ComponentName = fields.need_parsed("name", out)?;
+        if self.0.contains(&name) {
+            let place = fields.get("name").map_or(fields.place, |node| node.place);
+            out.error(place, "duplicate-name", format!("`{name}` is already a component"));
+        }
+        self.0.push(name.clone());
+        Some(name)
+    }
+}
+
+fn objectives(node: &Node, out: &mut Findings) -> Option<Objectives> {
+    let fields = Fields::open(node, "objectives", &["rto", "rpo"], out)?;
+    let (rto, rpo) = (fields.need_parsed("rto", out), fields.need_parsed("rpo", out));
+    Some(Objectives { rto: rto?, rpo: rpo? })
+}
+
+fn database(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -> Option<Database> {
+    let known = &["name", "global_cluster", "clusters", "copy_keys", "retention"];
+    let fields = Fields::open(node, "a database", known, out)?;
+    let name = names.read(&fields, out);
+    let global_cluster = fields.need_text("global_cluster", out);
+    sides.complete(&fields, "clusters", out);
+    let clusters = address::arns(fields.entries("clusters", out), "rds", sides, out);
+    let copy_keys = address::arns(fields.entries("copy_keys", out), "kms", sides, out);
+    for side in sides.both().filter(|side| !copy_keys.contains_key(side.as_str())) {
+        // Facts §2: a copy of an encrypted snapshot needs a key that is valid where it arrives.
+        out.warning(fields.place, "no-copy-key", format!("copies to `{side}` have no key"))
+            .hint("AWS refuses to copy an encrypted snapshot to another region without one");
+    }
+    let retention = match fields.get("retention") {
+        Some(node) => Fields::open(node, "retention", &["keep_for"], out)
+            .and_then(|fields| fields.need_parsed("keep_for", out))
+            .map(|keep_for| Retention { keep_for }),
+        None => Some(Retention::default()),
+    };
+    Some(Database {
+        name: name?,
+        global_cluster: global_cluster?,
+        clusters,
+        copy_keys,
+        retention: retention?,
+    })
+}
+
+fn bucket(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -> Option<Bucket> {
+    let fields = Fields::open(node, "a bucket", &["name", "buckets", "canary_prefix"], out)?;
+    let name = names.read(&fields, out);
+    sides.complete(&fields, "buckets", out);
+    let mut buckets = BTreeMap::new();
+    for (region, node) in sides.map(fields.entries("buckets", out), out) {
+        if let Some(bucket) = address::bucket_name(node, out) {
+            buckets.insert(region.to_string(), bucket);
+        }
+    }
+    let canary_prefix = fields.text("canary_prefix", out);
+    Some(Bucket { name: name?, buckets, canary_prefix })
+}
+
+fn observers(items: &[Node], sides: &Sides, out: &mut Findings) -> Option<Vec<Observer>> {
+    let mut names = Names::default();
+    let mut domains: Vec<String> = Vec::new();
+    let mut observers = Vec::new();
+    for node in items {
+        let known = &["name", "domain", "sees", "control"];
+        let fields = Fields::open(node, "an observer", known, out);
+        observers.push(fields.and_then(|fields| {
+            let name = names.read(&fields, out);
+            let domain = fields.need_text("domain", out);
+            if let (Some(domain), Some(node)) = (&domain, fields.get("domain")) {
+                if domains.contains(domain) {
+                    let message = format!("observers of domain `{domain}` have one vote together");
+                    out.warning(node.place, "shared-domain", message);
+                }
+                domains.push(domain.clone());
+            }
+            fields.need("sees", out);
+            let sees = address::urls(fields.entries("sees", out), sides, out);
+            let control = fields.need("control", out).and_then(|node| address::url(node, out));
+            Some(Observer { name: name?, domain: domain?, sees, control: control? })
+        }));
+    }
+    observers.into_iter().collect()
+}
+
+/// The texts of a list.
+fn texts(items: &[Node], out: &mut Findings) -> Vec<String> {
+    items.iter().filter_map(|node| text(node, out)).map(str::to_owned).collect()
+}

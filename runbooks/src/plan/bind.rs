@@ -1,0 +1,175 @@
+//! Makes a plan: a runbook bound to an application and a request's inputs.
+
+mod expand;
+mod inputs;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::{
+    name::{ApplicationName, RunbookName, StepId},
+    plan::{Binding, Plan, STEPS_MAX},
+    request::{Manner, Request},
+    runbook::Runbook,
+};
+
+/// Why a plan cannot be made. Each names what the requester can change.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum BindProblem {
+    /// The request asks for another runbook.
+    #[error("the request asks for `{asked}`, not for `{given}`")]
+    OtherRunbook {
+        /// The runbook of the request.
+        asked: RunbookName,
+        /// The runbook that was given.
+        given: RunbookName,
+    },
+    /// The runbook says something about an application, and none is given.
+    #[error("runbook `{runbook}` needs an application")]
+    NeedsApplication {
+        /// The runbook.
+        runbook: RunbookName,
+    },
+    /// The request names another application, or none.
+    #[error("the request is not about application `{given}`")]
+    OtherApplication {
+        /// The application that was given.
+        given: ApplicationName,
+    },
+    /// The roles are not the application's two regions, one each.
+    #[error("the roles are not bound to the two regions of `{application}`, one each")]
+    WrongRoles {
+        /// The application.
+        application: ApplicationName,
+    },
+    /// No step has a forced variant.
+    #[error("runbook `{runbook}` has no forced way")]
+    CannotBeForced {
+        /// The runbook.
+        runbook: RunbookName,
+    },
+    /// The runbook has no such input.
+    #[error("runbook `{runbook}` has no input `{name}`")]
+    UnknownInput {
+        /// The runbook.
+        runbook: RunbookName,
+        /// The input.
+        name: String,
+    },
+    /// The input must be given.
+    #[error("input `{name}` must be given: {why}")]
+    MissingInput {
+        /// The input.
+        name: String,
+        /// What it decides.
+        why: String,
+    },
+    /// The value of an input does not fit.
+    #[error("input `{name}`: {why}")]
+    BadInput {
+        /// The input.
+        name: String,
+        /// What does not fit.
+        why: String,
+    },
+    /// One value is wanted, and the application has another number of components.
+    #[error("`{step}` wants one `{output}` of `{from}`, which gives {count}")]
+    OneOfMany {
+        /// The step that wants it.
+        step: StepId,
+        /// The step that gives it.
+        from: StepId,
+        /// The output.
+        output: String,
+        /// How many there are.
+        count: usize,
+    },
+    /// Two steps would have one id.
+    #[error("two steps of the plan would be called `{id}`")]
+    SameId {
+        /// The id.
+        id: StepId,
+    },
+    /// More steps than a plan may have.
+    #[error("the plan would have {count} steps; {STEPS_MAX} at most")]
+    TooManySteps {
+        /// How many it would have.
+        count: usize,
+    },
+    /// The runbook has errors that its check reports.
+    #[error("step `{step}` has errors; see `muster lint`")]
+    Unsound {
+        /// The step.
+        step: StepId,
+    },
+}
+
+impl Plan {
+    /// Makes the plan that a request asks for. Both manners stay in it: a run may be forced later.
+    ///
+    /// Needs between steps, once `each:` is expanded: `needs: [step]` means all of them, so that no
+    /// database is promoted before every old side is fenced. The one exception is a step that uses
+    /// an output of the step it needs, both under the same `each:`: it needs only the step of its
+    /// own component, so that one slow snapshot does not hold up the copies of all others. A step
+    /// that expands to nothing hands its own needs on to those that need it.
+    pub fn make(
+        runbook: &Runbook,
+        request: &Request,
+        binding: Option<Binding>,
+    ) -> Result<Plan, Vec<BindProblem>> {
+        let mut problems = Vec::new();
+        check_request(runbook, request, binding.as_ref(), &mut problems);
+        let inputs = inputs::fill(runbook, &request.inputs, &mut problems);
+        let steps = expand::steps(runbook, binding.as_ref(), &mut problems);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Plan {
+            runbook: runbook.name.clone(),
+            title: runbook.title.clone(),
+            mode: request.mode,
+            exclusive: runbook.exclusive,
+            way_back: runbook.way_back.as_ref().map(|way_back| way_back.value.clone()),
+            rto: runbook.rto,
+            inputs,
+            binding,
+            steps,
+        })
+    }
+}
+
+/// What is wrong with the inputs that somebody means to give, before there is a request.
+pub fn input_problems(runbook: &Runbook, given: &BTreeMap<String, Value>) -> Vec<BindProblem> {
+    let mut problems = Vec::new();
+    inputs::fill(runbook, given, &mut problems);
+    problems
+}
+
+fn check_request(
+    runbook: &Runbook,
+    request: &Request,
+    binding: Option<&Binding>,
+    problems: &mut Vec<BindProblem>,
+) {
+    if request.runbook != runbook.name {
+        let (asked, given) = (request.runbook.clone(), runbook.name.clone());
+        problems.push(BindProblem::OtherRunbook { asked, given });
+    }
+    if request.manner == Manner::Forced && !runbook.can_be_forced() {
+        problems.push(BindProblem::CannotBeForced { runbook: runbook.name.clone() });
+    }
+    let Some(binding) = binding else {
+        if runbook.needs_application() || request.application.is_some() {
+            problems.push(BindProblem::NeedsApplication { runbook: runbook.name.clone() });
+        }
+        return;
+    };
+    let application = &binding.application;
+    if request.application.as_ref() != Some(&application.name) {
+        problems.push(BindProblem::OtherApplication { given: application.name.clone() });
+    }
+    if application.other(&binding.active) != Some(&binding.standby) {
+        problems.push(BindProblem::WrongRoles { application: application.name.clone() });
+    }
+}

@@ -1,0 +1,170 @@
+//! Whether a runbook can hurt: losses nobody approved, ways that lead through the region being
+//! left, changes nobody can see or undo.
+
+use serde_json::Value;
+
+use super::graph::Graph;
+use crate::{
+    action::{Reach, Role, Spec, control::PersonRole},
+    check::Findings,
+    plan::{Arg, Danger, OnFailure, Part},
+    request::Manner,
+    runbook::{Runbook, StepDefinition, TaskDefinition},
+    value::Kind,
+};
+
+pub(super) fn check(runbook: &Runbook, graph: &Graph<'_>, out: &mut Findings) {
+    for (at, step) in runbook.steps.iter().enumerate() {
+        for &manner in runbook.manners() {
+            let Some(spec) = step.task(manner).spec() else { continue };
+            approved(runbook, graph, at, manner, out);
+            locked(runbook, step.task(manner), out);
+            if manner == Manner::Forced {
+                without_active(step, step.task(manner), spec, out);
+            }
+            if runbook.exclusive {
+                without_global(step.task(manner), spec, manner, out);
+            }
+            repeated(step, spec, out);
+            guarding(step, spec, out);
+        }
+        visible(step, out);
+    }
+    way_back(runbook, out);
+}
+
+/// A step that may lose data runs only after an approver saw the loss and approved it.
+fn approved(runbook: &Runbook, graph: &Graph<'_>, at: usize, manner: Manner, out: &mut Findings) {
+    let step = &runbook.steps[at];
+    let loses = step.task(manner).action.value == "failover-database";
+    if !loses && step.danger != Some(Danger::DataLoss) {
+        return;
+    }
+    let before = graph.before(at);
+    let tasks = before.iter().map(|before| runbook.steps[*before].task(manner));
+    let approvals: Vec<&TaskDefinition> = tasks.filter(|task| asks_approvers(task)).collect();
+    if approvals.is_empty() {
+        let message = format!(
+            "`{}` may lose data, and no approver of a {manner} run was asked before",
+            step.id
+        );
+        out.error(step.place, "no-approval", message)
+            .hint("let it need an `approval` with the role `approver`, directly or through others");
+    } else if loses && !approvals.iter().any(|task| task.with.contains_key("data_loss")) {
+        let message = format!("`{}` may lose data, and no approver was shown how much", step.id);
+        out.error(step.place, "loss-not-shown", message)
+            .hint("give the `approval` the `data_loss` of an earlier step");
+    }
+}
+
+/// Whether a task asks at least one person who may approve. Only literals count: a request that
+/// chose the number or the role could choose nobody.
+fn asks_approvers(task: &TaskDefinition) -> bool {
+    let enough = literal(task, "approvals").and_then(Value::as_u64).is_some_and(|count| count > 0);
+    let role = literal(task, "role").and_then(Value::as_str);
+    let may = [PersonRole::Approver, PersonRole::Admin].map(PersonRole::word);
+    task.action.value == "approval" && enough && role.is_some_and(|role| may.contains(&role))
+}
+
+/// Two hands at one writer, or at one marker, are kept apart by the application's one lock.
+fn locked(runbook: &Runbook, task: &TaskDefinition, out: &mut Findings) {
+    const MOVES: &[&str] = &["switchover-database", "failover-database", "shift-traffic"];
+    let name = task.action.value.as_str();
+    if !runbook.exclusive && MOVES.contains(&name) {
+        let message = format!("`{name}` moves the application, and the runbook takes no lock");
+        out.error(task.action.place, "not-exclusive", message).hint("write `exclusive: true`");
+    }
+}
+
+/// A forced run is for the day when the active region does not answer (design §3.8).
+fn without_active(step: &StepDefinition, task: &TaskDefinition, spec: &Spec, out: &mut Findings) {
+    if step.best_effort || !(spec.needs_active || names_active(task, spec)) {
+        return;
+    }
+    let message =
+        format!("`{}` needs the active region, which a forced run has given up", spec.name);
+    out.error(task.action.place, "needs-active", message)
+        .hint("give the step a `forced:` variant, or mark it `best_effort`");
+}
+
+/// Roles keep their region for the whole run, so `active` is the region being left to the end.
+fn names_active(task: &TaskDefinition, spec: &Spec) -> bool {
+    let roles = spec.parameters.iter().filter(|field| field.kind == Kind::Word(Role::WORDS));
+    let mut given = roles.filter_map(|field| literal(task, field.name));
+    given.any(|value| value.as_str() == Some(Role::Active.word()))
+}
+
+/// Global control planes live in one region, often the one that is lost (facts §5.1).
+fn without_global(task: &TaskDefinition, spec: &Spec, manner: Manner, out: &mut Findings) {
+    if spec.global {
+        let message = format!(
+            "`{}` calls a global control plane, and this {manner} run must not need one",
+            spec.name
+        );
+        out.error(task.action.place, "global-control-plane", message);
+    }
+    // Actions that create load balancers, clusters or instances belong here too; there are none yet.
+}
+
+/// What acts a second time when called a second time is never tried twice (design §3.2).
+fn repeated(step: &StepDefinition, spec: &Spec, out: &mut Findings) {
+    if spec.reach == Reach::Once && step.attempts > 1 {
+        let message = format!("`{}` acts again when it is called again", spec.name);
+        out.error(step.place, "attempts-once", message).hint("write `attempts: 1`");
+    }
+}
+
+/// A guard that failed holds the run up; `continue` would let the steps behind it start (design §3.5).
+fn guarding(step: &StepDefinition, spec: &Spec, out: &mut Findings) {
+    const GUARDS: &[&str] = &["approval", "fence"];
+    if step.on_failure == OnFailure::Continue && GUARDS.contains(&spec.name) {
+        let message =
+            format!("`{}` guards what follows, and the run would go on without it", spec.name);
+        out.error(step.place, "guard-continues", message).hint("leave `on_failure` out");
+    }
+}
+
+/// A change says what can be seen when it is done. `fence` reads and `notify` may be repeated, so
+/// neither counts as a change, and both are excepted without a list.
+fn visible(step: &StepDefinition, out: &mut Findings) {
+    let tasks = step.forced.iter().chain([&step.task]);
+    let mut specs = tasks.filter_map(TaskDefinition::spec);
+    if step.expect.is_none() && specs.any(|spec| spec.reach.mutates()) {
+        let message = format!("`{}` changes something and does not say what to expect", step.id);
+        out.error(step.place, "no-expect", message)
+            .hint("`expect:` says what an operator can see when it is done");
+    }
+}
+
+/// Actions that make a named object which asks nothing of anybody afterwards: a canary object goes
+/// with its bucket's lifecycle rule, a rehearsal's note with the process.
+const LEAVE_NOTHING: &[&str] = &["write-canary", "rehearse"];
+
+/// Who changes something knows the way back before (design §6).
+fn way_back(runbook: &Runbook, out: &mut Findings) {
+    let tasks = runbook
+        .steps
+        .iter()
+        .filter(|step| step.part == Part::Steps)
+        .flat_map(|step| step.forced.iter().chain([&step.task]));
+    let change = tasks
+        .filter_map(|task| Some((task, task.spec()?)))
+        .find(|(_, spec)| spec.reach.mutates() && !LEAVE_NOTHING.contains(&spec.name));
+    let undo = runbook.steps.iter().any(|step| step.part == Part::Undo);
+    if let Some((task, spec)) = change
+        && runbook.way_back.is_none()
+        && !undo
+    {
+        let message = format!("`{}` changes something, and nothing leads back", spec.name);
+        out.error(task.action.place, "no-way-back", message)
+            .hint("name another runbook as `way_back`, or write an `undo` part");
+    }
+}
+
+/// The value of an argument that is no reference.
+fn literal<'a>(task: &'a TaskDefinition, parameter: &str) -> Option<&'a Value> {
+    match task.with.get(parameter)?.arg.as_ref()? {
+        Arg::Literal(value) => Some(value),
+        Arg::Input(_) | Arg::Output { .. } | Arg::Worst { .. } => None,
+    }
+}

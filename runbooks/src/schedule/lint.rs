@@ -1,0 +1,72 @@
+//! Whether what a schedule starts exists and takes what it gives: found by day, not at two at night.
+
+use super::{Occurrence, Schedule};
+use crate::{
+    application::Application,
+    check::{Finding, Findings, unknown},
+    name::{ApplicationName, RunbookName},
+    plan::bind,
+    runbook::{Runbook, library::Library},
+    value::Kind,
+};
+use jiff::Timestamp;
+
+/// Judges schedules next to the runbooks they start and the applications they name.
+pub fn lint(
+    schedules: &[Schedule],
+    library: &Library,
+    applications: &[Application],
+) -> Vec<Finding> {
+    let names: Vec<&str> = library.runbooks().map(|runbook| runbook.name.as_str()).collect();
+    let known: Vec<&ApplicationName> = applications.iter().map(|app| &app.name).collect();
+    let mut findings = Vec::new();
+    for schedule in schedules {
+        let mut out = Findings::new(&schedule.file);
+        match library.get(&schedule.runbook) {
+            Some(runbook) => judge(schedule, runbook, &known, &mut out),
+            None => {
+                let name = RunbookName::as_str(&schedule.runbook);
+                let lead = "no runbook without errors is called";
+                unknown(schedule.place, lead, "unknown-runbook", name, &names, &mut out);
+            }
+        }
+        findings.extend(out.finish());
+    }
+    findings
+}
+
+fn judge(
+    schedule: &Schedule,
+    runbook: &Runbook,
+    applications: &[&ApplicationName],
+    out: &mut Findings,
+) {
+    let Schedule { id, place, .. } = schedule;
+    match &schedule.application {
+        Some(name) if !applications.contains(&name) => {
+            let known: Vec<&str> = applications.iter().map(|name| name.as_str()).collect();
+            let lead = "no application is called";
+            unknown(*place, lead, "unknown-application", name.as_str(), &known, out);
+        }
+        None if runbook.needs_application() => {
+            let message = format!("`{id}` starts `{}`, which needs an application", runbook.name);
+            out.error(*place, "needs-application", message);
+        }
+        Some(_) | None => {}
+    }
+    if runbook.exclusive {
+        let message = format!("`{id}` starts `{}` without anybody having asked", runbook.name);
+        out.warning(*place, "scheduled-failover", message);
+    }
+    if let Some(name) = &schedule.occurrence_input
+        && runbook.inputs.get(name).is_some_and(|input| input.kind != Kind::Instant)
+    {
+        let message = format!("input `{name}` of `{}` is not an instant", runbook.name);
+        out.error(*place, "wrong-kind", message);
+        return;
+    }
+    let any = Occurrence { due_at: Timestamp::UNIX_EPOCH, at: Timestamp::UNIX_EPOCH };
+    for problem in bind::input_problems(runbook, &schedule.inputs_for(&any)) {
+        out.error(*place, "wrong-inputs", format!("`{id}`: {problem}"));
+    }
+}

@@ -1,0 +1,176 @@
+//! From a runbook to a plan: components, needs, references, inputs.
+
+use muster_runbooks::{
+    application::{Application, Database},
+    plan::{Plan, STEPS_MAX, bind::BindProblem},
+    request::{Manner, Request},
+    runbook::{Runbook, library::Library},
+};
+
+use super::print::{self, at_home, covetpy, request};
+
+/// CovetPy with so many databases and a canary prefix.
+fn with_databases(names: &[&str]) -> Application {
+    let mut application = covetpy();
+    let database = application.databases.remove(0);
+    application.databases = names
+        .iter()
+        .map(|name| Database { name: name.parse().unwrap(), ..database.clone() })
+        .collect();
+    application
+}
+
+fn shipped(name: &str) -> Runbook {
+    Library::shipped().get(&name.parse().unwrap()).unwrap().clone()
+}
+
+fn make(runbook: &Runbook, application: Application) -> Result<Plan, Vec<BindProblem>> {
+    let request = request(runbook, Some(&application));
+    Plan::make(runbook, &request, Some(at_home(application)))
+}
+
+/// The ids of a plan with what they need and what they refer to, one line each.
+fn shape(plan: &Plan) -> String {
+    let mut out = String::new();
+    for step in &plan.steps {
+        let needs: Vec<&str> = step.needs.iter().map(|id| id.as_str()).collect();
+        out += &format!("{} <- {}", step.id, needs.join(" "));
+        for (name, arg) in &step.task.with {
+            let text = print::arg(arg);
+            if text.contains('.') {
+                out += &format!(" | {name}={text}");
+            }
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// Goal: with two databases, no database waits for the other's copy, and none is promoted before
+/// every old side was settled; without any, the steps that remain keep their order.
+/// Method: the needs of the plans, as text.
+#[test]
+fn each_is_expanded_and_needs_follow() {
+    let plan = make(&shipped("daily-backup"), with_databases(&["orders", "users"])).unwrap();
+    assert_eq!(
+        shape(&plan),
+        "\
+snapshot-orders <- 
+snapshot-users <- 
+copy-orders <- snapshot-orders | data_time=snapshot-orders.data_time | snapshot=snapshot-orders.snapshot
+copy-users <- snapshot-users | data_time=snapshot-users.data_time | snapshot=snapshot-users.snapshot
+"
+    );
+    let failover = shipped("region-failover");
+    let plan = make(&failover, with_databases(&["orders", "users"])).unwrap();
+    insta::assert_snapshot!("failover_of_two", shape(&plan));
+    let plan = make(&failover, with_databases(&[])).unwrap();
+    insta::assert_snapshot!("failover_of_none", shape(&plan));
+    let approve = plan.step(&"approve".parse().unwrap()).unwrap();
+    assert_eq!(print::arg(&approve.task.with["data_loss"]), "\"unknown\"");
+}
+
+/// Goal: a bucket takes part once it has a prefix for canaries, and not before.
+/// Method: the replication check of the reference application, without and with one.
+#[test]
+fn a_bucket_without_a_canary_prefix_is_left_alone() {
+    let check = shipped("replication-check");
+    let mut application = covetpy();
+    assert_eq!(shape(&make(&check, application.clone()).unwrap()).lines().count(), 1);
+    application.buckets[0].canary_prefix = Some("muster/canary/".to_owned());
+    let plan = make(&check, application).unwrap();
+    assert_eq!(shape(&plan).lines().last(), Some("write-canary-backups <- "));
+}
+
+/// Goal: long names stay legal and apart.
+/// Method: two components whose ids would be cut to the same beginning.
+#[test]
+fn a_long_id_is_shortened_with_a_hash() {
+    let names = ["a-component-of-length-24", "a-component-of-length-25"];
+    let plan = make(&shipped("region-failover"), with_databases(&names)).unwrap();
+    let ids: Vec<&str> = plan.steps.iter().map(|step| step.id.as_str()).collect();
+    let mut promote: Vec<&&str> = ids.iter().filter(|id| id.starts_with("promote")).collect();
+    assert_eq!(promote.len(), 2);
+    assert!(promote.iter().all(|id| id.len() == 32), "{promote:?}");
+    promote.dedup();
+    assert_eq!(promote.len(), 2);
+}
+
+/// Goal: what cannot be planned is refused with a reason that the requester can act on, all at once.
+/// Method: a table of requests.
+#[test]
+fn what_cannot_be_planned_is_refused() {
+    let failover = shipped("region-failover");
+    let problems = |runbook: &Runbook, change: &dyn Fn(&mut Request)| {
+        let mut request = request(runbook, Some(&covetpy()));
+        change(&mut request);
+        let problems = Plan::make(runbook, &request, Some(at_home(covetpy()))).unwrap_err();
+        problems.iter().map(BindProblem::to_string).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(
+        problems(&failover, &|request| {
+            request.runbook = "rehearsal".parse().unwrap();
+            request.application = Some("other".parse().unwrap());
+            request.inputs.insert("data_loss_max".to_owned(), 5.into());
+            request.inputs.insert("loss".to_owned(), "5m".into());
+        }),
+        "\
+the request asks for `rehearsal`, not for `region-failover`
+the request is not about application `covetpy`
+runbook `region-failover` has no input `loss`
+input `data_loss_max`: expected a duration such as `90s` or `5m`, found 5"
+    );
+    assert_eq!(
+        problems(&shipped("pre-deployment-snapshot"), &|request| {
+            request.manner = Manner::Forced;
+        }),
+        "\
+runbook `pre-deployment-snapshot` has no forced way
+input `schema_version` must be given: a restored database only fits the application of the same schema"
+    );
+
+    let mut request = request(&failover, None);
+    let refused = Plan::make(&failover, &request, None).unwrap_err();
+    assert_eq!(refused, [BindProblem::NeedsApplication { runbook: failover.name.clone() }]);
+    request.application = Some("covetpy".parse().unwrap());
+    let mut binding = at_home(covetpy());
+    binding.standby = binding.active.clone();
+    let refused = Plan::make(&failover, &request, Some(binding)).unwrap_err();
+    assert_eq!(refused, [BindProblem::WrongRoles { application: "covetpy".parse().unwrap() }]);
+}
+
+/// Goal: a plan has a size, and one value is never picked out of several.
+/// Method: too many databases; a runbook that wants one path out of two; ids that meet.
+#[test]
+fn a_plan_has_a_size_and_no_guesses() {
+    let names: Vec<String> = (0..STEPS_MAX).map(|number| format!("db{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let refused = make(&shipped("daily-backup"), with_databases(&names)).unwrap_err();
+    assert_eq!(refused, [BindProblem::TooManySteps { count: 512 }]);
+
+    let text = "\
+name: one
+title: One path
+steps:
+  - { id: look, title: Look, each: databases, do: predict-loss, limit: 1m }
+  - id: tell
+    title: Tell
+    do: notify
+    with: { severity: info, message: \"${steps.look.outputs.path}\" }
+    limit: 1m
+  - { id: look-users, title: Look, do: gate, with: { asks: well }, limit: 1m }
+";
+    let runbook = Runbook::check("one.yaml", text).into_result().unwrap();
+    let plan = make(&runbook, with_databases(&["orders"])).unwrap();
+    assert!(shape(&plan).contains("message=look-orders.path"), "{}", shape(&plan));
+    let plan = make(&runbook, with_databases(&[])).unwrap();
+    assert!(!shape(&plan).contains("message"), "an optional parameter of nothing is left out");
+    let refused = make(&runbook, with_databases(&["orders", "users"])).unwrap_err();
+    assert_eq!(
+        refused.iter().map(BindProblem::to_string).collect::<Vec<_>>(),
+        [
+            "two steps of the plan would be called `look-users`",
+            "`tell` wants one `path` of `look`, which gives 2",
+        ]
+    );
+}

@@ -1,0 +1,4 @@
+//! Every test of the whole in one binary: each binary links a hundred megabytes.
+
+mod tidy;
+mod transitions;
