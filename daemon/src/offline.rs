@@ -1,8 +1,11 @@
 //! `muster state …`: looks after a state directory while no daemon has it open.
 
-use std::{error::Error, path::Path};
+use std::{
+    error::Error,
+    path::{Path, PathBuf},
+};
 
-use muster_state::journal::offline::{self, Existing, OfflineError};
+use muster_state::journal::offline::{self, Agreement, Existing, OfflineError};
 
 use crate::{
     cli::{Exit, State, Terminal},
@@ -36,13 +39,33 @@ pub fn chain(error: &dyn Error) -> String {
 
 fn verify(dir: &Path, terminal: &mut Terminal) -> Result<Exit, OfflineError> {
     let report = offline::verify(dir)?;
-    terminal.line(format!("{}: {report}", dir.display()));
-    Ok(if report.is_sound() { Exit::Done } else { Exit::No })
+    terminal.line(format!("{}: intact", dir.display()));
+    terminal.line(format!("  log       {} records in {} commits and {} segments", report.head.end, report.commits, report.segments));
+    terminal.line(format!("  head      {}", report.head.hash));
+    terminal.line(format!("  runs      {} open, {} ended", report.open_runs, report.ended_runs));
+    let progress = match report.progress {
+        Agreement::Agrees { end } => format!("follows from the log up to record {end}"),
+        Agreement::InUse => "in use by a running daemon; only the log was read".to_owned(),
+    };
+    terminal.line(format!("  progress  {progress}"));
+    if report.torn_bytes > 0 {
+        terminal.line(format!("  tail      {} torn bytes; the next start cuts them", report.torn_bytes));
+    }
+    if !report.sealed {
+        terminal.line("  the last process did not stop in good order");
+    }
+    Ok(Exit::Done)
 }
 
 fn export(dir: &Path, to: &Path, terminal: &mut Terminal) -> Result<Exit, OfflineError> {
     let exported = offline::export(dir, to)?;
-    terminal.line(format!("{}: {exported}", to.display()));
+    terminal.line(format!(
+        "{}: {} records in {} commits, head {}",
+        to.display(),
+        exported.head.end,
+        exported.commits,
+        exported.head.hash
+    ));
     terminal.then(format!("muster state restore OTHER-DIR --from {}", to.display()));
     Ok(Exit::Done)
 }
@@ -58,14 +81,29 @@ fn restore(
         Some(from) => offline::restore_from(dir, from, existing)?,
         None => offline::restore(dir)?,
     };
-    terminal.line(format!("{}: {rebuilt}", dir.display()));
+    terminal.line(format!("{}: rebuilt up to record {}", dir.display(), rebuilt.head.end));
+    kept(&rebuilt.kept_in, terminal);
     terminal.then("muster serve --config FILE");
     Ok(Exit::Done)
 }
 
 fn repair(dir: &Path, terminal: &mut Terminal) -> Result<Exit, OfflineError> {
     let repaired = offline::repair(dir, Clock::Real.now())?;
-    terminal.line(format!("{}: {repaired}", dir.display()));
+    match &repaired.because {
+        Some(because) => terminal.line(format!(
+            "{}: cut at record {}: {because}",
+            dir.display(),
+            repaired.cut_at
+        )),
+        None => terminal.line(format!("{}: the log was intact; nothing was cut", dir.display())),
+    }
+    kept(&repaired.kept_in, terminal);
     terminal.then("muster serve --config FILE");
     Ok(Exit::Done)
+}
+
+fn kept(places: &[PathBuf], terminal: &mut Terminal) {
+    for place in places {
+        terminal.line(format!("  what was there is kept in {}", place.display()));
+    }
 }

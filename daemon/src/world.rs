@@ -17,7 +17,7 @@ use sim::Sim;
 
 /// What runs act on.
 pub enum World {
-    /// AWS and the networks around it.
+    /// AWS, name servers and whatever else there is.
     Real(Box<Real>),
     /// Two simulated regions.
     Sim(Simulated),

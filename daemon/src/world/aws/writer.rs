@@ -11,7 +11,8 @@ use serde_json::json;
 
 use super::{cluster_in, database, global, instance};
 use crate::world::{
-    dns, http,
+    dns,
+    http::probe,
     real::{Real, on},
 };
 
@@ -73,7 +74,7 @@ pub async fn observe_active(
         }
     }
     if let Some(url) = on.application.probes.get(region.as_str()) {
-        let status = http::probe(&real.http, url).await?;
+        let status = probe(&real.http, url).await?;
         if !status.is_success() {
             return Ok(Progress::in_progress(format!("the probe of {region} answers {status}")));
         }
