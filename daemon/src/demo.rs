@@ -58,17 +58,22 @@ async fn play(args: &Demo, terminal: &mut Terminal) -> Result<Exit, Trouble> {
     let doors = doors(args.listen).await?;
     let process = Process::start(journal, Arc::clone(&world), clock.clone(), Arc::new(catalogue));
     let people = People::seed();
-    let tokens: Vec<Token> = people.all().map(|(name, role, token)| Token {
-        name: name.to_owned(),
-        role,
-        sha256: hash(token),
-    }).collect();
+    let tokens: Vec<Token> = people
+        .all()
+        .map(|(name, role, token)| Token { name: name.to_owned(), role, sha256: hash(token) })
+        .collect();
     let api = Api::new(process.intake.clone(), &tokens)?;
     let server = format!("http://{}", doors.http()?);
     let metrics = format!("http://{}/metrics", doors.metrics()?);
     let stop = doors.stop();
     let told = async {
-        let story = story::Story { server: &server, people: &people, application: &application, clock: &clock, world: &world };
+        let story = story::Story {
+            server: &server,
+            people: &people,
+            application: &application,
+            clock: &clock,
+            world: &world,
+        };
         let well = story.tell(terminal).await?;
         if args.exit {
             return Ok::<Exit, Trouble>(if well { Exit::Done } else { Exit::No });

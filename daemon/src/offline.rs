@@ -17,7 +17,9 @@ pub fn carry_out(verb: &State, terminal: &mut Terminal) -> Exit {
     let done = match verb {
         State::Verify { dir } => verify(dir, terminal),
         State::Export { dir, to } => export(dir, to, terminal),
-        State::Restore { dir, from, set_aside } => restore(dir, from.as_deref(), *set_aside, terminal),
+        State::Restore { dir, from, set_aside } => {
+            restore(dir, from.as_deref(), *set_aside, terminal)
+        }
         State::Repair { dir } => repair(dir, terminal),
     };
     done.unwrap_or_else(|error| {
@@ -40,7 +42,10 @@ pub fn chain(error: &dyn Error) -> String {
 fn verify(dir: &Path, terminal: &mut Terminal) -> Result<Exit, OfflineError> {
     let report = offline::verify(dir)?;
     terminal.line(format!("{}: intact", dir.display()));
-    terminal.line(format!("  log       {} records in {} commits and {} segments", report.head.end, report.commits, report.segments));
+    terminal.line(format!(
+        "  log       {} records in {} commits and {} segments",
+        report.head.end, report.commits, report.segments
+    ));
     terminal.line(format!("  head      {}", report.head.hash));
     terminal.line(format!("  runs      {} open, {} ended", report.open_runs, report.ended_runs));
     let progress = match report.progress {
@@ -49,7 +54,10 @@ fn verify(dir: &Path, terminal: &mut Terminal) -> Result<Exit, OfflineError> {
     };
     terminal.line(format!("  progress  {progress}"));
     if report.torn_bytes > 0 {
-        terminal.line(format!("  tail      {} torn bytes; the next start cuts them", report.torn_bytes));
+        terminal.line(format!(
+            "  tail      {} torn bytes; the next start cuts them",
+            report.torn_bytes
+        ));
     }
     if !report.sealed {
         terminal.line("  the last process did not stop in good order");

@@ -53,8 +53,13 @@ impl Process {
         let samples = Samples::default();
         let (health, healthy) = watch::channel(Health::Starting);
         let (orders, ordered) = mpsc::channel(COMMANDS_MAX);
-        let performer =
-            Performer::new(Arc::clone(&journal), world, clock.clone(), Arc::clone(&samples), health);
+        let performer = Performer::new(
+            Arc::clone(&journal),
+            world,
+            clock.clone(),
+            Arc::clone(&samples),
+            health,
+        );
         let mut tasks = JoinSet::new();
         tasks.spawn(performer.run(ordered));
         let intake = Intake::new(journal, orders, samples, healthy, clock, catalogue);
@@ -88,7 +93,9 @@ impl Process {
 enum CannotServe {
     #[error(transparent)]
     Config(#[from] BadConfig),
-    #[error("--clock-file needs AWS_ENDPOINT_URL on loopback: a made-up time must never reach a real account")]
+    #[error(
+        "--clock-file needs AWS_ENDPOINT_URL on loopback: a made-up time must never reach a real account"
+    )]
     ClockBeyondLoopback,
     #[error("the journal cannot be opened")]
     Journal(#[source] Box<dyn Error + Send + Sync>),
@@ -171,7 +178,8 @@ fn clock(file: Option<&Path>) -> Result<Clock, CannotServe> {
     let Some(file) = file else { return Ok(Clock::Real) };
     let is_near = |url: &str| {
         ["http://127.0.0.1", "http://localhost", "http://[::1]"].iter().any(|near| {
-            url.strip_prefix(near).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
+            url.strip_prefix(near)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
         })
     };
     let endpoints = std::env::vars().filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL"));

@@ -2,5 +2,5 @@
 
 pub mod aws;
 pub mod daemon;
-pub mod simulation;
 pub mod lambda;
+pub mod simulation;

@@ -1,6 +1,6 @@
 //! Every test of the whole in one binary: each binary links a hundred megabytes.
 
-mod simulation;
 mod queue;
+mod simulation;
 mod tidy;
 mod transitions;

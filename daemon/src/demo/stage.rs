@@ -27,7 +27,11 @@ impl People {
     }
 
     pub(super) fn token(&self, who: &str) -> String {
-        self.list.iter().find(|(name, ..)| *name == who).map(|(.., token)| token.clone()).unwrap_or_default()
+        self.list
+            .iter()
+            .find(|(name, ..)| *name == who)
+            .map(|(.., token)| token.clone())
+            .unwrap_or_default()
     }
 }
 
@@ -50,7 +54,8 @@ pub(super) fn say_what_is_left(
     terminal.line(format!("  page      {server}/"));
     terminal.line(format!("  metrics   {metrics}"));
     terminal.line("  in another terminal:");
-    terminal.line(format!("    export MUSTER_SERVER={server} MUSTER_TOKEN={}", people.token("ana")));
+    terminal
+        .line(format!("    export MUSTER_SERVER={server} MUSTER_TOKEN={}", people.token("ana")));
     terminal.line("    muster status");
     terminal.line(format!("    muster backups {name}"));
     terminal.line("    muster run rehearsal --reason practice   # then: muster done RUN crash-now --reason seen");

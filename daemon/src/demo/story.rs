@@ -39,12 +39,16 @@ impl Story<'_> {
     /// Tells it. Returns whether backup and failover succeeded.
     pub(super) async fn tell(&self, terminal: &mut Terminal) -> Result<bool, Trouble> {
         let (home, standby) = (&self.application.home, &self.application.standby);
-        terminal.line(terminal.loud("Muster demo: two simulated regions on a fast clock, no cloud account"));
-        terminal.line(format!("{} lives in {home} and can live in {standby}", self.application.title));
+        terminal.line(
+            terminal.loud("Muster demo: two simulated regions on a fast clock, no cloud account"),
+        );
+        terminal
+            .line(format!("{} lives in {home} and can live in {standby}", self.application.title));
         terminal.line(format!("page: {}/", self.server));
 
         self.scene(terminal, "1. A daily backup, copied to the other region");
-        let backup = self.run(terminal, json!({ "runbook": "daily-backup", "reason": "demo" })).await?;
+        let backup =
+            self.run(terminal, json!({ "runbook": "daily-backup", "reason": "demo" })).await?;
 
         self.scene(terminal, &format!("2. {home} is lost: no API, no database, no answer"));
         let symptom_at = self.clock.now();
@@ -54,7 +58,10 @@ impl Story<'_> {
             sim.inject(now, Fault::GlobalControlPlane);
         });
 
-        self.scene(terminal, &format!("3. ana asks for a failover to {standby}; it needs somebody else's approval"));
+        self.scene(
+            terminal,
+            &format!("3. ana asks for a failover to {standby}; it needs somebody else's approval"),
+        );
         let ask = json!({
             "runbook": "region-failover", "manner": "forced",
             "reason": "demo: the region is gone", "symptom_at": symptom_at,
@@ -104,10 +111,18 @@ impl Story<'_> {
     }
 
     /// Shows what is asked, waits for a key or a few seconds, and approves as another person.
-    async fn approve(&self, terminal: &mut Terminal, view: &RunView, who: &str) -> Result<(), Trouble> {
+    async fn approve(
+        &self,
+        terminal: &mut Terminal,
+        view: &RunView,
+        who: &str,
+    ) -> Result<(), Trouble> {
         let Some(asked) = view.approvals.first() else { return Ok(()) };
         terminal.line("");
-        terminal.line(format!("  `{}` asks for {} approval(s) by role {}:", asked.step, asked.missing, asked.role));
+        terminal.line(format!(
+            "  `{}` asks for {} approval(s) by role {}:",
+            asked.step, asked.missing, asked.role
+        ));
         if let Some(loss) = &asked.data_loss {
             terminal.line(format!("    predicted data loss   {} ({})", loss.text, loss.by));
         }
@@ -118,14 +133,18 @@ impl Story<'_> {
             terminal.line(format!("    observers say         {verdict}"));
         }
         let risks: Vec<&String> = asked.may_accept.iter().collect();
-        terminal.line(format!("    risks to accept       {}", risks.iter().map(|risk| risk.as_str()).collect::<Vec<_>>().join(", ")));
+        terminal.line(format!(
+            "    risks to accept       {}",
+            risks.iter().map(|risk| risk.as_str()).collect::<Vec<_>>().join(", ")
+        ));
         terminal.line(format!("  press Enter to approve as {who}, or wait {KEY_WAIT:#}"));
         key_or(KEY_WAIT).await;
         let body = json!({
             "step": asked.step, "plan_hash": view.plan_hash, "accepts": risks,
             "reason": "demo: seen and agreed",
         });
-        let _: Value = self.client(who)?.post(&format!("/v1/runs/{}/approve", view.id), &body, None).await?;
+        let _: Value =
+            self.client(who)?.post(&format!("/v1/runs/{}/approve", view.id), &body, None).await?;
         terminal.line(format!("  {who} approved"));
         terminal.line("");
         Ok(())
@@ -137,7 +156,8 @@ impl Story<'_> {
         if let Some(recovery) = &view.recovery {
             let total = recovery.total.as_ref().map_or(unknown.clone(), |total| total.text.clone());
             let objective = recovery.objective.as_ref();
-            let objective = objective.map_or(String::new(), |rto| format!(" (objective {})", rto.text));
+            let objective =
+                objective.map_or(String::new(), |rto| format!(" (objective {})", rto.text));
             terminal.line(format!("recovery time: {}{objective}", terminal.loud(&total)));
             let parts = &recovery.parts;
             let part = |name: &str, length: &Option<crate::api::view::Length>| {
@@ -154,7 +174,11 @@ impl Story<'_> {
             terminal.line(format!("  of which {}", list.join(", ")));
         }
         if let Some(losses) = &view.losses {
-            terminal.line(format!("data loss: {} measured ({})", terminal.loud(&losses.measured.text), losses.measured.by));
+            terminal.line(format!(
+                "data loss: {} measured ({})",
+                terminal.loud(&losses.measured.text),
+                losses.measured.by
+            ));
             if let Some(predicted) = &losses.predicted {
                 terminal.line(format!("  predicted before: {}", predicted.text));
             }
@@ -168,16 +192,20 @@ fn is_well(view: &RunView) -> bool {
 
 /// Returns at the first key, or after a while. The end of the input is no key.
 async fn key_or(wait: SignedDuration) {
-    let key = async {
-        if std::io::stdin().is_terminal() {
+    let (pressed, key) = tokio::sync::oneshot::channel::<()>();
+    if std::io::stdin().is_terminal() {
+        // A thread of its own, left behind when nobody presses: reading cannot be called off.
+        std::thread::spawn(move || {
             let mut line = String::new();
-            let mut input = tokio::io::BufReader::new(tokio::io::stdin());
-            let read = tokio::io::AsyncBufReadExt::read_line(&mut input, &mut line).await;
-            if read.is_ok_and(|bytes| bytes > 0) {
-                return;
+            if std::io::stdin().read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
+                let _ = pressed.send(());
             }
+        });
+    }
+    let key = async {
+        if key.await.is_err() {
+            std::future::pending::<()>().await;
         }
-        std::future::pending::<()>().await;
     };
     tokio::select! {
         () = key => {}
@@ -196,7 +224,11 @@ impl Shown {
         for step in &view.steps {
             let percent = step.sample.as_ref().and_then(|sample| sample.percent);
             let tenth = percent.map(|percent| percent / 25 * 25);
-            let state = format!("{}{}", step.state, tenth.map_or(String::new(), |tenth| format!(" {tenth} %")));
+            let state = format!(
+                "{}{}",
+                step.state,
+                tenth.map_or(String::new(), |tenth| format!(" {tenth} %"))
+            );
             let known = self.steps.insert(step.id.clone(), state.clone());
             if known.as_deref() == Some(&state) || step.state == "pending" {
                 continue;

@@ -269,13 +269,17 @@ const SOON: SignedDuration = SignedDuration::from_secs(30);
 
 fn look(call: &Call, begun: &BTreeSet<RunToken>) -> Sight {
     let outputs = match &call.action {
-        Action::CheckReadiness(_) => vec![("data_loss", json!("2s")), ("path", json!("switchover"))],
+        Action::CheckReadiness(_) => {
+            vec![("data_loss", json!("2s")), ("path", json!("switchover"))]
+        }
         Action::PredictLoss(_) => vec![
             ("data_loss", json!("unknown")),
             ("predicted_by", json!("no sample was seen")),
             ("path", json!("failover")),
         ],
-        Action::CheckObservers(_) => vec![("verdict", json!("healthy")), ("seen", json!("all well"))],
+        Action::CheckObservers(_) => {
+            vec![("verdict", json!("healthy")), ("seen", json!("all well"))]
+        }
         Action::SwitchoverDatabase(_) => vec![
             ("writer", json!("arn:aws:rds:us-west-2:1:cluster:orders")),
             ("took", json!("40s")),
