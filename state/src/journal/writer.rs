@@ -36,7 +36,7 @@ const GROUP_BYTES: usize = 4 << 20;
 
 /// The rows are written after so long without a commit, or after so many groups.
 const IDLE: Duration = Duration::from_millis(20);
-const GROUPS_PER_ROWS: u32 = 64;
+const GROUPS_PER_ROWS: u32 = 512;
 
 /// What the writer is asked for.
 pub(crate) enum Message {

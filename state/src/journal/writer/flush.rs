@@ -65,10 +65,10 @@ impl Writer {
             ended.extend(touched.ended);
         }
         self.durable = progress.end;
+        self.ledger.settle(ended.iter().map(|run| &run.id));
         shared.unwritten.lock().unwrap_or_else(PoisonError::into_inner).extend(ended);
         shared.durable.store(progress.end, Ordering::Release);
         drop(progress);
-        self.ledger.settle();
         Ok(())
     }
 
