@@ -51,8 +51,11 @@ impl Stage {
         let clock = folder.path().join("clock");
         fs::write(&clock, NOW).unwrap();
         let aws = Aws::start(&python, &clock);
-        let queues =
-            [(EAST, aws.queue(EAST, "muster").await), (WEST, aws.queue(WEST, "muster").await)];
+        // In AWS the host tells two regions' queues apart; here only the name can.
+        let queues = [
+            (EAST, aws.queue(EAST, "events-east").await),
+            (WEST, aws.queue(WEST, "events-west").await),
+        ];
         Some(Stage { aws, queues, clock, folder })
     }
 
