@@ -1,9 +1,6 @@
 //! The Lambda runtime's API for one function: hands it events and takes its answers.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Stdio,
-};
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tokio::{
@@ -15,7 +12,7 @@ use tokio::{
 /// A function in a process of its own. Killed when it is dropped.
 pub struct Function {
     listener: TcpListener,
-    _child: Child,
+    child: Child,
 }
 
 /// The binary called `name` beside this test's own.
@@ -47,22 +44,24 @@ impl Function {
             .env("AWS_LAMBDA_FUNCTION_NAME", name)
             .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
-            .stdout(Stdio::null())
             .kill_on_drop(true)
             .spawn()
             .expect("the function starts");
-        Function { listener, _child: child }
+        Function { listener, child }
     }
 
     /// Invokes the function once. `Err` holds what it says went wrong.
     ///
     /// # Panics
     ///
-    /// When it does not speak the runtime's API.
-    pub async fn invoke(&self, event: &Value) -> Result<(), String> {
+    /// When it ends, or does not speak the runtime's API.
+    pub async fn invoke(&mut self, event: &Value) -> Result<(), String> {
         let event = event.to_string();
         loop {
-            let (stream, _) = self.listener.accept().await.expect("a connection");
+            let (stream, _) = tokio::select! {
+                connection = self.listener.accept() => connection.expect("a connection"),
+                ended = self.child.wait() => panic!("the function ended: {ended:?}"),
+            };
             let mut stream = BufReader::new(stream);
             let (path, body) = request(&mut stream).await;
             if path.ends_with("/invocation/next") {
@@ -105,11 +104,15 @@ async fn request(stream: &mut BufReader<TcpStream>) -> (String, String) {
         let start = body.len();
         body.resize(start + length, 0);
         stream.read_exact(&mut body[start..]).await.expect("the body");
+        if chunked {
+            // The last chunk's too: closing on unread bytes resets the connection, and takes the
+            // answer with it.
+            line.clear();
+            stream.read_line(&mut line).await.expect("the chunk's end");
+        }
         if !chunked || length == 0 {
             return (path, String::from_utf8_lossy(&body).into_owned());
         }
-        line.clear();
-        stream.read_line(&mut line).await.expect("the chunk's end");
     }
 }
 

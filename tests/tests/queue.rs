@@ -51,8 +51,11 @@ impl Stage {
         let clock = folder.path().join("clock");
         fs::write(&clock, NOW).unwrap();
         let aws = Aws::start(&python, &clock);
-        let queues =
-            [(EAST, aws.queue(EAST, "muster").await), (WEST, aws.queue(WEST, "muster").await)];
+        // In AWS the host tells two regions' queues apart; here only the name can.
+        let queues = [
+            (EAST, aws.queue(EAST, "events-east").await),
+            (WEST, aws.queue(WEST, "events-west").await),
+        ];
         Some(Stage { aws, queues, clock, folder })
     }
 
@@ -185,7 +188,7 @@ fn facts(journal: &dyn Journal) -> Vec<String> {
 #[tokio::test]
 async fn an_event_delivered_twice_acts_once() {
     let Some(stage) = Stage::set("an_event_delivered_twice_acts_once").await else { return };
-    let function = stage.function(&stage.queues).await;
+    let mut function = stage.function(&stage.queues).await;
     for name in ["schedule-daily-backup", "rds-manual-snapshot-created"] {
         for delivery in ["first", "second"] {
             let mut event = fixture(name);
@@ -218,7 +221,7 @@ async fn one_queue_in_reach_is_enough_and_none_is_an_error() {
     let [(_, east), _] = &stage.queues;
     let gone = (WEST, format!("{}-gone", stage.queues[1].1));
 
-    let function = stage.function(&[(EAST, east.clone()), gone.clone()]).await;
+    let mut function = stage.function(&[(EAST, east.clone()), gone.clone()]).await;
     for name in ["rds-global-failover-completed", "s3-replication-failed", "rds-snapshot-creating"]
     {
         function.invoke(&fixture(name)).await.unwrap();
@@ -227,7 +230,7 @@ async fn one_queue_in_reach_is_enough_and_none_is_an_error() {
     function.invoke(&fixture("schedule-daily-backup")).await.unwrap();
     assert_eq!(stage.aws.held(EAST, east).await, 1);
 
-    let function = stage.function(&[gone]).await;
+    let mut function = stage.function(&[gone]).await;
     let error = function.invoke(&fixture("schedule-daily-backup")).await.unwrap_err();
     assert!(error.contains("no queue accepted the message"), "{error}");
 }
@@ -241,7 +244,7 @@ async fn attacks_are_recorded_and_deleted() {
     let mut event = fixture("schedule-failover");
     event["time"] = json!("2026-03-01T02:05:00Z");
     let [(region, url), _] = &stage.queues;
-    let function = stage.function(&[(region, url.clone())]).await;
+    let mut function = stage.function(&[(region, url.clone())]).await;
     function.invoke(&event).await.unwrap();
     let good = stage.aws.peek(region, url).await.remove(0);
     for (from, to) in [
