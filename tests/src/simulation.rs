@@ -37,10 +37,10 @@ const RESTARTS_AFTER: SignedDuration = SignedDuration::from_secs(3);
 const GLANCES_EVERY: SignedDuration = SignedDuration::from_secs(10);
 
 /// No history is longer: a run that never settles is a failure, not an endless test.
-const EVENTS_MAX: u64 = 2_000_000;
+const EVENTS_MAX: u64 = 100_000;
 
 /// How many of the last events are shown when something is wrong.
-const SHOWN: usize = 60;
+const SHOWN: usize = 300;
 
 /// What the history is made of.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ enum Happening {
     /// An answer reaches the process.
     Heard { input: Box<Input> },
     /// The engine wanted to be woken.
-    Wake,
+    Wake { at: Timestamp },
     /// Somebody says something to the engine.
     Said { command: Box<Command>, again: bool },
     /// The next process starts.
@@ -176,7 +176,9 @@ impl Simulation {
         let end = dawn() + self.scenario.horizon;
         while let Some(((at, ..), happening)) = self.queue.pop_first() {
             if at > end || self.figures.events > EVENTS_MAX {
-                self.watch.fail("I12", format!("not settled by {}", self.now));
+                let events = self.figures.events;
+                self.watch
+                    .fail("I12", format!("not settled by {} after {events} events", self.now));
                 break;
             }
             self.now = at;
@@ -201,6 +203,7 @@ impl Simulation {
             && self.disk.unsynced() == 0
             && self.disk.progress().runs.is_empty()
             && self.waiting.is_empty()
+            && !self.queue.values().any(|happening| matches!(happening, Happening::Said { .. }))
     }
 
     fn happen(&mut self, happening: Happening) -> Result<(), Cut> {
@@ -212,7 +215,9 @@ impl Simulation {
                 Ok(())
             }
             Happening::Heard { input } => self.tell(*input),
-            Happening::Wake => {
+            // One that was put off by an earlier one is stale.
+            Happening::Wake { at } if self.woken_at != Some(at) => Ok(()),
+            Happening::Wake { .. } => {
                 self.woken_at = None;
                 self.tell(Input::Tick)
             }
@@ -269,7 +274,7 @@ impl Simulation {
                 Output::WakeAt(at) => {
                     if self.woken_at.is_none_or(|woken_at| at < woken_at) {
                         self.woken_at = Some(at);
-                        self.put(at, Happening::Wake);
+                        self.put(at, Happening::Wake { at });
                     }
                 }
                 Output::Reply { ticket, result } => self.reply(ticket, result),
@@ -366,11 +371,9 @@ impl Simulation {
         let (now, sim) = (self.now, &self.sim);
         let known = self.disk.progress();
         let since = now - SignedDuration::from_secs(45);
-        let is_lost = |name: &muster_runbooks::name::ApplicationName| {
-            let state = known.applications.get(name).and_then(|state| state.active.as_ref());
-            let region = state.map_or_else(cast::home, |active| active.region.clone());
+        let is_lost = |region: &muster_runbooks::name::Region| {
             let truth = sim.truth();
-            !truth.is_well(&region, now) && !truth.is_well(&region, since)
+            !truth.is_well(region, now) && !truth.is_well(region, since)
         };
         for command in self.people.look(now, known, is_lost) {
             let command = Box::new(command);
@@ -430,7 +433,7 @@ impl Simulation {
                 happening,
                 Happening::Synced { .. }
                     | Happening::Heard { .. }
-                    | Happening::Wake
+                    | Happening::Wake { .. }
                     | Happening::Starts
             )
         };
@@ -465,14 +468,14 @@ impl Simulation {
                 }
                 Input::Appended(_) | Input::Command(..) | Input::Tick => String::new(),
             },
-            Happening::Wake => "wake".to_owned(),
+            Happening::Wake { .. } => return,
             Happening::Said { command, .. } => scenario::in_short(command),
             Happening::Starts => "process starts".to_owned(),
             Happening::Glance => return,
             Happening::Script { place } => format!("script {}", self.scenario.script[*place].1),
         };
         mix(&mut self.trace, text.as_bytes());
-        if self.is_verbose && !text.starts_with("observe") && text != "wake" {
+        if self.is_verbose && !text.starts_with("observe") {
             self.remember(format!("{} {text}", self.now));
         }
     }
