@@ -45,8 +45,8 @@ const SHOWN: usize = 300;
 /// What the history is made of.
 #[derive(Debug)]
 enum Happening {
-    /// A batch reaches the disk.
-    Synced { number: u64 },
+    /// The oldest waiting batch reaches the disk.
+    Synced,
     /// A call reaches the world. It does so even if the process that sent it is dead.
     Arrives { process: u32, begins: bool, call: Box<Call> },
     /// An answer reaches the process.
@@ -108,6 +108,8 @@ pub struct Simulation {
     fuse: Option<u64>,
     /// In how many of ten thousand operations a process is cut off anyway.
     cuts: u64,
+    /// The numbers of the batches that wait for the disk, oldest first.
+    numbers: VecDeque<u64>,
     woken_at: Option<Timestamp>,
     glances: bool,
     scripted: usize,
@@ -136,6 +138,7 @@ impl Simulation {
             process: 0,
             fuse: None,
             cuts: scenario.cuts,
+            numbers: VecDeque::new(),
             woken_at: None,
             glances: false,
             scripted: scenario.script.len(),
@@ -209,7 +212,7 @@ impl Simulation {
     fn happen(&mut self, happening: Happening) -> Result<(), Cut> {
         match happening {
             Happening::Starts => self.start(),
-            Happening::Synced { number } => self.sync(number),
+            Happening::Synced => self.sync(),
             Happening::Arrives { process, begins, call } => {
                 self.arrive(process, begins, *call);
                 Ok(())
@@ -262,8 +265,9 @@ impl Simulation {
                 Output::Append { number, batch } => {
                     self.point()?;
                     self.disk.append(self.now, batch);
+                    self.numbers.push_back(number);
                     let takes = SignedDuration::from_millis(1 + self.chance.below(6) as i64);
-                    self.put(self.now + takes, Happening::Synced { number });
+                    self.put(self.now + takes, Happening::Synced);
                     self.point()?;
                 }
                 Output::Observe(call) => self.send(false, call)?,
@@ -320,8 +324,9 @@ impl Simulation {
         }
     }
 
-    fn sync(&mut self, number: u64) -> Result<(), Cut> {
+    fn sync(&mut self) -> Result<(), Cut> {
         self.point()?;
+        let Some(number) = self.numbers.pop_front() else { return Ok(()) };
         match self.disk.sync_one() {
             Ok(commit) => self.watch.commit(commit),
             Err(error) => {
@@ -424,6 +429,7 @@ impl Simulation {
         self.process += 1;
         self.engine = None;
         self.woken_at = None;
+        self.numbers.clear();
         let keep = self.chance.below(self.disk.unsynced() as u64 + 1) as usize;
         for commit in self.disk.crash(keep) {
             self.watch.commit(&commit);
@@ -431,7 +437,7 @@ impl Simulation {
         let dies = |happening: &Happening| {
             matches!(
                 happening,
-                Happening::Synced { .. }
+                Happening::Synced
                     | Happening::Heard { .. }
                     | Happening::Wake { .. }
                     | Happening::Starts
@@ -453,7 +459,7 @@ impl Simulation {
         let at = self.now.as_millisecond().to_le_bytes();
         mix(&mut self.trace, &at);
         let text = match happening {
-            Happening::Synced { number } => format!("synced {number}"),
+            Happening::Synced => "synced".to_owned(),
             Happening::Arrives { begins, call, .. } => {
                 let verb = if *begins { "BEGIN" } else { "observe" };
                 format!("{verb} {} {}", call.token, call.action.spec().name)
