@@ -187,8 +187,17 @@ impl Scenario {
 
     /// A backup each night and an expiry after it, for nine nights: three days are kept.
     pub fn expire() -> Scenario {
+        Scenario::nights(9)
+    }
+
+    /// The same, short enough to be cut off everywhere.
+    pub fn short_expiry() -> Scenario {
+        Scenario::nights(6)
+    }
+
+    fn nights(nights: i64) -> Scenario {
         let mut script = Vec::new();
-        for night in 0..9_i64 {
+        for night in 0..nights {
             let due_at = super::dawn() + hours(24 * night + 1);
             for (runbook, letter, later) in
                 [("daily-backup", 'b', 0), ("expire-recovery-points", 'e', 20)]

@@ -74,10 +74,12 @@ impl Watch {
         let truth = sim.truth();
         for database in &SHOP.databases {
             let writers = truth.writers(&SHOP.name, database.name.as_str(), now);
-            let losses = || truth.losses(&SHOP.name, now).into_iter();
             let excused = || {
-                losses().filter(|loss| !loss.overlap.is_zero()).any(|loss| {
-                    loss.token.is_none_or(|token| self.accepted.contains(&run_of(&token)))
+                let mut unfenced = truth.losses(&SHOP.name, now).into_iter();
+                unfenced.any(|loss| {
+                    let own = loss.token.as_ref();
+                    loss.fenced_at.is_none()
+                        && own.is_none_or(|token| self.accepted.contains(&run_of(token)))
                 })
             };
             let holds = writers.len() < 2 || excused();

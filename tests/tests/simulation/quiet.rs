@@ -3,7 +3,7 @@
 use muster_state::run::Outcome;
 use muster_tests::simulation::scenario::Scenario;
 
-use super::play;
+use super::{play, tell};
 
 /// Goal: without any fault every run of every scenario succeeds, and the histories are the same
 /// under the same seed.
@@ -16,13 +16,10 @@ fn every_scenario_succeeds() {
         for seed in 1..=5 {
             let simulation = play(seed, &scenario);
             for (run, outcome) in &simulation.watch.outcomes {
-                let words = simulation.watch.last_words.get(run);
-                assert_eq!(
-                    *outcome,
-                    Outcome::Succeeded,
-                    "{} seed {seed} {run} {words:?}",
-                    scenario.name
-                );
+                if *outcome != Outcome::Succeeded {
+                    let words = simulation.watch.last_words.get(run);
+                    tell(seed, &scenario, None, &format!("{run} is {outcome}: {words:?}"));
+                }
             }
             assert!(!simulation.watch.outcomes.is_empty());
             if seed == 1 {
