@@ -1,3 +1,4 @@
 //! What the tests of the whole have in common: real processes, emulators, the simulator.
 
 pub mod daemon;
+pub mod emulator;

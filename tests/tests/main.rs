@@ -1,4 +1,5 @@
 //! Every test of the whole in one binary: each binary links a hundred megabytes.
 
+mod emulated;
 mod tidy;
 mod transitions;
