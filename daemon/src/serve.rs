@@ -135,7 +135,7 @@ async fn run(args: &Serve) -> Result<(), CannotServe> {
         Receiver::load(&config.receivers).map_err(|why| CannotServe::World(why.into()))?;
     let settings = Settings { access: Access::Environment, receivers, clock: clock.clone(), epoch };
     let real = Real::new(settings).await.map_err(|why| CannotServe::World(why.into()))?;
-    let world = Arc::new(World::Real(Box::new(real)));
+    let world = Arc::new(World::Real(real));
     let doors = Doors::open(&config.listen).await.map_err(|why| CannotServe::Doors(why.into()))?;
     let mut process = Process::start(Arc::new(journal), world, clock, Arc::new(catalogue));
     process.read_queues(&config);

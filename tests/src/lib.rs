@@ -2,5 +2,6 @@
 
 pub mod aws;
 pub mod daemon;
+pub mod emulator;
 pub mod lambda;
 pub mod simulation;

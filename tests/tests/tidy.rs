@@ -31,7 +31,7 @@ const WALLS: &[Wall] = &[
         why: "Kubernetes behind the world",
     },
     Wall {
-        words: &["sled::"],
+        words: &["::sled::"],
         may: &["state/src/journal/sled.rs"],
         why: "one file knows where progress is kept",
     },
