@@ -33,7 +33,9 @@ pub use self::{
 /// Disaster recovery by runbook.
 #[derive(Debug, Parser)]
 #[command(name = "muster", version, max_term_width = 100, propagate_version = true)]
-#[command(after_help = "Exit codes: 0 done, 1 the answer is no, 2 bad use, 3 cannot reach the daemon.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 the answer is no, 2 bad use, 3 cannot reach the daemon."
+)]
 pub struct Cli {
     /// What holds for every verb.
     #[command(flatten)]
@@ -47,7 +49,13 @@ pub struct Cli {
 #[derive(Clone, Debug, Args)]
 pub struct Global {
     /// The daemon.
-    #[arg(long, global = true, env = "MUSTER_SERVER", default_value = "http://127.0.0.1:8000", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "MUSTER_SERVER",
+        default_value = "http://127.0.0.1:8000",
+        value_name = "URL"
+    )]
     pub server: String,
     /// The file that holds your token; else the environment variable MUSTER_TOKEN does.
     #[arg(long, global = true, value_name = "FILE")]

@@ -22,6 +22,7 @@ use muster_state::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
+    catalogue::Catalogue,
     clock::Clock,
     perform::{self, Health, Order, Samples},
 };
@@ -35,17 +36,6 @@ pub struct Intake {
     health: watch::Receiver<Health>,
     clock: Clock,
     catalogue: Arc<Catalogue>,
-}
-
-/// Everything that can be asked for in this process.
-#[derive(Debug)]
-pub struct Catalogue {
-    /// The runbooks.
-    pub library: Library,
-    /// The applications.
-    pub applications: BTreeMap<ApplicationName, Application>,
-    /// The schedules.
-    pub schedules: Vec<Schedule>,
 }
 
 /// Why something was not done.

@@ -1,6 +1,7 @@
 //! The process: three doors, one intake, the engine's performer, and the world.
 
 pub mod api;
+pub mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -8,5 +9,11 @@ pub mod intake;
 pub mod metrics;
 pub mod page;
 pub mod perform;
+pub mod queue;
 pub mod schedule;
+pub mod serve;
+pub mod telemetry;
 pub mod world;
+
+/// Identifies the sources that this program was built from.
+pub const BUILD_ID: &str = env!("MUSTER_BUILD_ID");

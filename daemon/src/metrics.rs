@@ -73,7 +73,11 @@ pub fn render(api: &Api) -> String {
     let mut registry = Registry::with_prefix("muster");
     let meters = api.meters();
     registry.register("http_answers", "Answers by class of status", meters.answers.clone());
-    registry.register("refusals", "Requests that were refused and recorded", meters.refused.clone());
+    registry.register(
+        "refusals",
+        "Requests that were refused and recorded",
+        meters.refused.clone(),
+    );
     let streams = gauge(&mut registry, "event_streams", "Event streams that are open");
     set(&streams, [], api.streams_open());
     process(api, &mut registry);
@@ -127,7 +131,8 @@ fn process(api: &Api, registry: &mut Registry) {
     set(&epochs, [], secs(epoch));
     if let Some(beat) = api.intake().journal().last_beat() {
         let now = api.intake().clock().now();
-        let age = gauge(registry, "heartbeat_age_seconds", "Since the engine last gave a sign of life");
+        let age =
+            gauge(registry, "heartbeat_age_seconds", "Since the engine last gave a sign of life");
         set(&age, [], secs(Span::between(beat, now).secs()));
     }
 }
@@ -149,9 +154,8 @@ fn runs(known: &Progress, registry: &mut Registry) {
     let failed = gauge(registry, "steps_failed", "Failed steps of open runs, by part");
     for part in [Part::Steps, Part::Undo, Part::Finally] {
         let steps = known.runs.values().flat_map(|run| run.steps());
-        let count = steps
-            .filter(|(step, state)| step.part == part && state.word() == "failed")
-            .count();
+        let count =
+            steps.filter(|(step, state)| step.part == part && state.word() == "failed").count();
         set(&failed, [("part", part.word())], count);
     }
     let proposals = gauge(registry, "proposals_open", "Proposals that nobody has started");
@@ -184,7 +188,8 @@ fn applications(api: &Api, registry: &mut Registry) {
 }
 
 fn schedules_of(api: &Api, registry: &mut Registry) {
-    let overdue = gauge(registry, "schedule_overdue", "1 if an occurrence is neither run nor missed");
+    let overdue =
+        gauge(registry, "schedule_overdue", "1 if an occurrence is neither run nor missed");
     let missed = gauge(registry, "schedule_missed", "Missed occurrences that nothing made up for");
     for view in schedules::views(api) {
         let pairs = [("schedule", view.id.as_str())];

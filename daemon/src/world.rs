@@ -1,18 +1,78 @@
 //! The outside, real or simulated: two verbs.
 
+pub mod aws;
+pub mod dns;
+pub mod http;
+pub mod notify;
+pub mod real;
+pub mod sim;
+
+use std::sync::{Mutex, PoisonError};
+
 use muster_state::call::{Answer, Call, CallError, Reading};
 
+use crate::clock::Clock;
+use real::Real;
+use sim::Sim;
+
 /// What runs act on.
-pub enum World {}
+pub enum World {
+    /// AWS and the networks around it.
+    Real(Box<Real>),
+    /// Two simulated regions.
+    Sim(Simulated),
+}
 
 impl World {
     /// Looks how far a call has come. Changes nothing.
-    pub async fn observe(&self, _call: &Call) -> Result<Reading, CallError> {
-        match *self {}
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer, or a definite refusal.
+    pub async fn observe(&self, call: &Call) -> Result<Reading, CallError> {
+        match self {
+            World::Real(world) => world.observe(call).await,
+            World::Sim(world) => world.observe(call).await,
+        }
     }
 
     /// Asks for a call to be begun.
-    pub async fn begin(&self, _call: &Call) -> Result<Answer, CallError> {
-        match *self {}
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer, or a definite refusal. Without an answer it may have begun.
+    pub async fn begin(&self, call: &Call) -> Result<Answer, CallError> {
+        match self {
+            World::Real(world) => world.begin(call).await,
+            World::Sim(world) => world.begin(call).await,
+        }
+    }
+}
+
+/// The simulated world behind a clock of this process.
+pub struct Simulated {
+    sim: Mutex<Sim>,
+    clock: Clock,
+}
+
+impl Simulated {
+    /// Puts a simulated world on a clock.
+    pub fn new(sim: Sim, clock: Clock) -> Simulated {
+        Simulated { sim: Mutex::new(sim), clock }
+    }
+
+    /// Does something to the world, such as taking a region away.
+    pub fn with<T>(&self, act: impl FnOnce(&mut Sim, jiff::Timestamp) -> T) -> T {
+        act(&mut self.sim.lock().unwrap_or_else(PoisonError::into_inner), self.clock.now())
+    }
+
+    async fn observe(&self, call: &Call) -> Result<Reading, CallError> {
+        self.clock.sleep(self.with(|sim, _| sim.latency(call))).await;
+        self.with(|sim, now| sim.observe(now, call))
+    }
+
+    async fn begin(&self, call: &Call) -> Result<Answer, CallError> {
+        self.clock.sleep(self.with(|sim, _| sim.latency(call))).await;
+        self.with(|sim, now| sim.begin(now, call))
     }
 }

@@ -6,6 +6,7 @@
 pub mod action;
 pub mod application;
 pub mod check;
+pub mod message;
 pub mod name;
 pub mod plan;
 pub mod request;

@@ -1,7 +1,7 @@
 //! A runbook: what to do, typed from a YAML file that stands under review.
 
 pub mod library;
-pub(crate) mod lint;
+mod lint;
 mod parse;
 pub mod schema;
 mod step;

@@ -10,7 +10,7 @@ mod zone;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Utc};
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::Value;
@@ -197,29 +197,32 @@ impl Cron {
         Some(found.timestamp())
     }
 
-    /// Whether the first times of the pattern exist and keep their distance. An hour has at most
-    /// sixty of them, so the shortest distance is among the first sixty-one.
-    fn judge(&self) -> Result<(), BadCron> {
-        let mut at = 0;
-        let mut last: Option<i64> = None;
-        for _ in 0..=60 {
-            let found = self.at_or_after(at).and_then(|found| DateTime::from_timestamp(found, 0));
-            let Some(found) = found.filter(|found| last.is_some() || found.year() < 1980) else {
-                return if last.is_some() {
-                    Ok(())
-                } else {
-                    Err(BadCron::Never(self.text.clone()))
-                };
-            };
-            let found = found.timestamp();
-            if last.is_some_and(|last| found - last < EVERY_MINS_MIN * 60) {
-                return Err(BadCron::TooOften(self.text.clone()));
-            }
-            last = Some(found);
-            at = found + 1;
-        }
-        Ok(())
+    /// Whether the times of the pattern keep their distance. An hour has at most sixty of them, so
+    /// the shortest distance is among the first sixty-one.
+    fn keeps_distance(&self) -> bool {
+        let first = self.at_or_after(0);
+        let times = std::iter::successors(first, |last| self.at_or_after(last + 1));
+        let times: Vec<i64> = times.take(61).collect();
+        times.windows(2).all(|two| two[1] - two[0] >= EVERY_MINS_MIN * 60)
     }
+}
+
+/// Whether the day of a pattern ever comes. Asked about eight years, which hold every day that
+/// there is: croner would look for 30 February up to the year 5000.
+fn comes(text: &str) -> bool {
+    let years = CronParser::new().parse(&format!("0 {text} 2000-2007"));
+    let start = DateTime::<Utc>::from_timestamp(946_684_800, 0);
+    years
+        .ok()
+        .zip(start)
+        .is_some_and(|(cron, start)| cron.find_next_occurrence(&start, true).is_ok())
+}
+
+/// The message of croner without its frame.
+fn why(error: &croner::errors::CronError) -> String {
+    let text = error.to_string();
+    let text = text.rsplit(": ").next().unwrap_or_default();
+    text.trim_end_matches('.').to_lowercase()
 }
 
 impl FromStr for Cron {
@@ -237,10 +240,16 @@ impl FromStr for Cron {
         }
         let parser =
             CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-        let cron = parser.parse(text).map_err(|why| BadCron::Field(short, why.to_string()))?;
+        let cron =
+            parser.parse(text).map_err(|error| BadCron::Field(short.clone(), why(&error)))?;
         let pass = if fields[1] == "*" { Pass::Every } else { Pass::Once };
         let cron = Cron { text: text.to_owned(), cron, pass };
-        cron.judge()?;
+        if !comes(text) {
+            return Err(BadCron::Never(short));
+        }
+        if !cron.keeps_distance() {
+            return Err(BadCron::TooOften(short));
+        }
         Ok(cron)
     }
 }

@@ -113,12 +113,19 @@ pub fn parse(text: &str) -> Result<Node, Broken> {
     }
     serde_saphyr::from_str_with_options::<Node>(text, options()).map_err(|error| {
         let place = error.location().map_or(Place::START, Place::from);
-        // Its text repeats the place at the end, which stands before every finding already.
-        let message = error.without_snippet().to_string();
-        let message = message.lines().next().unwrap_or_default();
-        let message = message.split(" at line ").next().unwrap_or_default();
-        Broken { place, message: message.to_owned() }
+        Broken { place, message: message(&error.without_snippet().to_string()) }
     })
+}
+
+/// The parser's message without what it says to programmers, and without the place at its end,
+/// which stands before every finding already.
+fn message(whole: &str) -> String {
+    let first = whole.lines().next().unwrap_or_default();
+    if first.starts_with("budget breached") || first.starts_with("alias replay limit") {
+        return "the file is too deep, too long, or repeats itself too often".to_owned();
+    }
+    let first = first.split(" at line ").next().unwrap_or_default();
+    first.split(", set DuplicateKeyPolicy").next().unwrap_or_default().to_owned()
 }
 
 fn options() -> serde_saphyr::Options {

@@ -6,6 +6,7 @@
 
 mod answer;
 mod look;
+mod obey;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,18 +22,13 @@ use muster_runbooks::{
 };
 
 use crate::{
-    admit::{self, Admitted},
     call::{Answer, Call, CallError, Reading},
     catalog::RecoveryPoint,
     command::{Accepted, Command, Refusal},
     decide::{self, Next},
-    event::{
-        AccessEvent, ApplicationEvent, Batch, Claim, Commit, Entry, Event, NoticeEvent, RunEvent,
-        ScheduleEvent, Stream, VERSION,
-    },
+    event::{Batch, Claim, Commit, Entry, Event, NoticeEvent, RunEvent, Stream, VERSION},
     progress::Progress,
     run::{PauseCause, Run},
-    steer,
     step::StepState,
 };
 use look::Look;
@@ -392,125 +388,6 @@ impl Engine {
             };
             self.record(now, Entry::run(&id, event), out);
             // It goes on when the record is durable.
-        }
-    }
-
-    fn command(
-        &mut self,
-        now: Timestamp,
-        command: Command,
-        out: &mut Vec<Output>,
-    ) -> Result<Accepted, Refusal> {
-        let about = |run: &RunId| Accepted { run: Some(run.clone()), repeated: false };
-        let nothing = Accepted { run: None, repeated: false };
-        match command {
-            Command::Admit(admission) => match admit::admit(&self.known, &admission, now)? {
-                Admitted::Repeated(run) => Ok(Accepted { run: Some(run), repeated: true }),
-                Admitted::Run { entries, take } => {
-                    self.commit(now, entries, take, out);
-                    self.advance(now, &admission.id, out);
-                    Ok(about(&admission.id))
-                }
-            },
-            Command::Propose { id, request, expires_at, because } => {
-                let key = request.dedupe_key.clone();
-                if let Some(held) =
-                    key.as_ref().and_then(|key| self.known.claims.get(&format!("dedupe/{key}")))
-                {
-                    return Ok(Accepted { run: Some(held.holder.clone()), repeated: true });
-                }
-                let take = key.iter().map(|key| Claim::dedupe(key, &id)).collect();
-                let event = NoticeEvent::Proposed { request, expires_at, because };
-                let entry =
-                    Entry { stream: Stream::Notice(id.clone()), event: Event::Notice(event) };
-                self.commit(now, vec![entry], take, out);
-                Ok(about(&id))
-            }
-            Command::Steer { run: id, by, reason, steer } => {
-                let run = self
-                    .known
-                    .runs
-                    .get(&id)
-                    .ok_or_else(|| Refusal::UnknownRun { run: id.clone() })?;
-                let events = steer::steer(run, &by, &reason, &steer)?;
-                let entries = events.into_iter().map(|event| Entry::run(&id, event)).collect();
-                self.commit(now, entries, Vec::new(), out);
-                self.forget_naps(&id);
-                self.advance(now, &id, out);
-                Ok(about(&id))
-            }
-            Command::Off { by, reason } => {
-                self.record(
-                    now,
-                    Entry::access(AccessEvent::SwitchedOff { by: by.name, reason }),
-                    out,
-                );
-                Ok(nothing)
-            }
-            Command::On { by, reason } => {
-                self.record(
-                    now,
-                    Entry::access(AccessEvent::SwitchedOn { by: by.name, reason }),
-                    out,
-                );
-                let ids: Vec<RunId> = self.known.runs.keys().cloned().collect();
-                for id in ids {
-                    self.advance(now, &id, out);
-                }
-                Ok(nothing)
-            }
-            Command::Missed { schedule, due_at, because } => {
-                let last = self.known.schedules.get(&schedule).and_then(|state| state.last_due);
-                if last.is_some_and(|last| last >= due_at) {
-                    return Err(Refusal::OccurrenceTaken { schedule });
-                }
-                let event = Event::Schedule(ScheduleEvent::Missed { due_at, because });
-                self.record(now, Entry { stream: Stream::Schedule(schedule), event }, out);
-                Ok(nothing)
-            }
-            Command::Refused { who, what, because } => {
-                self.record(now, Entry::access(AccessEvent::Refused { who, what, because }), out);
-                Ok(nothing)
-            }
-            Command::Active { application, region, evidence } => {
-                let known = self.known.applications.get(&application);
-                let known = known.and_then(|state| state.active.as_ref());
-                if known.is_none_or(|active| active.region != region) {
-                    let event = ApplicationEvent::ActiveObserved { region, evidence };
-                    self.record(now, Entry::application(&application, event), out);
-                }
-                Ok(nothing)
-            }
-            Command::Finding { application, finding } => {
-                let standing = |id: &str| {
-                    let state = self.known.applications.get(&application)?;
-                    state.findings.get(id).map(|(_, finding)| finding.clone())
-                };
-                let event = match finding {
-                    Ok(finding) if standing(&finding.id).as_ref() == Some(&finding) => {
-                        return Ok(nothing);
-                    }
-                    Ok(finding) => ApplicationEvent::FindingOpened { finding },
-                    Err(id) if standing(&id).is_none() => return Ok(nothing),
-                    Err(id) => ApplicationEvent::FindingClosed { id },
-                };
-                self.record(now, Entry::application(&application, event), out);
-                Ok(nothing)
-            }
-            Command::Nudge { id, dedupe_key, source, about: object } => {
-                if let Some(held) = self.known.claims.get(&format!("dedupe/{dedupe_key}")) {
-                    return Ok(Accepted { run: Some(held.holder.clone()), repeated: true });
-                }
-                let event = Event::Notice(NoticeEvent::Nudged { source, about: object });
-                let entry = Entry { stream: Stream::Notice(id.clone()), event };
-                self.commit(now, vec![entry], vec![Claim::dedupe(&dedupe_key, &id)], out);
-                let ids: Vec<RunId> = self.known.runs.keys().cloned().collect();
-                for id in ids {
-                    self.forget_naps(&id);
-                    self.advance(now, &id, out);
-                }
-                Ok(about(&id))
-            }
         }
     }
 

@@ -1,5 +1,25 @@
 //! What is durable. Nothing outside this module knows how.
 
+mod chain;
+mod codec;
+#[doc(hidden)]
+pub mod disk;
+mod error;
+mod fold;
+mod home;
+mod ledger;
+mod log;
+mod memory;
+pub mod offline;
+mod open;
+mod reader;
+mod recent;
+mod rows;
+mod segment;
+mod sled;
+mod tail;
+mod writer;
+
 use std::sync::RwLockReadGuard;
 
 use futures::channel::oneshot;
@@ -8,6 +28,13 @@ use jiff::Timestamp;
 use crate::{
     event::{Batch, Record, Stream},
     progress::{EndedRun, Progress},
+};
+
+pub use self::{
+    codec::Hash,
+    error::OpenError,
+    log::{LogJournal, Options},
+    memory::MemoryJournal,
 };
 
 /// The end of a wait for the disk: the sequence number behind the batch, or why it is not there.
@@ -41,12 +68,6 @@ pub trait Journal: Send + Sync {
     /// What is known from durable commits.
     fn progress(&self) -> RwLockReadGuard<'_, Progress>;
 
-    /// Notes that a process is alive. A sample: kept unsynced, at most once a second.
-    fn beat(&self, at: Timestamp);
-
-    /// When a process was last known to be alive.
-    fn last_beat(&self) -> Option<Timestamp>;
-
     /// Up to `limit` records from sequence number `from` on, of one stream or of all.
     fn read(
         &self,
@@ -57,6 +78,13 @@ pub trait Journal: Send + Sync {
 
     /// Up to `limit` ended runs, newest first, that ended before the run `after`.
     fn ended(&self, after: Option<&EndedRun>, limit: usize) -> Result<Vec<EndedRun>, ReadError>;
+
+    /// Notes that the process is alive. A sample: last value, never synced, written now and then.
+    fn beat(&self, at: Timestamp);
+
+    /// When a process was last alive. Before the first beat of this process it is the last sign of
+    /// the one before: its last beat or its last commit, whichever is later.
+    fn last_beat(&self) -> Option<Timestamp>;
 }
 
 /// Why records cannot be read.

@@ -425,57 +425,42 @@ impl StepState {
                 self.open(*attempt).ok_or_else(illegal)?;
                 Ok(StepState::Superseded { attempt: *attempt, seen: seen.clone() })
             }
-            Change::Retried { .. } => match self {
-                StepState::Failed { attempt, .. } => Ok(StepState::Pending { attempts: *attempt }),
-                StepState::BackingOff { attempt, .. } => {
-                    Ok(StepState::Pending { attempts: *attempt })
-                }
-                StepState::Pending { .. }
-                | StepState::Running(_)
-                | StepState::Held { .. }
-                | StepState::Succeeded { .. }
-                | StepState::Skipped { .. }
-                | StepState::DoneByHand { .. }
-                | StepState::Previewed { .. }
-                | StepState::Superseded { .. } => Err(illegal()),
-            },
+            Change::Retried { .. }
+            | Change::Skipped { .. }
+            | Change::DoneByHand { .. }
+            | Change::Previewed { .. }
+            | Change::Reset => self.after_word(change).ok_or_else(illegal),
+        }
+    }
+
+    /// Changes that no attempt causes. `None` is illegal.
+    fn after_word(&self, change: &Change) -> Option<StepState> {
+        let has_failed = matches!(self, StepState::Failed { .. });
+        let can_be_left = has_failed || !self.is_over();
+        match change {
+            Change::Retried { .. } => (has_failed || matches!(self, StepState::BackingOff { .. }))
+                .then(|| StepState::Pending { attempts: self.attempts() }),
             Change::Skipped { by, reason } => {
-                if matches!(self, StepState::Failed { .. }) || !self.is_over() {
-                    Ok(StepState::Skipped { by: by.clone(), reason: reason.clone() })
-                } else {
-                    Err(illegal())
-                }
+                can_be_left.then(|| StepState::Skipped { by: by.clone(), reason: reason.clone() })
             }
-            Change::DoneByHand { by, reason, outputs } => {
-                if matches!(self, StepState::Failed { .. }) || !self.is_over() {
-                    Ok(StepState::DoneByHand {
-                        by: by.clone(),
-                        reason: reason.clone(),
-                        outputs: outputs.clone(),
-                    })
-                } else {
-                    Err(illegal())
-                }
-            }
-            Change::Previewed { effect } => match self {
-                StepState::Pending { .. } => Ok(StepState::Previewed { effect: effect.clone() }),
-                StepState::Running(_)
-                | StepState::Held { .. }
-                | StepState::BackingOff { .. }
-                | StepState::Succeeded { .. }
-                | StepState::Failed { .. }
-                | StepState::Skipped { .. }
-                | StepState::DoneByHand { .. }
-                | StepState::Previewed { .. }
-                | StepState::Superseded { .. } => Err(illegal()),
-            },
-            Change::Reset => {
-                if self.is_over() {
-                    Ok(StepState::Pending { attempts: self.attempts() })
-                } else {
-                    Err(illegal())
-                }
-            }
+            Change::DoneByHand { by, reason, outputs } => can_be_left.then(|| {
+                let (by, reason, outputs) = (by.clone(), reason.clone(), outputs.clone());
+                StepState::DoneByHand { by, reason, outputs }
+            }),
+            Change::Previewed { effect } => matches!(self, StepState::Pending { .. })
+                .then(|| StepState::Previewed { effect: effect.clone() }),
+            // A step that a person ended keeps no count of attempts, and a token must never be used
+            // twice: such a step is not asked again.
+            Change::Reset => (has_failed || matches!(self, StepState::Succeeded { .. }))
+                .then(|| StepState::Pending { attempts: self.attempts() }),
+            Change::Started { .. }
+            | Change::Aimed { .. }
+            | Change::Begun { .. }
+            | Change::Held { .. }
+            | Change::Delayed { .. }
+            | Change::Succeeded { .. }
+            | Change::Failed { .. }
+            | Change::Superseded { .. } => None,
         }
     }
 

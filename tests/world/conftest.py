@@ -91,10 +91,14 @@ class Aws:
 
     def cluster(self, region: str, name: str, instances: int = 1, **more) -> str:
         """A cluster with instances; answers its ARN."""
-        login = {} if "GlobalClusterIdentifier" in more else {
-            "MasterUsername": "root",
-            "MasterUserPassword": "only-for-tests",
-        }
+        login = (
+            {}
+            if "GlobalClusterIdentifier" in more
+            else {
+                "MasterUsername": "root",
+                "MasterUserPassword": "only-for-tests",
+            }
+        )
         rds = self.client("rds", region)
         made = rds.create_db_cluster(
             DBClusterIdentifier=name, Engine="aurora-postgresql", **login, **more
@@ -119,9 +123,9 @@ class Aws:
 
     def orders(self, region: str = WEST) -> dict:
         """The global cluster as it is described now."""
-        return self.client("rds", region).describe_global_clusters(GlobalClusterIdentifier="orders")[
-            "GlobalClusters"
-        ][0]
+        return self.client("rds", region).describe_global_clusters(
+            GlobalClusterIdentifier="orders"
+        )["GlobalClusters"][0]
 
     def writers(self) -> list[str]:
         return [m["DBClusterArn"] for m in self.orders()["GlobalClusterMembers"] if m["IsWriter"]]

@@ -18,6 +18,7 @@ from pathlib import Path
 from dnslib import QTYPE, RCODE, RR
 from dnslib.dns import DNSRecord
 from dnslib.server import BaseResolver, DNSLogger, DNSServer
+
 from muster_moto.clock import Clock
 from names.health import Checks
 from names.routing import choose
@@ -42,7 +43,9 @@ class Resolver(BaseResolver):
             try:
                 self._zones.refresh()
                 self._answer(reply, str(request.q.qname).lower(), QTYPE[request.q.qtype])
-            except Exception as why:  # a question that kills the server would end every test after it
+            except (
+                Exception
+            ) as why:  # a question that kills the server would end every test after it
                 print(f"cannot answer {request.q}: {why!r}", file=sys.stderr)
                 reply.header.rcode = RCODE.SERVFAIL
         return reply
@@ -51,7 +54,7 @@ class Resolver(BaseResolver):
         for _ in range(CHAIN_MAX):
             zone = self._zones.zone_of(name)
             if zone is None:
-                # A name elsewhere is not ours to answer; at the end of a chain it is the client's to ask.
+                # A name elsewhere is refused; at the end of a chain the client asks for it.
                 reply.header.rcode = RCODE.NOERROR if reply.rr else RCODE.REFUSED
                 return
             found = self._zones.records(zone, name)
@@ -62,7 +65,9 @@ class Resolver(BaseResolver):
             # An alias is answered under the name that was asked, with what its target holds.
             shown = self._behind_alias(record, kind)
             for value in shown["ResourceRecords"]:
-                line = f"{record['Name']} {shown.get('TTL', 60)} IN {shown['Type']} {value['Value']}"
+                line = (
+                    f"{record['Name']} {shown.get('TTL', 60)} IN {shown['Type']} {value['Value']}"
+                )
                 reply.add_answer(*RR.fromZone(line))
             if shown["Type"] != "CNAME" or kind == "CNAME":
                 return
@@ -121,7 +126,9 @@ def listen(resolver: Resolver, port: int) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--route53", required=True, help="the emulated AWS, on loopback")
     parser.add_argument("--clock-file", required=True, help="file with one RFC 3339 instant")

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import microburst.detection
 from aiohttp import web
+
 from faults.proxy import Proxy
 
 #: Looked up before `ready`, for the first look at each service loads its model.
@@ -33,7 +34,9 @@ async def serve(port: int, upstream: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--upstream", required=True, help="the emulated AWS, on loopback")
     asked = parser.parse_args()

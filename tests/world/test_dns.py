@@ -1,12 +1,13 @@
-"""Names are answered from Route 53's record sets, and a marker object moves the traffic (facts §5.3)."""
+"""Names are answered from record sets, and a marker object moves the traffic (facts §5.3)."""
 
 import json
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from conftest import EAST, WEST, Aws, ask, started
 from dnslib import DNSRecord
+
+from conftest import EAST, WEST, Aws, ask, started
 
 HOME, AWAY = "192.0.2.1", "198.51.100.1"
 
@@ -16,7 +17,9 @@ class Names:
         self.port = port
 
     def ask(self, name: str, kind: str = "A", tcp: bool = False) -> DNSRecord:
-        return DNSRecord.parse(DNSRecord.question(name, kind).send("127.0.0.1", self.port, tcp=tcp, timeout=5))
+        return DNSRecord.parse(
+            DNSRecord.question(name, kind).send("127.0.0.1", self.port, tcp=tcp, timeout=5)
+        )
 
     def values(self, name: str, kind: str = "A", tcp: bool = False) -> list[str]:
         return [str(record.rdata) for record in self.ask(name, kind, tcp).rr]
@@ -28,7 +31,13 @@ def names(aws: Aws, tmp_path) -> Iterator[Names]:
     url_map = tmp_path / "urls.json"
     url_map.write_text(json.dumps({"marker.example.com": f"http://127.0.0.1:{aws.port}/marker"}))
     with started(
-        "dns.py", "--route53", f"http://127.0.0.1:{aws.port}", "--clock-file", str(aws.clock), "--url-map", str(url_map)
+        "dns.py",
+        "--route53",
+        f"http://127.0.0.1:{aws.port}",
+        "--clock-file",
+        str(aws.clock),
+        "--url-map",
+        str(url_map),
     ) as (port, _):
         yield Names(port)
 
@@ -54,7 +63,9 @@ def check(aws: Aws, **how) -> str:
         "FailureThreshold": 3,
         **how,
     }
-    made = aws.client("route53").create_health_check(CallerReference=json.dumps(how), HealthCheckConfig=config)
+    made = aws.client("route53").create_health_check(
+        CallerReference=json.dumps(how), HealthCheckConfig=config
+    )
     return made["HealthCheck"]["Id"]
 
 
@@ -81,7 +92,10 @@ def test_plain_records_are_answered_over_both_transports(aws: Aws, names: Names)
     assert len(names.values("example.com", "NS")) == 4
     assert len(names.values("example.com", "SOA")) == 1
     assert names.ask("none.example.com").header.rcode == 3
-    assert (names.ask("app.example.com", "TXT").header.rcode, names.values("app.example.com", "TXT")) == (0, [])
+    assert (
+        names.ask("app.example.com", "TXT").header.rcode,
+        names.values("app.example.com", "TXT"),
+    ) == (0, [])
     assert names.ask("example.org").header.rcode == 5
 
 
@@ -90,7 +104,13 @@ def test_a_marker_in_the_standby_region_takes_the_traffic_there(aws: Aws, names:
     guard = check(aws, Inverted=True)
     zone(
         aws,
-        {"Name": "app.example.com", "SetIdentifier": "e", "Failover": "PRIMARY", "HealthCheckId": guard, **holds(HOME)},
+        {
+            "Name": "app.example.com",
+            "SetIdentifier": "e",
+            "Failover": "PRIMARY",
+            "HealthCheckId": guard,
+            **holds(HOME),
+        },
         {"Name": "app.example.com", "SetIdentifier": "w", "Failover": "SECONDARY", **holds(AWAY)},
     )
     assert names.values("app.example.com") == [HOME]
@@ -111,8 +131,20 @@ def test_with_both_sides_unhealthy_the_primary_is_answered(aws: Aws, names: Name
     broken = check(aws)
     zone(
         aws,
-        {"Name": "app.example.com", "SetIdentifier": "e", "Failover": "PRIMARY", "HealthCheckId": broken, **holds(HOME)},
-        {"Name": "app.example.com", "SetIdentifier": "w", "Failover": "SECONDARY", "HealthCheckId": broken, **holds(AWAY)},
+        {
+            "Name": "app.example.com",
+            "SetIdentifier": "e",
+            "Failover": "PRIMARY",
+            "HealthCheckId": broken,
+            **holds(HOME),
+        },
+        {
+            "Name": "app.example.com",
+            "SetIdentifier": "w",
+            "Failover": "SECONDARY",
+            "HealthCheckId": broken,
+            **holds(AWAY),
+        },
     )
     assert names.values("app.example.com") == [HOME]
 
@@ -135,7 +167,14 @@ def test_answers_go_on_when_route_53_is_silent(aws: Aws):
     urls = aws.clock.parent / "no-urls.json"
     urls.write_text("{}")
     with started("proxy.py", "--upstream", upstream) as (proxy, _):
-        behind = ("--route53", f"http://127.0.0.1:{proxy}", "--clock-file", str(aws.clock), "--url-map", str(urls))
+        behind = (
+            "--route53",
+            f"http://127.0.0.1:{proxy}",
+            "--clock-file",
+            str(aws.clock),
+            "--url-map",
+            str(urls),
+        )
         with started("dns.py", *behind) as (port, _):
             assert Names(port).values("app.example.com") == [HOME]
             ask(proxy, "POST", "/_faults/silence", {"region": EAST, "how": "reset"})

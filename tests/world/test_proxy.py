@@ -4,9 +4,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
+
 from conftest import EAST, HERE, WEST, Aws, ask, client, started
 
 
@@ -21,7 +23,10 @@ class Proxy:
         return ask(self.port, method, f"/_faults/{what}", body)
 
     def fates(self) -> list[tuple]:
-        return [(c["service"], c["operation"], c["region"], c["fate"]) for c in self.control("GET", "calls")]
+        return [
+            (c["service"], c["operation"], c["region"], c["fate"])
+            for c in self.control("GET", "calls")
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +37,7 @@ def shared_proxy(shared_aws: Aws) -> Iterator[Proxy]:
 
 @pytest.fixture
 def proxy(shared_proxy: Proxy, aws: Aws) -> Proxy:
+    """A proxy without faults before an empty AWS."""
     shared_proxy.control("DELETE", "faults")
     shared_proxy.control("DELETE", "calls")
     return shared_proxy
@@ -54,7 +60,7 @@ def test_a_lost_reply_took_effect_once(proxy: Proxy, aws: Aws):
     assert [fate for *_, fate in proxy.fates()] == ["passed", "reply-lost", "passed"]
 
 
-def test_an_upload_whose_reply_is_lost_arrives_whole(proxy: Proxy, aws: Aws):
+def test_an_upload_whose_reply_is_lost_arrives_whole(proxy: Proxy):
     s3 = proxy.client("s3", WEST)
     s3.create_bucket(Bucket="lease", CreateBucketConfiguration={"LocationConstraint": WEST})
     proxy.control("POST", "lose", {"service": "s3", "operation": "PutObject"})
@@ -78,15 +84,27 @@ def test_a_silent_region_takes_the_global_services_with_it(proxy: Proxy, aws: Aw
 
 def test_a_hanging_call_gives_no_answer_and_ends_by_itself(proxy: Proxy):
     proxy.control("POST", "silence", {"region": EAST, "service": "rds", "hold_secs": 0.3})
-    with pytest.raises(BotoCoreError, match="[Tt]imeout|timed out"):
+    with pytest.raises(BotoCoreError, match=r"[Tt]imeout|timed out"):
         proxy.client("rds", timeout=0.1).describe_db_clusters()
     begun = time.monotonic()
-    with pytest.raises(BotoCoreError, match="closed|reset|aborted"):
+    with pytest.raises(BotoCoreError, match=r"closed|reset|aborted"):
         proxy.client("rds").describe_db_clusters()
     assert 0.3 <= time.monotonic() - begun < 5
     proxy.control("DELETE", "faults")
     proxy.client("rds").describe_db_clusters()
     assert [fate for *_, fate in proxy.fates()] == ["hang", "hang", "passed"]
+
+
+def test_a_healed_region_frees_the_calls_it_held(proxy: Proxy):
+    proxy.control("POST", "silence", {"region": EAST, "hold_secs": 100})
+    begun = time.monotonic()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(proxy.client("rds").describe_db_clusters)
+        while proxy.control("GET", "faults")["held"] == 0:
+            assert time.monotonic() - begun < 10
+        proxy.control("DELETE", "faults")
+        assert isinstance(asked.exception(timeout=10), BotoCoreError)
+    assert proxy.control("GET", "faults") == {"faults": [], "held": 0}
 
 
 def test_throttling_comes_as_each_service_says_it_and_ends(proxy: Proxy):

@@ -2,11 +2,14 @@
 
 import pytest
 from botocore.exceptions import ClientError
+
 from conftest import EAST, START, WEST, Aws
 
 
 def snapshot(aws: Aws, name: str, region: str = EAST) -> dict:
-    found = aws.client("rds", region).describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=name)
+    found = aws.client("rds", region).describe_db_cluster_snapshots(
+        DBClusterSnapshotIdentifier=name
+    )
     return found["DBClusterSnapshots"][0]
 
 
@@ -36,7 +39,10 @@ def test_a_snapshot_is_created_by_the_clock_and_stamped_by_it(aws: Aws):
     taken = take(aws, "muster-a-1")
     assert (taken["Status"], taken["SnapshotCreateTime"]) == ("creating", START)
     aws.pass_secs(60)
-    assert (snapshot(aws, "muster-a-1")["Status"], snapshot(aws, "muster-a-1")["PercentProgress"]) == ("creating", 50)
+    assert (
+        snapshot(aws, "muster-a-1")["Status"],
+        snapshot(aws, "muster-a-1")["PercentProgress"],
+    ) == ("creating", 50)
     aws.pass_secs(60)
     done = snapshot(aws, "muster-a-1")
     cluster = aws.client("rds").describe_db_clusters()["DBClusters"][0]
@@ -51,15 +57,23 @@ def test_a_snapshot_is_refused_for_its_name_its_cluster_and_its_quota(aws: Aws):
         take(aws, "muster-a-1")
     with refused("InvalidParameterValue"):
         take(aws, "muster--a")
-    aws.control("PUT", "status", {"region": EAST, "kind": "cluster", "id": "orders", "status": "backing-up"})
+    aws.control(
+        "PUT", "status", {"region": EAST, "kind": "cluster", "id": "orders", "status": "backing-up"}
+    )
     with refused("InvalidDBClusterStateFault"):
         take(aws, "muster-a-2")
-    aws.control("PUT", "status", {"region": EAST, "kind": "cluster", "id": "orders", "status": "available"})
+    aws.control(
+        "PUT", "status", {"region": EAST, "kind": "cluster", "id": "orders", "status": "available"}
+    )
     aws.set(snapshots_max=1)
     with refused("SnapshotQuotaExceeded"):
         take(aws, "muster-a-2")
     quota = aws.client("rds").describe_account_attributes()["AccountQuotas"][0]
-    assert (quota["AccountQuotaName"], quota["Used"], quota["Max"]) == ("ManualClusterSnapshots", 1, 1)
+    assert (quota["AccountQuotaName"], quota["Used"], quota["Max"]) == (
+        "ManualClusterSnapshots",
+        1,
+        1,
+    )
     assert aws.effects().count("snapshot-created") == 1
 
 
@@ -79,7 +93,10 @@ def test_a_copy_waits_at_zero_and_bears_its_source_and_its_own_key(aws: Aws):
     assert copied["SourceDBClusterSnapshotArn"] == source["DBClusterSnapshotArn"]
     assert (copied["KmsKeyId"], copied["TagList"]) == (keys[1], [{"Key": "run", "Value": "a"}])
     aws.pass_secs(3600)
-    assert (snapshot(aws, "muster-a-2", WEST)["Status"], snapshot(aws, "muster-a-2", WEST)["PercentProgress"]) == ("copying", 0)
+    assert (
+        snapshot(aws, "muster-a-2", WEST)["Status"],
+        snapshot(aws, "muster-a-2", WEST)["PercentProgress"],
+    ) == ("copying", 0)
     aws.pass_secs(50)
     assert snapshot(aws, "muster-a-2", WEST)["PercentProgress"] == 50
     aws.pass_secs(50)
@@ -94,7 +111,9 @@ def test_the_sixth_copy_queues_until_one_ends(aws: Aws):
     for number in range(1, 7):
         copy(aws, source, f"copy-{number}")
     aws.pass_secs(50)
-    assert [snapshot(aws, f"copy-{n}", WEST)["PercentProgress"] for n in range(1, 7)] == [50] * 5 + [0]
+    assert [snapshot(aws, f"copy-{n}", WEST)["PercentProgress"] for n in range(1, 7)] == [
+        50
+    ] * 5 + [0]
     # Deleting a target while it is copying cancels it, and the sixth takes its place.
     aws.client("rds", WEST).delete_db_cluster_snapshot(DBClusterSnapshotIdentifier="copy-1")
     aws.pass_secs(99)
@@ -120,14 +139,23 @@ def test_deleting_takes_time_and_kills_a_copy_under_way(aws: Aws):
 def test_a_restore_is_a_new_cluster_that_takes_its_time(aws: Aws):
     aws.global_pair()
     rds = aws.client("rds")
-    rds.create_db_cluster_snapshot(DBClusterIdentifier="orders-east", DBClusterSnapshotIdentifier="muster-a-1")
+    rds.create_db_cluster_snapshot(
+        DBClusterIdentifier="orders-east", DBClusterSnapshotIdentifier="muster-a-1"
+    )
     aws.set(cluster_secs=600)
-    wanted = {"DBClusterIdentifier": "restored", "SnapshotIdentifier": "muster-a-1", "Engine": "aurora-postgresql"}
+    wanted = {
+        "DBClusterIdentifier": "restored",
+        "SnapshotIdentifier": "muster-a-1",
+        "Engine": "aurora-postgresql",
+    }
     rds.restore_db_cluster_from_snapshot(**wanted)
     restored = rds.describe_db_clusters(DBClusterIdentifier="restored")["DBClusters"][0]
     assert (restored["Status"], restored["DBClusterMembers"]) == ("creating", [])
     with refused("DBClusterAlreadyExistsFault"):
         rds.restore_db_cluster_from_snapshot(**wanted)
     aws.pass_secs(600)
-    assert rds.describe_db_clusters(DBClusterIdentifier="restored")["DBClusters"][0]["Status"] == "available"
+    assert (
+        rds.describe_db_clusters(DBClusterIdentifier="restored")["DBClusters"][0]["Status"]
+        == "available"
+    )
     assert len(aws.orders()["GlobalClusterMembers"]) == 2

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from botocore.exceptions import ClientError
+
 from conftest import EAST, START, WEST, Aws
 
 
@@ -12,7 +13,9 @@ def test_pages_hold_every_snapshot_once(aws: Aws):
     rds = aws.client("rds")
     names = {f"muster-a-{number}" for number in range(25)}
     for name in names:
-        rds.create_db_cluster_snapshot(DBClusterIdentifier="orders", DBClusterSnapshotIdentifier=name)
+        rds.create_db_cluster_snapshot(
+            DBClusterIdentifier="orders", DBClusterSnapshotIdentifier=name
+        )
     asked = {"SnapshotType": "manual", "MaxRecords": 20}
     first = rds.describe_db_cluster_snapshots(**asked)
     second = rds.describe_db_cluster_snapshots(**asked, Marker=first["Marker"])
@@ -36,7 +39,10 @@ def test_stale_reads_show_the_past_and_writes_act_on_the_present(aws: Aws):
     rds.create_db_cluster_snapshot(**asked)
 
     def seen() -> list[str]:
-        return [s["Status"] for s in rds.describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]]
+        return [
+            s["Status"]
+            for s in rds.describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]
+        ]
 
     aws.pass_secs(59)
     assert seen() == []
@@ -66,21 +72,29 @@ def test_lag_samples_come_each_minute_until_they_stop(aws: Aws):
     aws.control("PUT", "lag", {"region": WEST, "cluster": "orders-west", "lag_ms": None})
     aws.pass_secs(300)
     dimensions = [{"Name": "DBClusterIdentifier", "Value": "orders-west"}]
-    metric = {"Namespace": "AWS/RDS", "MetricName": "AuroraGlobalDBRPOLag", "Dimensions": dimensions}
+    metric = {
+        "Namespace": "AWS/RDS",
+        "MetricName": "AuroraGlobalDBRPOLag",
+        "Dimensions": dimensions,
+    }
     asked = {"Id": "lag", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Maximum"}}
     times = {"StartTime": aws.now.replace(hour=1), "EndTime": aws.now}
     cloudwatch = aws.client("cloudwatch", WEST)
     data = cloudwatch.get_metric_data(MetricDataQueries=[asked], **times)["MetricDataResults"][0]
     assert data["Values"] == [800.0] * 4
     assert [(t - START).total_seconds() for t in data["Timestamps"]] == [120, 60, 0, -60]
-    points = cloudwatch.get_metric_statistics(**metric, **times, Period=60, Statistics=["Maximum"])["Datapoints"]
+    points = cloudwatch.get_metric_statistics(**metric, **times, Period=60, Statistics=["Maximum"])[
+        "Datapoints"
+    ]
     assert len(points) == 4
 
 
 def queue_behind_a_rule(aws: Aws, region: str) -> tuple:
     sqs, events = aws.client("sqs", region), aws.client("events", region)
     url = sqs.create_queue(QueueName="events")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
+        "QueueArn"
+    ]
     events.put_rule(Name="rds", EventPattern=json.dumps({"source": ["aws.rds"]}))
     events.put_targets(Rule="rds", Targets=[{"Id": "1", "Arn": arn}])
     return sqs, url
@@ -104,7 +118,10 @@ def test_events_reach_a_queue_in_the_shape_that_aws_gives_them(aws: Aws):
     assert [e["detail"]["EventID"] for e in got] == ["RDS-EVENT-0074"] * 2 + ["RDS-EVENT-0075"] * 2
     last, arn = got[3], f"arn:aws:rds:{EAST}:123456789012:cluster-snapshot:muster-a-1"
     assert last["id"] == got[2]["id"]
-    assert {k: last[k] for k in ("version", "detail-type", "source", "account", "time", "region", "resources")} == {
+    assert {
+        k: last[k]
+        for k in ("version", "detail-type", "source", "account", "time", "region", "resources")
+    } == {
         "version": "0",
         "detail-type": "RDS DB Cluster Snapshot Event",
         "source": "aws.rds",
@@ -148,14 +165,19 @@ def test_every_call_is_written_down_with_its_region_and_its_answer(aws: Aws):
     with pytest.raises(ClientError, match="PreconditionFailed"):
         s3.put_object(Bucket="lease", Key="epoch", Body=b"2", IfNoneMatch="*")
     calls = aws.control("GET", "calls")
-    assert [(c["service"], c["operation"], c["region"], c["status"], c["error"]) for c in calls] == [
+    assert [
+        (c["service"], c["operation"], c["region"], c["status"], c["error"]) for c in calls
+    ] == [
         ("rds", "CreateDBCluster", EAST, 200, None),
         ("s3", "CreateBucket", WEST, 200, None),
         ("s3", "PutObject", WEST, 200, None),
         ("s3", "PutObject", WEST, 412, "PreconditionFailed"),
     ]
     assert calls[0]["parameters"]["DBClusterIdentifier"] == "orders"
-    assert (calls[2]["parameters"]["If-None-Match"], calls[2]["at"]) == ("*", "2026-03-01T02:00:30.000Z")
+    assert (calls[2]["parameters"]["If-None-Match"], calls[2]["at"]) == (
+        "*",
+        "2026-03-01T02:00:30.000Z",
+    )
     assert s3.head_object(Bucket="lease", Key="epoch")["LastModified"].second == 30
     assert len(aws.control("GET", "calls?after=4")) == 1
 

@@ -72,9 +72,7 @@ impl Access {
 
 fn unhex(text: &str) -> Vec<u8> {
     let digits = text.as_bytes().chunks(2);
-    digits
-        .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect()
+    digits.filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
 /// What is known about whoever sent a request.
@@ -182,7 +180,8 @@ fn is_local(headers: &HeaderMap, uri: &Uri, peer: Option<IpAddr>) -> bool {
             if port.bytes().all(|digit| digit.is_ascii_digit()) { name } else { host }
         });
         let bare = name.trim_start_matches('[').trim_end_matches(']');
-        name == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+        name == "localhost"
+            || bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
     });
     peer.is_some_and(|peer| peer.to_canonical().is_loopback())
         && named_local

@@ -94,14 +94,10 @@ impl Problem {
 
     /// Nobody is known to ask this.
     pub fn unauthorized(detail: &str, challenge: &'static str) -> Problem {
-        let mut problem = Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "unauthorized",
-            "A token is needed",
-            detail,
-        )
-        .hint("send `Authorization: Bearer …`; `muster token` makes a token")
-        .audited();
+        let mut problem =
+            Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A token is needed", detail)
+                .hint("send `Authorization: Bearer …`; `muster token` makes a token")
+                .audited();
         problem.challenge = Some(challenge);
         problem
     }
@@ -118,7 +114,12 @@ impl Problem {
 
     /// The request itself is not right.
     pub fn invalid(detail: impl Into<String>) -> Problem {
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "The request is not right", detail)
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid",
+            "The request is not right",
+            detail,
+        )
     }
 
     /// Nothing can be taken now.
@@ -149,8 +150,7 @@ impl IntoResponse for Problem {
         let because = self.view.detail.clone();
         let mut response = (self.status, Json(self.view)).into_response();
         let headers = response.headers_mut();
-        headers
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(challenge) = self.challenge {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
@@ -191,13 +191,10 @@ impl From<AppendError> for Problem {
     fn from(error: AppendError) -> Problem {
         let detail = error.to_string();
         match error {
-            AppendError::Conflict { .. } => Problem::new(
-                StatusCode::CONFLICT,
-                "conflict",
-                "Somebody else was faster",
-                detail,
-            )
-            .hint("look at it again, then decide"),
+            AppendError::Conflict { .. } => {
+                Problem::new(StatusCode::CONFLICT, "conflict", "Somebody else was faster", detail)
+                    .hint("look at it again, then decide")
+            }
             AppendError::Full => Problem::unavailable(detail),
             AppendError::Broken { .. } => {
                 Problem::unavailable(detail).hint("the disk needs a person; reads still work")
@@ -227,9 +224,8 @@ impl From<Refusal> for Problem {
         const FORBIDDEN: StatusCode = StatusCode::FORBIDDEN;
         let detail = refusal.to_string();
         let conflict = |word, title| Problem::new(CONFLICT, word, title, detail.clone());
-        let forbidden = |word, title| {
-            Problem::new(FORBIDDEN, word, title, detail.clone()).audited()
-        };
+        let forbidden =
+            |word, title| Problem::new(FORBIDDEN, word, title, detail.clone()).audited();
         match refusal {
             Refusal::UnknownRun { .. } => {
                 Problem::not_found(detail).hint("`muster status` lists the open runs")

@@ -77,8 +77,7 @@ async fn events(
     }
     if accepts.is_some_and(|accept| accept.contains("text/event-stream")) {
         let permit = std::sync::Arc::clone(&api.streams).try_acquire_owned();
-        let permit =
-            permit.map_err(|_| Problem::unavailable("too many event streams are open"))?;
+        let permit = permit.map_err(|_| Problem::unavailable("too many event streams are open"))?;
         let alive = KeepAlive::new().interval(Duration::from_secs(ALIVE_EVERY_SECS));
         return Ok(Sse::new(flow(api, run, from, permit)).keep_alive(alive).into_response());
     }

@@ -49,9 +49,7 @@ pub(super) async fn surround(State(api): State<Api>, request: Request, next: Nex
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     // What stands here is about an outage; nothing in between may keep it.
-    headers
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, id);
     }

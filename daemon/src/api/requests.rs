@@ -19,7 +19,9 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Api, auth::Caller, error::Problem, error::ProblemView, input::Body, runs, view::next::NextView};
+use super::{
+    Api, auth::Caller, error::Problem, error::ProblemView, input::Body, runs, view::next::NextView,
+};
 
 /// The longest `Idempotency-Key`.
 const KEY_BYTES_MAX: usize = 200;

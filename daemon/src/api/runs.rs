@@ -105,9 +105,9 @@ impl Sieve {
             None => Wanted::All,
             Some("open") => Wanted::Open,
             Some("ended") => Wanted::Ended,
-            Some(word) => Wanted::Status(word.parse().map_err(|why| {
-                Problem::invalid(format!("{why}, open, ended"))
-            })?),
+            Some(word) => Wanted::Status(
+                word.parse().map_err(|why| Problem::invalid(format!("{why}, open, ended")))?,
+            ),
         };
         let application = filter.application.as_deref().map(str::parse).transpose()?;
         Ok(Sieve { wanted, application, runbook: filter.runbook.clone() })
@@ -182,9 +182,7 @@ fn open(
                 Some(Place::Ended(_)) | None => true,
             })
             .collect();
-        runs.sort_by(|one, other| {
-            (other.admitted_at, &other.id).cmp(&(one.admitted_at, &one.id))
-        });
+        runs.sort_by(|one, other| (other.admitted_at, &other.id).cmp(&(one.admitted_at, &one.id)));
         let more = runs.len() > limit;
         runs.truncate(limit);
         let last = runs.last().filter(|_| more);

@@ -97,8 +97,7 @@ impl Doors {
         let service = routes(api.router());
         match self.tls {
             Some(tls) => {
-                let mut http =
-                    axum_server::from_tcp_rustls(self.http, tls)?.handle(self.stop.http);
+                let mut http = axum_server::from_tcp_rustls(self.http, tls)?.handle(self.stop.http);
                 bound(http.http_builder());
                 try_join(http.serve(service), metrics).await?;
             }

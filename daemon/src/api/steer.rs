@@ -75,13 +75,7 @@ pub struct Abandon {
 pub(super) type Answer = Result<Json<AcceptedView>, Problem>;
 
 /// Has a word carried out.
-pub(super) async fn say(
-    api: Api,
-    run: RunId,
-    by: Person,
-    reason: String,
-    steer: Steer,
-) -> Answer {
+pub(super) async fn say(api: Api, run: RunId, by: Person, reason: String, steer: Steer) -> Answer {
     let done = api.intake.steer(run, by, reason, steer).await?;
     Ok(Json(accepted(&api, done)))
 }

@@ -104,7 +104,11 @@ fn show(run: &RunView, asked: &ApprovalView, terminal: &mut Terminal) {
     if let Some(loss) = &asked.data_loss {
         let limit = asked.data_loss_max.as_ref();
         let limit = limit.map_or(String::new(), |limit| format!(", limit {}", limit.text));
-        let text = if loss.secs.is_none() { "UNKNOWN".to_owned() } else { format!("at most {}", loss.text) };
+        let text = if loss.secs.is_none() {
+            "UNKNOWN".to_owned()
+        } else {
+            format!("at most {}", loss.text)
+        };
         terminal.line(format!("data loss     {}{limit} ({})", terminal.loud(&text), loss.by));
     }
     if let Some(length) = &asked.recovery_time {
@@ -116,7 +120,10 @@ fn show(run: &RunView, asked: &ApprovalView, terminal: &mut Terminal) {
     if !asked.must_accept.is_empty() {
         terminal.line(format!("risks         {}", terminal.loud(&asked.must_accept.join(", "))));
     }
-    terminal.line(format!("approvals     {} more of {} by role {}", asked.missing, asked.needed, asked.role));
+    terminal.line(format!(
+        "approvals     {} more of {} by role {}",
+        asked.missing, asked.needed, asked.role
+    ));
     for effect in &asked.effects {
         for line in &effect.effect {
             terminal.line(format!("{:<24}{line}", effect.step));

@@ -127,7 +127,10 @@ impl Client {
     /// in clear text beyond this machine.
     pub fn new(connection: &Connection) -> Result<Client, Failure> {
         let server: Url = connection.server.parse().map_err(|_| {
-            Failure::bad_use(format!("`{}` is not a URL such as http://127.0.0.1:8000", connection.server))
+            Failure::bad_use(format!(
+                "`{}` is not a URL such as http://127.0.0.1:8000",
+                connection.server
+            ))
         })?;
         let token = match &connection.token_file {
             Some(path) => Some(read_token(path)?),
@@ -151,9 +154,9 @@ impl Client {
         }
         let build = |silence_max: Option<Duration>| {
             let mut http = reqwest::Client::builder()
-            .user_agent(concat!("muster/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(5));
+                .user_agent(concat!("muster/", env!("CARGO_PKG_VERSION")))
+                .redirect(reqwest::redirect::Policy::none())
+                .connect_timeout(Duration::from_secs(5));
             if is_near {
                 http = http.no_proxy();
             }

@@ -97,9 +97,10 @@ fn bind(path: &PathBuf, active: Option<&Region>) -> Result<Binding, Failure> {
     let application = Application::parse(name, text)
         .map_err(|_| bad(format!("{} cannot be used", path.display())))?;
     let active = active.cloned().unwrap_or_else(|| application.home.clone());
-    let standby = application.other(&active).cloned().ok_or_else(|| {
-        bad(format!("{active} is neither its home nor its standby"))
-    })?;
+    let standby = application
+        .other(&active)
+        .cloned()
+        .ok_or_else(|| bad(format!("{active} is neither its home nor its standby")))?;
     Ok(Binding { application, active, standby })
 }
 
@@ -174,8 +175,9 @@ fn show(plan: &Planned, manner: Manner, terminal: &mut Terminal) {
             terminal.line(format!("  {permission}"));
         }
     }
-    let application = plan.binding.as_ref().map_or(String::new(), |binding| {
-        format!(" --application {}", binding.application.name)
-    });
+    let application = plan
+        .binding
+        .as_ref()
+        .map_or(String::new(), |binding| format!(" --application {}", binding.application.name));
     terminal.then(format!("muster run {}{application} --preview --reason TEXT", plan.runbook));
 }

@@ -155,7 +155,8 @@ pub(super) async fn switch(
     let done: AcceptedView = client.post(&format!("/v1/{word}"), &body, None).await?;
     terminal.json(&done);
     if word == "off" {
-        terminal.line("muster is switched off: nothing new is begun; what was begun is still watched");
+        terminal
+            .line("muster is switched off: nothing new is begun; what was begun is still watched");
         terminal.then("muster on --reason TEXT");
     } else {
         terminal.line("muster acts again");

@@ -45,7 +45,8 @@ pub(super) async fn status(
     let rows = view.steps.iter().map(|step| {
         let said = step.waiting.as_ref().filter(|wait| wait.deadline_at.is_some());
         let said = said.map(|wait| format!("{}{}", wait.reason, until(wait.deadline_at)));
-        let seen = step.sample.as_ref().map(|sample| format!("{} ({} ago)", sample.seen, sample.age.text));
+        let seen =
+            step.sample.as_ref().map(|sample| format!("{} ({} ago)", sample.seen, sample.age.text));
         let text = step.fault.clone().or(seen).or(said).unwrap_or_default();
         let took = step.took.as_ref().map_or(String::new(), |took| took.text.clone());
         vec![step.id.clone(), step.state.replace('_', " "), took, text]
@@ -62,7 +63,8 @@ async fn everything(client: &Client, terminal: &mut Terminal) -> Result<Exit, Fa
     let schedules: Vec<ScheduleView> = client.get("/v1/schedules").await?;
     terminal.json(&json!({ "runs": runs, "applications": applications, "schedules": schedules }));
     if let Some(off) = &runs.switched_off {
-        terminal.line(terminal.loud(&format!("MUSTER IS SWITCHED OFF by {}: {}", off.by, off.reason)));
+        terminal
+            .line(terminal.loud(&format!("MUSTER IS SWITCHED OFF by {}: {}", off.by, off.reason)));
         terminal.then("muster on --reason TEXT");
     }
     let rows = applications.items.iter().map(|one| {
@@ -75,14 +77,24 @@ async fn everything(client: &Client, terminal: &mut Terminal) -> Result<Exit, Fa
             one.locked_by.clone().unwrap_or_default(),
         ]
     });
-    terminal.table(&["APPLICATION", "SERVED FROM", "FINDINGS", "NEWEST DATA", "LOCKED BY"], rows.collect());
+    terminal.table(
+        &["APPLICATION", "SERVED FROM", "FINDINGS", "NEWEST DATA", "LOCKED BY"],
+        rows.collect(),
+    );
     for one in &applications.items {
         for finding in &one.findings {
-            terminal.line(format!("finding: {}: {}\n  hint: {}", one.name, finding.message, finding.hint));
+            terminal.line(format!(
+                "finding: {}: {}\n  hint: {}",
+                one.name, finding.message, finding.hint
+            ));
         }
     }
     for one in schedules.iter().filter(|one| one.overdue_at.is_some()) {
-        terminal.line(format!("overdue: {}{}", one.id, one.overdue_at.map_or(String::new(), |at| format!(" since {}", at_text(at)))));
+        terminal.line(format!(
+            "overdue: {}{}",
+            one.id,
+            one.overdue_at.map_or(String::new(), |at| format!(" since {}", at_text(at)))
+        ));
     }
     if runs.items.is_empty() {
         terminal.line("no run yet");
@@ -113,7 +125,8 @@ fn oldest(one: &ApplicationView) -> String {
     if one.newest.is_empty() {
         return "no database".to_owned();
     }
-    let worst = one.newest.iter().max_by_key(|newest| newest.age.as_ref().map_or(u64::MAX, |age| age.secs));
+    let worst =
+        one.newest.iter().max_by_key(|newest| newest.age.as_ref().map_or(u64::MAX, |age| age.secs));
     match worst.map(|newest| (newest, &newest.age)) {
         Some((newest, Some(age))) => {
             format!("{} old in {}{}", age.text, newest.region, over(newest.within_rpo))
@@ -168,7 +181,8 @@ pub(super) async fn backups(
             fate.to_owned(),
         ]
     });
-    terminal.table(&["DATABASE", "REGION", "DATA OF", "AGE", "PROVEN", "POINT", ""], rows.collect());
+    terminal
+        .table(&["DATABASE", "REGION", "DATA OF", "AGE", "PROVEN", "POINT", ""], rows.collect());
     Ok(Exit::Done)
 }
 
@@ -190,7 +204,12 @@ fn heading(view: &RunView, terminal: &mut Terminal) {
 /// What the run waits for.
 pub(super) fn waits(view: &RunView, terminal: &mut Terminal) {
     for wait in &view.waits {
-        terminal.line(format!("waits for {}: {}{}", wait.owner, wait.reason, until(wait.deadline_at)));
+        terminal.line(format!(
+            "waits for {}: {}{}",
+            wait.owner,
+            wait.reason,
+            until(wait.deadline_at)
+        ));
     }
     for step in &view.steps {
         if let Some(wait) = step.waiting.as_ref().filter(|wait| wait.needs_person) {
@@ -209,7 +228,12 @@ pub(super) fn waits(view: &RunView, terminal: &mut Terminal) {
 pub(super) fn ending(view: &RunView, terminal: &mut Terminal) {
     heading(view, terminal);
     for step in view.steps.iter().filter(|step| step.fault.is_some()) {
-        terminal.line(format!("{} is {}: {}", step.id, step.state, step.fault.as_deref().unwrap_or("")));
+        terminal.line(format!(
+            "{} is {}: {}",
+            step.id,
+            step.state,
+            step.fault.as_deref().unwrap_or("")
+        ));
     }
     figures(view, terminal);
     terminal.next(&view.next);
@@ -233,7 +257,8 @@ fn recovery_line(one: &RecoveryView) -> String {
     } else {
         "from the request; nobody said when the trouble began"
     };
-    let objective = one.objective.as_ref().map_or(String::new(), |rto| format!(", objective {}", rto.text));
+    let objective =
+        one.objective.as_ref().map_or(String::new(), |rto| format!(", objective {}", rto.text));
     let because = one.because.as_deref().unwrap_or_default();
     match (&one.total, &one.so_far) {
         (Some(total), _) => {
@@ -253,7 +278,9 @@ fn recovery_line(one: &RecoveryView) -> String {
             .collect();
             format!("recovery time: {} {from}{objective} ({})", total.text, parts.join(", "))
         }
-        (None, Some(so_far)) => format!("recovery time: {} so far {from}{objective}; {because}", so_far.text),
+        (None, Some(so_far)) => {
+            format!("recovery time: {} so far {from}{objective}; {because}", so_far.text)
+        }
         (None, None) => format!("recovery time: unknown; {because}"),
     }
 }

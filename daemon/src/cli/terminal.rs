@@ -105,7 +105,9 @@ impl Terminal {
             });
             table.add_row(cells);
         }
-        self.put(&table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n"));
+        self.put(
+            &table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n"),
+        );
     }
 
     /// Makes a text stand out.

@@ -27,7 +27,8 @@ pub(super) fn make(args: &Make, terminal: &mut Terminal) -> Result<Exit, Failure
         .map_err(|why| Failure::bad_use(format!("the system gives no random bytes: {why}")))?;
     let token = hex(&bytes);
     let sha256 = hex(&Sha256::digest(token.as_bytes()));
-    terminal.json(&json!({ "token": token, "name": args.name, "role": args.role, "sha256": sha256 }));
+    terminal
+        .json(&json!({ "token": token, "name": args.name, "role": args.role, "sha256": sha256 }));
     terminal.line("The token, shown once. Keep it like a password:");
     terminal.line(format!("  {token}"));
     terminal.line("For the daemon's configuration:");

@@ -106,7 +106,11 @@ fn attacks(house: &House, run: &str, hash: &Value) -> Vec<Attack> {
         ),
         attack(
             "a path that climbs",
-            post("/v1/runs/..%2f..%2fetc%2fpasswd/pause".into(), Some("olga"), json!({"reason": "x"})),
+            post(
+                "/v1/runs/..%2f..%2fetc%2fpasswd/pause".into(),
+                Some("olga"),
+                json!({"reason": "x"}),
+            ),
             StatusCode::BAD_REQUEST,
             "bad-name",
             "olga",
@@ -137,7 +141,8 @@ fn house_hash(name: &str) -> String {
 async fn attacks_are_refused_and_recorded_once() {
     let house = House::open().await;
     let run = failover(&house, "graceful").await;
-    let view: Value = reqwest::get(format!("{}/v1/runs/{run}", house.url)).await.unwrap().json().await.unwrap();
+    let view: Value =
+        reqwest::get(format!("{}/v1/runs/{run}", house.url)).await.unwrap().json().await.unwrap();
     for Attack { name, request, status, word, who } in attacks(&house, &run, &view["plan_hash"]) {
         let (facts, refusals) = (house.facts(), house.refusals().len());
         let response = request.send().await.unwrap();
@@ -164,9 +169,11 @@ async fn nobody_approves_their_own_request() {
     let send = |path: String, by: &str, body: &Value| {
         Client::new().post(format!("{}{path}", house.url)).bearer_auth(token(by)).json(body).send()
     };
-    let answer: Value = send("/v1/requests".into(), "ana", &ask).await.unwrap().json().await.unwrap();
+    let answer: Value =
+        send("/v1/requests".into(), "ana", &ask).await.unwrap().json().await.unwrap();
     let run = answer["run"].as_str().unwrap().to_owned();
-    let view: Value = reqwest::get(format!("{}/v1/runs/{run}", house.url)).await.unwrap().json().await.unwrap();
+    let view: Value =
+        reqwest::get(format!("{}/v1/runs/{run}", house.url)).await.unwrap().json().await.unwrap();
     let approve = json!({ "step": "approve", "plan_hash": view["plan_hash"], "reason": "fine" });
     let refused = send(format!("/v1/runs/{run}/approve"), "ana", &approve).await.unwrap();
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
@@ -174,7 +181,8 @@ async fn nobody_approves_their_own_request() {
     assert_eq!(problem["type"], "urn:muster:problem:own-request");
     assert_eq!(house.refusals().len(), 1);
 
-    let second = json!({ "runbook": "region-failover", "application": "covetpy", "reason": "again" });
+    let second =
+        json!({ "runbook": "region-failover", "application": "covetpy", "reason": "again" });
     let locked = send("/v1/requests".into(), "adam", &second).await.unwrap();
     assert_eq!(locked.status(), StatusCode::CONFLICT);
     let problem: Value = locked.json().await.unwrap();
@@ -219,7 +227,12 @@ async fn bodies_are_read_strictly() {
         (r#"{"runbook":"rehearsal"}"#, json, 422, "missing field `reason`"),
         (r#"{"runbook":"rehearsal","reason":" "}"#, json, 422, "say why"),
         (r#"{"runbook":"nothing-such","reason":"x"}"#, json, 404, "no runbook is called"),
-        (r#"{"runbook":"rehearsal","reason":"x","symptom_at":"2099-01-01T00:00:00Z"}"#, json, 422, "future"),
+        (
+            r#"{"runbook":"rehearsal","reason":"x","symptom_at":"2099-01-01T00:00:00Z"}"#,
+            json,
+            422,
+            "future",
+        ),
         ("reason=x", "application/x-www-form-urlencoded", 415, "application/json"),
     ];
     for (body, kind, status, said) in cases {

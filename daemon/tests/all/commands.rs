@@ -89,13 +89,24 @@ async fn a_failover_by_hand() {
     let said = type_at(url, "ana", &approve, None).await;
     assert_eq!(said.exit, Exit::BadUse, "a script must say --yes");
     let said = type_at(url, "olga", &format!("{approve} --yes"), None).await;
-    assert_eq!((said.exit, said.err.contains("your role is too low")), (Exit::No, true), "{}", said.err);
+    assert_eq!(
+        (said.exit, said.err.contains("your role is too low")),
+        (Exit::No, true),
+        "{}",
+        said.err
+    );
     let said = type_at(url, "ana", &approve, Some("yes")).await;
     assert_eq!(said.exit, Exit::Done, "{}", said.err);
 
     let said = type_at(url, "olga", &format!("watch {run}"), None).await;
     assert_eq!(said.exit, Exit::Done, "{}{}", said.out, said.err);
-    for part in ["approve", "approved by ana: seen it", "recovery time:", "data loss measured: 0s", "next: muster run region-failback"] {
+    for part in [
+        "approve",
+        "approved by ana: seen it",
+        "recovery time:",
+        "data loss measured: 0s",
+        "next: muster run region-failback",
+    ] {
         assert!(said.out.contains(part), "{part}: {}", said.out);
     }
 }
@@ -111,7 +122,11 @@ async fn exit_codes() {
         ("vic", "run rehearsal --reason x", Exit::No),
         ("olga", "run nothing-such --reason x", Exit::No),
         ("olga", "run region-failover --reason x", Exit::BadUse),
-        ("olga", "run region-failover --application covetpy --input data_loss_max=7 --reason x", Exit::BadUse),
+        (
+            "olga",
+            "run region-failover --application covetpy --input data_loss_max=7 --reason x",
+            Exit::BadUse,
+        ),
         ("olga", "pause a00000000000 --reason x", Exit::No),
         ("olga", "status ../../etc/passwd", Exit::BadUse),
         ("olga", "off --reason x", Exit::No),
@@ -146,11 +161,15 @@ async fn json_for_programs() {
     let said = type_at(url, "olga", "run rehearsal --reason x --output json", None).await;
     let run: serde_json::Value = serde_json::from_str(&said.out).unwrap();
     let run = run["run"].as_str().unwrap().to_owned();
-    let said = type_at(url, "olga", &format!("done {run} crash-now --reason seen --output json"), None).await;
+    let said =
+        type_at(url, "olga", &format!("done {run} crash-now --reason seen --output json"), None)
+            .await;
     let done: serde_json::Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(done["status"], "succeeded", "{done}");
     for line in ["status", "status RUN", "backups covetpy", "lint deploy"] {
-        let line = line.replace("RUN", &run).replace("deploy", concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/covetpy"));
+        let line = line
+            .replace("RUN", &run)
+            .replace("deploy", concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/covetpy"));
         let said = type_at(url, "olga", &format!("{line} --output json"), None).await;
         let _: serde_json::Value = serde_json::from_str(&said.out).unwrap();
     }

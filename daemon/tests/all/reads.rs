@@ -82,7 +82,8 @@ async fn an_unknown_loss_is_never_zero() {
     assert_eq!(approval["data_loss"]["secs"], Value::Null);
     assert_eq!(approval["needed"], 2, "one more than the runbook asks for");
     assert_eq!(approval["must_accept"], json!(["data-loss-over-max", "observers-disagree"]));
-    let page = reqwest::get(format!("{}/runs/{id}", house.url)).await.unwrap().text().await.unwrap();
+    let page =
+        reqwest::get(format!("{}/runs/{id}", house.url)).await.unwrap().text().await.unwrap();
     assert!(page.contains("--accept data-loss-over-max --accept observers-disagree"));
     assert!(!page.contains("<script"));
 
@@ -113,10 +114,8 @@ async fn a_stream_goes_on_where_it_was() {
         .text()
         .await
         .unwrap();
-    let ids: Vec<u64> = streamed
-        .lines()
-        .filter_map(|line| line.strip_prefix("id:")?.trim().parse().ok())
-        .collect();
+    let ids: Vec<u64> =
+        streamed.lines().filter_map(|line| line.strip_prefix("id:")?.trim().parse().ok()).collect();
     assert_eq!(ids, seqs[half..]);
     assert!(streamed.contains("event: over"), "an ended run ends its stream: {streamed}");
 }
@@ -176,7 +175,11 @@ async fn health_and_metrics() {
     let elsewhere = reqwest::get(format!("{}/v1/runs", house.metrics_url)).await.unwrap();
     assert_eq!(elsewhere.status(), StatusCode::NOT_FOUND);
     let paths = get(&house, "/v1/openapi.json").await;
-    for path in ["/v1/requests", "/v1/runs/{id}/steps/{step}/done", "/v1/applications/{app}/recovery-points"] {
+    for path in [
+        "/v1/requests",
+        "/v1/runs/{id}/steps/{step}/done",
+        "/v1/applications/{app}/recovery-points",
+    ] {
         assert!(paths["paths"][path].is_object(), "{path}");
     }
 }

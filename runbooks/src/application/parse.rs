@@ -9,7 +9,7 @@ use super::{Application, Bucket, Database, Objectives, Observer, Retention};
 use crate::{
     check::{Checked, Fields, Findings, text},
     name::{ComponentName, Region},
-    tree::{Entry, Node, Place},
+    tree::{Content, Entry, Node, Place},
 };
 
 const KEYS: &[&str] = &[
@@ -82,8 +82,9 @@ impl Sides {
 
     /// Reports a region that is not one of the two.
     fn known(&self, place: Place, region: &Region, out: &mut Findings) {
-        // With one of them unreadable nothing can be said about the other.
-        if self.both().count() == 2 && !self.both().any(|side| side == region) {
+        // With one of them unreadable, or both the same, nothing can be said about a third.
+        let two = self.home != self.standby && self.both().count() == 2;
+        if two && !self.both().any(|side| side == region) {
             let message = format!("`{region}` is neither `home` nor `standby`");
             out.error(place, "other-region", message);
         }
@@ -107,9 +108,14 @@ impl Sides {
     }
 
     /// Reports each of the two that a map lacks.
-    fn complete<T>(&self, place: Place, what: &str, map: &BTreeMap<String, T>, out: &mut Findings) {
-        for side in self.both().filter(|side| !map.contains_key(side.as_str())) {
-            out.error(place, "missing-region", format!("{what} says nothing about `{side}`"));
+    fn complete(&self, fields: &Fields<'_>, key: &'static str, out: &mut Findings) {
+        let Some(node) = fields.need(key, out) else { return };
+        let Content::Map(entries) = &node.content else { return };
+        for side in self.both() {
+            if !entries.iter().any(|entry| entry.key == side.as_str()) {
+                let message = format!("`{key}` says nothing about `{side}`");
+                out.error(node.place, "missing-region", message);
+            }
         }
     }
 }
@@ -141,9 +147,8 @@ fn database(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -
     let fields = Fields::open(node, "a database", known, out)?;
     let name = names.read(&fields, out);
     let global_cluster = fields.need_text("global_cluster", out);
-    fields.need("clusters", out);
+    sides.complete(&fields, "clusters", out);
     let clusters = address::arns(fields.entries("clusters", out), "rds", sides, out);
-    sides.complete(fields.place, "`clusters`", &clusters, out);
     let copy_keys = address::arns(fields.entries("copy_keys", out), "kms", sides, out);
     for side in sides.both().filter(|side| !copy_keys.contains_key(side.as_str())) {
         // Facts §2: a copy of an encrypted snapshot needs a key that is valid where it arrives.
@@ -168,14 +173,13 @@ fn database(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -
 fn bucket(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -> Option<Bucket> {
     let fields = Fields::open(node, "a bucket", &["name", "buckets", "canary_prefix"], out)?;
     let name = names.read(&fields, out);
-    fields.need("buckets", out);
+    sides.complete(&fields, "buckets", out);
     let mut buckets = BTreeMap::new();
     for (region, node) in sides.map(fields.entries("buckets", out), out) {
         if let Some(bucket) = address::bucket_name(node, out) {
             buckets.insert(region.to_string(), bucket);
         }
     }
-    sides.complete(fields.place, "`buckets`", &buckets, out);
     let canary_prefix = fields.text("canary_prefix", out);
     Some(Bucket { name: name?, buckets, canary_prefix })
 }

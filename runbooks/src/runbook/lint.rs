@@ -9,10 +9,16 @@ mod safety;
 mod time;
 
 use super::Runbook;
-use crate::check::Findings;
+use crate::{check::Findings, plan::STEPS_MAX};
 
 /// Adds what is wrong inside one runbook.
-pub(crate) fn file(runbook: &Runbook, out: &mut Findings) {
+pub(super) fn file(runbook: &Runbook, out: &mut Findings) {
+    if let Some(first) = runbook.steps.get(STEPS_MAX) {
+        // The checks below compare steps with steps; nobody reads the findings of a thousand.
+        let message = format!("a runbook has {STEPS_MAX} steps at most, before `each` is expanded");
+        out.error(first.place, "too-many-steps", message);
+        return;
+    }
     duplicate_ids(runbook, out);
     let graph = graph::Graph::new(runbook, out);
     arguments::check(runbook, &graph, out);

@@ -9,7 +9,7 @@ use crate::{
     check::{Checked, Fields, Findings, unknown, wrong_kind},
     name::StepId,
     plan::Part,
-    tree::{Entry, Node, Placed},
+    tree::{Content, Entry, Node, Placed},
     value::{Kind, Span},
 };
 
@@ -52,10 +52,10 @@ fn read(file: &str, node: &Node, out: &mut Findings) -> Option<Runbook> {
     let fields = Fields::open(node, "a runbook", KEYS, out)?;
     let name = fields.need_parsed("name", out);
     let title = fields.need_text("title", out).unwrap_or_default();
-    if fields.need("steps", out).is_some()
-        && fields.list("steps", &mut Findings::new("")).is_empty()
+    if let Some(node) = fields.need("steps", out)
+        && node.content == Content::List(Vec::new())
     {
-        out.error(fields.place, "no-steps", "a runbook needs at least one step");
+        out.error(node.place, "no-steps", "a runbook needs at least one step");
     }
     let way_back = fields.get("way_back").and_then(|node| {
         let name = fields.parsed("way_back", out)?;

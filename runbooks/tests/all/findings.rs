@@ -63,6 +63,16 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     ("forced variant with another each", "do: predict-loss", "do: rehearse"),
     ("loss without approval", "do: approval", "do: gate"),
+    (
+        "guard that lets go on",
+        "data_loss_max: \"${inputs.loss_max}\"\n",
+        "data_loss_max: \"${inputs.loss_max}\"\n    on_failure: continue\n",
+    ),
+    ("approval by nobody", "approvals: 1", "approvals: 0"),
+    ("approval by anybody", "role: approver", "role: viewer"),
+    ("approval without the loss", "      data_loss: \"${steps.look.outputs.data_loss}\"\n", ""),
+    ("a promotion without the lock", "exclusive: true", "exclusive: false"),
+    ("wait that outlasts its step", "duration: 5s", "duration: 5m"),
     ("loss beside the approval", "needs: [ask]", "needs: [look]"),
     ("forced way through the active region", "    forced:\n      do: predict-loss\n", ""),
     ("forced way that names the active region", "with: { at: standby }", "with: { at: active }"),
@@ -89,7 +99,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("empty text", "title: Ask", "title: \"\""),
     ("list for a text", "title: Ask", "title: [Ask]"),
     ("list for a map", "objectives: { rto: 10m }", "objectives: [10m]"),
-    ("no steps", "steps:", "steps: []\nfinally:"),
+    ("no steps", "steps:", "steps: []\nundo:"),
     ("steps that are a text", "finally:", "undo: soon\nfinally:"),
     ("replaces something else", "exclusive: true", "exclusive: true\nreplaces: mine"),
     ("flag that is a word", "exclusive: true", "exclusive: yes"),
@@ -105,11 +115,27 @@ fn all_mistakes_of_a_file_are_found_at_once() {
     insta::assert_snapshot!(print::findings(&found));
 }
 
+/// Goal: a file with more steps than a plan may have costs little and is refused.
+/// Method: a thousand steps that each need the one above.
+#[test]
+fn a_runbook_has_a_size() {
+    let steps: String = (0..1_000)
+        .map(|number| {
+            format!("- {{ id: s{number}, title: s, do: gate, with: {{ asks: s }}, limit: 1m }}\n")
+        })
+        .collect();
+    let found = Runbook::check("x", &format!("name: long\ntitle: Long\nsteps:\n{steps}")).findings;
+    assert_eq!(
+        print::findings(&found),
+        "x:260:3: error: a runbook has 256 steps at most, before `each` is expanded [too-many-steps]\n"
+    );
+}
+
 /// Goal: no file takes the place of another by accident, and no runbook leads back to nothing.
 /// Method: user files next to the shipped ones.
 #[test]
 fn files_are_judged_next_to_each_other() {
-    let own = SOUND.replace("name: sound", "name: rehearsal");
+    let own = SOUND.replace(": sound", ": rehearsal");
     let replacing = own.replace("exclusive: true", "exclusive: true\nreplaces: shipped");
     let nothing = SOUND.replace("exclusive: true", "exclusive: true\nreplaces: shipped");
     let astray = SOUND.replace("way_back: sound", "way_back: region-failbak");

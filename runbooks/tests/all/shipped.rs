@@ -4,6 +4,7 @@ use muster_runbooks::{
     plan::Plan,
     runbook::{Runbook, library::Library},
     schedule,
+    value::Kind,
 };
 
 use super::print::{at_home, covetpy, findings, plan, request};
@@ -26,10 +27,8 @@ fn made(runbook: &Runbook) -> Plan {
     let application = runbook.needs_application().then(covetpy);
     let mut request = request(runbook, application.as_ref());
     for (name, input) in runbook.inputs.iter().filter(|(_, input)| input.required) {
-        let value = match input.kind {
-            muster_runbooks::value::Kind::Instant => "2026-03-01T02:00:00Z",
-            _ => "2026_02_add_orders",
-        };
+        let instant = input.kind == Kind::Instant;
+        let value = if instant { "2026-03-01T02:00:00Z" } else { "2026_02_add_orders" };
         request.inputs.insert(name.clone(), value.into());
     }
     Plan::make(runbook, &request, application.map(at_home)).unwrap()

@@ -3,17 +3,18 @@
 Control, JSON over HTTP on the same port:
 
     POST   /_faults/kill      {"pid", "at": N, "when": "before" | "after"}
-    POST   /_faults/silence   {"region", "service", "operation", "how": "hang" | "reset", "hold_secs",
-                              "skip", "times"}; all have defaults
+    POST   /_faults/silence   {"region", "service", "operation", "skip", "times",
+                              "how": "hang" | "reset", "hold_secs"}; all have defaults
     POST   /_faults/lose      {"region", "service", "operation", "skip", "times": 1}
     POST   /_faults/throttle  {"region", "service", "operation", "times" | "secs"}
     GET    /_faults/faults    the standing ones, each with its id and how many calls it met
     DELETE /_faults/faults    ends all of them, or one with ?id=N; held connections are reset
-    GET    /_faults/calls     ?after=N: {number, method, path, service, operation, region, fate, status}
+    GET    /_faults/calls     ?after=N: {number, method, path, service, operation, region, fate,
+                              status}
     DELETE /_faults/calls     forgets the calls; the next one is number 1
 
-Standing faults are asked in the order they came, then the rules of microburst (`/_microburst/rules`,
-all but their `request:` part). A call's fate is `passed`, `hang`, `reset`, `reply-lost`,
+Standing faults are asked in the order they came, then microburst's rules (`/_microburst/rules`, all
+but their `request:` part). A call's fate is `passed`, `hang`, `reset`, `reply-lost`,
 `killed-before`, `killed-after`, or the words of microburst's rule, such as `error:Throttling`.
 """
 
@@ -45,7 +46,7 @@ class Proxy:
     """The faults that stand, and the calls that came."""
 
     def __init__(self, upstream: str):
-        # Every caller addresses loopback, and looking a host up loads the models of all services: 5 s.
+        # Every caller addresses loopback, and to look a host up loads all services' models: 5 s.
         microburst.detection.parse_host = lambda _host: (None, None, None)
         self.microburst = Microburst(upstream)
         self.faults: dict[int, Kill | Silence | Lose] = {}
@@ -92,7 +93,7 @@ class Proxy:
     async def _by_rule(
         self, request: web.Request, seen: RequestContext, body: bytes | None, entry: dict
     ) -> web.StreamResponse:
-        """Passes the call on, unless a rule of microburst's answers in its place or spoils the answer.
+        """Passes the call on, unless a rule of microburst's answers instead or spoils the answer.
 
         microburst's own handler would read the body a second time, and find it empty.
         """
@@ -112,12 +113,16 @@ class Proxy:
         path, query = request.rel_url.raw_path, request.rel_url.query
         look = microburst.detection.detect
         seen, body = look(request.headers, request.method, path, query, None), None
-        fits = microburst.detection.should_buffer(seen.service, seen.operation, request.content_length)
+        fits = microburst.detection.should_buffer(
+            seen.service, seen.operation, request.content_length
+        )
         if request.can_read_body and fits:
             body = await request.read()
             seen = look(request.headers, request.method, path, query, body)
         if len(self.calls) >= CALLS_MAX:
-            raise web.HTTPInsufficientStorage(text=f"more than {CALLS_MAX} calls: a test is running away")
+            raise web.HTTPInsufficientStorage(
+                text=f"more than {CALLS_MAX} calls: a test is running away"
+            )
         number = len(self.calls) + 1
         call = Call(number, request.method, path, seen.service, seen.operation, seen.region)
         return call, seen, body
@@ -171,7 +176,11 @@ class Proxy:
         rule["service"] = wanted.get("service", "*")
         if "secs" in wanted:
             rule["ttl_s"] = wanted["secs"]
-        slow_down = {"code": "SlowDown", "status": 503, "message": "Please reduce your request rate."}
+        slow_down = {
+            "code": "SlowDown",
+            "status": 503,
+            "message": "Please reduce your request rate.",
+        }
         throttling = {"code": "Throttling", "status": 400, "message": "Rate exceeded"}
         rule["error"] = slow_down if rule["service"] == "s3" else throttling
         self.microburst.engine.add_rules([rule])

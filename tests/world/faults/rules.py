@@ -1,7 +1,7 @@
 """Which fault meets which call.
 
-A call belongs to the region and service that it was signed for. Route 53, IAM and the global STS sign
-as us-east-1, so they fall silent with that region, as they do in life (facts §0.6, §5.1).
+A call belongs to the region and service that it was signed for. Route 53, IAM and the global STS
+sign as us-east-1, so they fall silent with that region, as they do in life (facts §0.6, §5.1).
 """
 
 from dataclasses import dataclass, field
@@ -59,8 +59,11 @@ class Matched:
     met: int = field(default=0, init=False)
 
     def meets(self, call: Call) -> bool:
-        wanted = (self.region, self.service, self.operation)
-        is_mine = all(w in ("*", g) for w, g in zip(wanted, (call.region, call.service, call.operation)))
+        is_mine = (
+            self.region in ("*", call.region)
+            and self.service in ("*", call.service)
+            and self.operation in ("*", call.operation)
+        )
         if not is_mine or (self.times is not None and self.met >= self.times):
             return False
         if self.skip > 0:

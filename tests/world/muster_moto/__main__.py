@@ -41,7 +41,11 @@ def main() -> None:
 def example_call(service: str) -> dict:
     """A call that makes the detection load the model of `service`."""
     scope = f"Credential=a/20260301/us-east-1/{service}/aws4_request"
-    return {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "HTTP_AUTHORIZATION": f"AWS4-HMAC-SHA256 {scope}"}
+    return {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": "/",
+        "HTTP_AUTHORIZATION": f"AWS4-HMAC-SHA256 {scope}",
+    }
 
 
 if __name__ == "__main__":

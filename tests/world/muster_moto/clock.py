@@ -27,7 +27,9 @@ def parse(text: str) -> datetime:
     """An aware instant in UTC; a text without an offset is refused."""
     instant = datetime.fromisoformat(text.strip())
     if instant.tzinfo is None:
-        raise ValueError(f"`{text.strip()}` has no offset: write an instant such as 2026-03-01T02:00:00Z")
+        raise ValueError(
+            f"`{text.strip()}` has no offset: write an instant such as 2026-03-01T02:00:00Z"
+        )
     return instant.astimezone(UTC)
 
 

@@ -35,13 +35,17 @@ class Clusters:
         replace(RDSBackend, "failover_db_cluster", self.failover)
         replace(DBCluster, "designate_writer", self.designate_writer)
         # moto's `creating` ends with the first look at it; here it ends by the clock.
-        DBCluster.status = property(lambda c: c._status, lambda c, status: setattr(c, "_status", status))
+        DBCluster.status = property(
+            lambda c: c._status, lambda c, status: setattr(c, "_status", status)
+        )
 
     def create(self, backend: RDSBackend, kwargs: dict) -> DBCluster:
         name = kwargs["db_cluster_identifier"]
         # moto overwrites the existing cluster; a second create must be refused (facts §8).
         if name in backend.clusters:
-            raise RDSClientError("DBClusterAlreadyExistsFault", f"DB cluster {name} already exists.")
+            raise RDSClientError(
+                "DBClusterAlreadyExistsFault", f"DB cluster {name} already exists."
+            )
         if kwargs.get("global_cluster_identifier"):
             global_of(kwargs["global_cluster_identifier"])
         cluster = self._moto_create(backend, kwargs)
@@ -67,9 +71,11 @@ class Clusters:
         """moto would make the new cluster a member of the source's global cluster."""
         return self._moto_restore_to_time(backend, **{**wanted, "global_cluster_identifier": None})
 
-    def delete(self, backend: RDSBackend, cluster_identifier: str, snapshot_name: str | None = None) -> DBCluster:
+    def delete(
+        self, backend: RDSBackend, cluster_identifier: str, snapshot_name: str | None = None
+    ) -> DBCluster:
         cluster = backend.clusters.get(cluster_identifier)
-        # AWS wants a member removed from its global cluster first; moto would leave it listed there.
+        # A member must leave its global cluster first; moto would leave it listed there.
         if cluster is not None and cluster.global_cluster_identifier:
             raise InvalidDBClusterStateFault(f"{cluster_identifier} is part of a global cluster.")
         deleted = self._moto_delete(backend, cluster_identifier, snapshot_name)
@@ -100,7 +106,9 @@ class Clusters:
         if cluster is None:
             raise DBClusterNotFoundError(db_cluster_identifier)
         if cluster.status != "available":
-            raise InvalidDBClusterStateFault(f"{db_cluster_identifier} is in {cluster.status} state.")
+            raise InvalidDBClusterStateFault(
+                f"{db_cluster_identifier} is in {cluster.status} state."
+            )
         target = self._target(cluster, target_db_instance_identifier)
         name, region, writer = cluster.db_cluster_identifier, backend.region_name, cluster.writer
         self.world.effect("instance-failover-begun", region, name)
@@ -122,13 +130,17 @@ class Clusters:
 
     def _target(self, cluster: DBCluster, wanted: str | None) -> DBInstanceClustered:
         """The wanted reader, or the one with the best promotion tier (facts §1.6)."""
-        readers = [m for m in cluster.members if not m.is_cluster_writer and m.status == "available"]
+        readers = [
+            m for m in cluster.members if not m.is_cluster_writer and m.status == "available"
+        ]
         if wanted is not None:
             readers = [m for m in readers if m.db_instance_identifier == wanted]
             if not readers:
                 raise InvalidParameterValue(f"Cannot find an available reader {wanted}")
         if not readers:
-            raise InvalidDBClusterStateFault(f"{cluster.db_cluster_identifier} has no available reader.")
+            raise InvalidDBClusterStateFault(
+                f"{cluster.db_cluster_identifier} has no available reader."
+            )
         return min(readers, key=lambda m: (m.promotion_tier, m.db_instance_identifier))
 
     def designate_writer(self, cluster: DBCluster) -> None:

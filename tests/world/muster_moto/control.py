@@ -1,15 +1,15 @@
 """The control API of the test world, `/_muster/…`: JSON in, JSON out, 400 with a reason otherwise.
 
-    GET  state                 {now, settings, agenda: [{at, what}], calls, effects}: the last two are counts
-    PUT  settings              any of `settings.py`; answers all of them
-    PUT  lag                   {"region", "cluster", "lag_ms": number | null}; null ends the samples
-    PUT  status                {"region", "kind": "cluster" | "snapshot" | "instance", "id", "status"}
-    GET  calls?after=N         calls with a number above N: {number, at, method, service, operation,
-                               region, caller, parameters, status, error}; the caller is the
-                               access key, `test-world-dns` for the name server's own calls
-    GET  effects?after=N       effects likewise: {number, at, what, region, name}
-    DELETE calls               forgets calls and effects; numbers begin again at 1
-    POST reset                 forgets everything
+GET  state                 {now, settings, agenda: [{at, what}], calls, effects}; counts last
+PUT  settings              any of `settings.py`; answers all of them
+PUT  lag                   {"region", "cluster", "lag_ms": number | null}; null ends the samples
+PUT  status                {"region", "kind": "cluster" | "snapshot" | "instance", "id", "status"}
+GET  calls?after=N         calls with a number above N: {number, at, method, service, operation,
+                           region, caller, parameters, status, error}; the caller is the
+                           access key, `test-world-dns` for the name server's own calls
+GET  effects?after=N       effects likewise: {number, at, what, region, name}
+DELETE calls               forgets calls and effects; numbers begin again at 1
+POST reset                 forgets everything
 """
 
 import json
@@ -59,7 +59,9 @@ class Control:
         return {
             "now": show(self.world.now()),
             "settings": self.world.settings.show(),
-            "agenda": [{"at": show(due), "what": what} for due, _, what, _ in sorted(self.world.agenda)],
+            "agenda": [
+                {"at": show(due), "what": what} for due, _, what, _ in sorted(self.world.agenda)
+            ],
             "calls": len(self.world.calls),
             "effects": len(self.world.effects),
         }

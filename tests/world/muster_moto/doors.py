@@ -38,13 +38,17 @@ class Doors:
             """The quota to read before a snapshot is taken (facts §2, Quota)."""
             used = manual_count(door.backend)
             quota = {"AccountQuotaName": "ManualClusterSnapshots", "Used": used}
-            return ActionResult({"AccountQuotas": [{**quota, "Max": int(self.world.settings.snapshots_max)}]})
+            return ActionResult(
+                {"AccountQuotas": [{**quota, "Max": int(self.world.settings.snapshots_max)}]}
+            )
 
         def describe_global_clusters(door: RDSResponse) -> ActionResult:
             # moto ignores the name.
             name = door.params.get("GlobalClusterIdentifier")
             all_of_them = door.global_backend.global_clusters.values()
-            return ActionResult({"GlobalClusters": [global_of(name)] if name else list(all_of_them)})
+            return ActionResult(
+                {"GlobalClusters": [global_of(name)] if name else list(all_of_them)}
+            )
 
         RDSResponse.switchover_global_cluster = switchover_global_cluster
         RDSResponse.failover_global_cluster = failover_global_cluster

@@ -1,4 +1,4 @@
-"""Events of `aws.rds`, put through the EventBridge rules of the region they belong to (facts §1.7, §9).
+"""Events of `aws.rds`, put through the EventBridge rules of their own region (facts §1.7, §9).
 
 Delivery is best effort: `event_copies` loses events or sends them twice. A copy has the same id, as
 EventBridge keeps it across retries of one delivery.

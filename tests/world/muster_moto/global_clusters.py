@@ -11,12 +11,12 @@ from moto.rds.exceptions import (
     InvalidParameterValue,
     RDSClientError,
 )
-from moto.rds.models import DBCluster, DBClusterSnapshot, GlobalCluster, RDSBackend
+from moto.rds.models import DBCluster, GlobalCluster, RDSBackend
 
 from .events import emit
 from .world import GLOBAL_STORE, World, every_rds, rds, replace
 
-#: Botocore's model writes these three as they stand; anything else would be dropped from the answer.
+#: Statuses of `FailoverState` that every SDK knows.
 PENDING, FAILING_OVER = "pending", "failing-over"
 #: In the documentation and on the wire, but in no SDK's enum (facts §0.3).
 SWITCHING_OVER = "switching-over"
@@ -37,9 +37,13 @@ class GlobalClusters:
         GlobalCluster.global_cluster_members = property(members)
         DBCluster.synchronization_status = "connected"
 
-    def create(self, backend: RDSBackend, global_cluster_identifier: str, **wanted) -> GlobalCluster:
+    def create(
+        self, backend: RDSBackend, global_cluster_identifier: str, **wanted
+    ) -> GlobalCluster:
         if global_cluster_identifier in backend.global_clusters:
-            raise fault("GlobalClusterAlreadyExistsFault", f"{global_cluster_identifier} already exists.")
+            raise RDSClientError(
+                "GlobalClusterAlreadyExistsFault", f"{global_cluster_identifier} already exists."
+            )
         source = wanted.pop("source_db_cluster_identifier", None)
         cluster = None
         if source is not None:
@@ -59,8 +63,7 @@ class GlobalClusters:
         """Needs both sides healthy and waits for the target to catch up (facts §1.1)."""
         made, old, new = self._admit(name, target)
         if region != old.region:
-            raise fault(
-                "InvalidGlobalClusterStateFault",
+            raise wrong_state(
                 f"switchover of {name} must be called in {old.region}, where its primary is.",
             )
         for cluster in made.members:
@@ -68,17 +71,18 @@ class GlobalClusters:
                 raise InvalidDBClusterStateFault(f"{cluster.arn} is in {cluster.status} state.")
         return self._start(made, old, new, SWITCHING_OVER, self.world.settings.switchover_secs)
 
-    def failover(self, region: str, name: str, target: str, allow: bool, switch: bool) -> GlobalCluster:
-        """With neither flag it is a switchover: a dropped flag changes what is asked (facts §1.1)."""
+    def failover(
+        self, region: str, name: str, target: str, allow: bool, switch: bool
+    ) -> GlobalCluster:
+        """With neither flag a switchover: a dropped flag changes what is asked (facts §1.1)."""
         if allow and switch:
             raise InvalidParameterCombination("AllowDataLoss and Switchover exclude each other.")
         if not allow:
             return self.switchover(region, name, target)
         made, old, new = self._admit(name, target)
         if region != new.region:
-            raise fault(
-                "InvalidGlobalClusterStateFault",
-                f"failover of {name} with data loss must be called in {new.region}, the target's region.",
+            raise wrong_state(
+                f"failover of {name} with data loss must be called in {new.region}, at the target.",
             )
         if new.status != "available":
             raise InvalidDBClusterStateFault(f"{new.arn} is in {new.status} state.")
@@ -87,13 +91,13 @@ class GlobalClusters:
     def remove(
         self, _backend: RDSBackend, global_cluster_identifier: str, db_cluster_identifier: str
     ) -> GlobalCluster:
-        """Detach and promote: the old primary goes on writing, and nobody fences it (facts §1.1)."""
+        """Detach and promote: the old primary goes on writing, unfenced (facts §1.1)."""
         made = global_of(global_cluster_identifier)
         cluster = cluster_of(db_cluster_identifier)
         if cluster not in made.members:
             raise DBClusterNotFoundError(db_cluster_identifier)
         if cluster.is_writer and len(made.members) > 1:
-            raise fault("InvalidGlobalClusterStateFault", "the primary cannot leave before its secondaries.")
+            raise wrong_state("the primary cannot leave before its secondaries.")
         made.members.remove(cluster)
         cluster.global_cluster_identifier, cluster.is_writer = None, False
         self.world.effect("global-member-removed", cluster.region, cluster.db_cluster_identifier)
@@ -109,7 +113,7 @@ class GlobalClusters:
             raise DBClusterNotFoundError(target, f"{target} is not the ARN of a member of {name}.")
         # A retry after a lost answer meets this fault although the first call worked (facts §0.9).
         if made.operation or new is old:
-            raise fault("InvalidGlobalClusterStateFault", f"{name} is {made.operation or 'there already'}.")
+            raise wrong_state(f"{name} is {made.operation or 'written there already'}.")
         # A headless secondary must be given an instance first (facts §1.2).
         if not any(instance.status == "available" for instance in new.members):
             raise InvalidDBClusterStateFault(f"{target} has no available instance.")
@@ -118,8 +122,9 @@ class GlobalClusters:
     def _start(
         self, made: GlobalCluster, old: DBCluster, new: DBCluster, how: str, secs: float
     ) -> GlobalCluster:
-        graceful, name = how == SWITCHING_OVER, new.db_cluster_identifier
-        self.world.effect(f"global-{'switchover' if graceful else 'failover'}-begun", new.region, name)
+        graceful, what = how == SWITCHING_OVER, f"{made.resource_id} {how}"
+        kind = "switchover" if graceful else "failover"
+        self.world.effect(f"global-{kind}-begun", new.region, new.db_cluster_identifier)
         made.operation = how
         state = {
             "FromDbClusterArn": old.arn,
@@ -129,60 +134,68 @@ class GlobalClusters:
 
         def registered() -> None:
             made.status, made.failover_state = how, {"Status": PENDING, **state}
-            self.world.later(self.world.settings.global_pending_secs, f"{how} {name} under way", moving)
+            self.world.later(self.world.settings.global_pending_secs, what, moving)
 
         def moving() -> None:
             made.failover_state = {"Status": how, **state}
             new.status = "promoting"
             if graceful:
                 old.status = how
-                emit(self.world, new.region, "cluster", name, "0181", "Global switchover started", "global failover")
-            self.world.later(secs, f"{how} {name} done", done)
+                self._tell(new, "0181", "Global switchover started")
+            self.world.later(secs, f"{what}: writer moves", done)
 
         def done() -> None:
             made.status, made.failover_state, made.operation = "available", None, None
             new.status = "available"
             old.status = "available" if graceful else old.status
             if self.world.settings.global_operation_fails:
-                number = "0187" if graceful else "0239"
-                emit(self.world, new.region, "cluster", name, number, f"{how} failed", "global failover")
+                self._tell(new, "0187" if graceful else "0239", f"Global {kind} failed")
             else:
                 self._move_writer(made, old, new, graceful)
 
-        # Until it is registered, the state is empty, just as it is when nothing was asked (facts §0.4).
-        self.world.later(self.world.settings.global_register_secs, f"{how} {name} registered", registered)
+        # Until it registers, the state is empty, as it is when nothing was asked (facts §0.4).
+        self.world.later(self.world.settings.global_register_secs, f"{what}: registers", registered)
         return made
 
-    def _move_writer(self, made: GlobalCluster, old: DBCluster, new: DBCluster, graceful: bool) -> None:
+    def _move_writer(
+        self, made: GlobalCluster, old: DBCluster, new: DBCluster, graceful: bool
+    ) -> None:
         old.is_writer, new.is_writer = False, True
-        name, region = new.db_cluster_identifier, new.region
-        self.world.effect("writer-moved", region, name)
-        said = f"to DB cluster {name} in Region {region}"
+        self.world.effect("writer-moved", new.region, new.db_cluster_identifier)
+        where = f"to DB cluster {new.db_cluster_identifier} in Region {new.region}"
         if graceful:
-            emit(self.world, old.region, "cluster", old.db_cluster_identifier, "0182",
-                 "Old primary DB cluster is shut down", "global failover")
-            emit(self.world, region, "cluster", name, "0184", f"Promoted {name}", "global failover")
-            emit(self.world, region, "cluster", name, "0185", f"Global switchover {said} finished.", "global failover")
+            self._tell(old, "0182", "Old primary DB cluster is shut down")
+            self._tell(new, "0184", "New primary DB cluster was promoted")
+            self._tell(new, "0185", f"Global switchover {where} finished.")
         else:
-            # Recorded at the new primary, for the old one is taken to be out of reach (facts §1.7).
-            number, verdict = ("0390", "blocked") if self.world.settings.write_fence_holds else ("0391", "timed out")
-            emit(self.world, region, "instance", new.members[0].db_instance_identifier, number,
-                 f"Write block on the old primary: {verdict}", "notification")
-            emit(self.world, region, "cluster", name, "0238", f"Global failover {said} completed.", "global failover")
+            self._tell_of_fence(new)
+            self._tell(new, "0238", f"Global failover {where} completed.")
             self._rebuild(old)
-        emit(self.world, region, "cluster", name, "0397", f"Writer endpoint of {made.resource_id} moved", "global failover")
+        self._tell(new, "0397", f"The writer endpoint of {made.resource_id} leads there now")
+
+    def _tell(self, cluster: DBCluster, number: str, message: str) -> None:
+        name = cluster.db_cluster_identifier
+        emit(self.world, cluster.region, "cluster", name, number, message, "global failover")
+
+    def _tell_of_fence(self, new: DBCluster) -> None:
+        """At the new primary, for the old one is taken to be out of reach (facts §1.7)."""
+        holds = self.world.settings.write_fence_holds
+        number, verdict = ("0390", "succeeded") if holds else ("0391", "timed out")
+        instance, said = new.members[0].db_instance_identifier, f"Blocking writes {verdict}"
+        emit(self.world, new.region, "instance", instance, number, said, "notification")
 
     def _rebuild(self, old: DBCluster) -> None:
-        """The old primary comes back on a new volume, its lost tail in a system snapshot (facts §1.8)."""
+        """The old primary comes back on a new volume, its lost tail in a snapshot (facts §1.8)."""
         old.synchronization_status = "pending-resync"
+        name = old.db_cluster_identifier
 
         def done() -> None:
             old.synchronization_status = "connected"
             stamp = self.world.now().strftime("%Y-%m-%d-%H-%M")
-            tail = f"rds:unplanned-global-failover-{old.db_cluster_identifier}-{stamp}"
-            rds(old.region).create_db_cluster_snapshot(old.db_cluster_identifier, tail, "automated")
+            tail = f"rds:unplanned-global-failover-{name}-{stamp}"
+            rds(old.region).create_db_cluster_snapshot(name, tail, "automated")
 
-        self.world.later(self.world.settings.resync_secs, f"rebuild of {old.db_cluster_identifier}", done)
+        self.world.later(self.world.settings.resync_secs, f"{name} is rebuilt", done)
 
 
 def members(made: GlobalCluster) -> list[dict]:
@@ -202,7 +215,7 @@ def members(made: GlobalCluster) -> list[dict]:
 def global_of(name: str) -> GlobalCluster:
     made = rds(GLOBAL_STORE).global_clusters.get(name)
     if made is None:
-        raise fault("GlobalClusterNotFoundFault", f"Global cluster {name} not found.")
+        raise RDSClientError("GlobalClusterNotFoundFault", f"Global cluster {name} not found.")
     return made
 
 
@@ -217,5 +230,5 @@ def cluster_of(arn: str) -> DBCluster:
     raise DBClusterNotFoundError(arn)
 
 
-def fault(code: str, message: str) -> RDSClientError:
-    return RDSClientError(code, message)
+def wrong_state(message: str) -> RDSClientError:
+    return RDSClientError("InvalidGlobalClusterStateFault", message)

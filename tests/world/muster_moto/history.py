@@ -14,9 +14,9 @@ VIEWS_MAX = 10_000
 
 
 class History:
-    """Keeps copies of the world while reads are stale, and puts one in the present's place for a read.
+    """Keeps copies of the world while reads are stale, and shows one in the present's place.
 
-    Kept only while `stale_read_secs` is set: the view at that moment stands for all that was before.
+    Kept only while `stale_read_secs` is set: the view at that moment stands for all before it.
     """
 
     def __init__(self, world: World):
@@ -35,12 +35,15 @@ class History:
             return
         horizon = self.world.now() - timedelta(seconds=secs)
         # The newest view at or before the horizon is still the answer to a read; the rest is not.
-        while len(self._views) > 1 and (self._views[1][0] <= horizon or len(self._views) > VIEWS_MAX):
+        while len(self._views) > 1 and (
+            self._views[1][0] <= horizon or len(self._views) > VIEWS_MAX
+        ):
             self._views.pop(0)
         # Each thing points at its backend, which must stay the real one.
         pinned = {id(backend): backend for backend in every_rds()}
         view = {
-            backend.region_name: {name: getattr(backend, name) for name in HELD} for backend in every_rds()
+            backend.region_name: {name: getattr(backend, name) for name in HELD}
+            for backend in every_rds()
         }
         self._views.append((self.world.now(), copy.deepcopy(view, pinned)))
 
@@ -54,7 +57,9 @@ class History:
         then = self.world.now() - timedelta(seconds=secs)
         past = [view for instant, view in self._views if instant <= then]
         shown = past[-1] if past else self._views[0][1]
-        present = {backend: {name: getattr(backend, name) for name in HELD} for backend in every_rds()}
+        present = {
+            backend: {name: getattr(backend, name) for name in HELD} for backend in every_rds()
+        }
         for backend in present:
             for name, held in shown.get(backend.region_name, {}).items():
                 setattr(backend, name, held)

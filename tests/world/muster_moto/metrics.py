@@ -12,7 +12,7 @@ SAMPLES_MAX = 180
 
 
 class LagSamples:
-    """Stamps samples with the minute they describe, once it has passed (facts §1.3, §8: metrics lag)."""
+    """Stamps samples with the minute they describe, once it has passed (facts §8: metrics lag)."""
 
     def __init__(self, world: World):
         self.world = world

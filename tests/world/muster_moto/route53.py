@@ -1,4 +1,4 @@
-"""Route 53: moto writes the start-of-authority record of a new zone as the text of a Python value."""
+"""Route 53: moto writes a new zone's start of authority as the text of a Python value."""
 
 from moto.route53.models import FakeZone, Route53Backend
 

@@ -10,7 +10,10 @@ import moto.cloudwatch.models
 import moto.rds.models
 import moto.s3.models
 from microburst.detection import detect
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    create_backend_app,
+)
 from multidict import CIMultiDict
 
 from . import route53
@@ -57,7 +60,10 @@ class Server:
                 status, answer = self.control.answer(
                     environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), body
                 )
-            start_response(f"{status} {'OK' if status == 200 else 'NO'}", [("Content-Type", "application/json")])
+            start_response(
+                f"{status} {'OK' if status == 200 else 'NO'}",
+                [("Content-Type", "application/json")],
+            )
             return [answer]
         call = describe(environ, body)
         with self.world.lock:

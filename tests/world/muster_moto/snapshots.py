@@ -20,12 +20,12 @@ from moto.rds.models import DBCluster, DBClusterSnapshot, RDSBackend
 from .events import emit
 from .world import World, every_rds, replace
 
-#: 1 to 63 letters, digits and hyphens, a letter first, no hyphen doubled or last (facts §2, Name rule).
+#: 1 to 63 letters, digits and hyphens, a letter first, no hyphen doubled or last (facts §2).
 NAME = re.compile(r"^[a-z](?:-?[a-z0-9])*$", re.IGNORECASE)
 
 
 class Snapshots:
-    """The rules of `CreateDBClusterSnapshot`, `CopyDBClusterSnapshot` and `DeleteDBClusterSnapshot`."""
+    """What creating, copying and deleting a cluster snapshot needs, refuses and leaves behind."""
 
     def __init__(self, world: World):
         self.world = world
@@ -49,8 +49,8 @@ class Snapshots:
         if cluster is None:
             raise DBClusterNotFoundError(db_cluster_identifier)
         if snapshot_type != "manual":
-            # Taken by the service itself, named `rds:…`, outside the quota; moto takes one with each
-            # new cluster. Its own time is of no interest to any test.
+            # Taken by the service itself, named `rds:…`, outside the quota: moto takes one with
+            # each new cluster. No test waits for one.
             return self._keep(backend, cluster, db_cluster_snapshot_identifier, snapshot_type, tags)
         self._check_name(backend, db_cluster_snapshot_identifier)
         # `backing-up`, `maintenance` and the like refuse a snapshot until they are over (facts §2).
@@ -63,12 +63,28 @@ class Snapshots:
         name, region = snapshot.db_cluster_snapshot_identifier, backend.region_name
         self.world.effect("snapshot-created", region, name)
         self._begin(snapshot, "creating", 0, self.world.settings.snapshot_secs)
-        emit(self.world, region, "snapshot", name, "0074", "Creating manual cluster snapshot", "backup")
+        emit(
+            self.world,
+            region,
+            "snapshot",
+            name,
+            "0074",
+            "Creating manual cluster snapshot",
+            "backup",
+        )
 
         def done() -> None:
             if snapshot.status == "creating":
                 snapshot.status = "available"
-                emit(self.world, region, "snapshot", name, "0075", "Manual cluster snapshot created", "backup")
+                emit(
+                    self.world,
+                    region,
+                    "snapshot",
+                    name,
+                    "0075",
+                    "Manual cluster snapshot created",
+                    "backup",
+                )
 
         self.world.later(self.world.settings.snapshot_secs, f"snapshot {name} available", done)
         return snapshot
@@ -96,7 +112,12 @@ class Snapshots:
         if copy_tags and not tags:
             tags = source.tags
         snapshot = self._keep(
-            backend, source.cluster, target_db_cluster_snapshot_identifier, "manual", tags or [], key
+            backend,
+            source.cluster,
+            target_db_cluster_snapshot_identifier,
+            "manual",
+            tags or [],
+            key,
         )
         snapshot.source_db_cluster_snapshot_arn = source.db_cluster_snapshot_arn
         snapshot.copy_source = source
@@ -111,15 +132,16 @@ class Snapshots:
         if snapshot is None:
             raise DBClusterSnapshotNotFoundError(db_snapshot_identifier)
         # Deleting the target while it is `copying` is how a copy is cancelled (facts §2, Copy).
-        if snapshot.snapshot_type != "manual" or snapshot.status not in ("available", "copying", "failed"):
+        kind, status = snapshot.snapshot_type, snapshot.status
+        if kind != "manual" or status not in ("available", "copying", "failed"):
             raise InvalidDBClusterSnapshotStateFault(
-                f"Snapshot {db_snapshot_identifier} is {snapshot.snapshot_type} and {snapshot.status}."
+                f"Snapshot {db_snapshot_identifier} is {kind} and {status}."
             )
         region = backend.region_name
         self.world.effect("snapshot-deleted", region, snapshot.db_cluster_snapshot_identifier)
         snapshot.status = "deleting"
         for copy in self._copies_of(snapshot):
-            # Deleting the source before the copy is available may kill the copy (facts §2): here it does.
+            # To delete the source under a copy may kill the copy (facts §2): here it does.
             copy.status = "failed"
             self._start_queued(copy.backend)
         self._start_queued(backend)
@@ -128,7 +150,9 @@ class Snapshots:
             if backend.cluster_snapshots.get(db_snapshot_identifier) is snapshot:
                 del backend.cluster_snapshots[db_snapshot_identifier]
 
-        self.world.later(self.world.settings.delete_secs, f"snapshot {db_snapshot_identifier} gone", gone)
+        self.world.later(
+            self.world.settings.delete_secs, f"snapshot {db_snapshot_identifier} gone", gone
+        )
         return snapshot
 
     def describe(self, backend: RDSBackend, *args, **kwargs) -> list[DBClusterSnapshot]:
@@ -150,11 +174,15 @@ class Snapshots:
         if manual_count(backend) >= self.world.settings.snapshots_max:
             raise SnapshotQuotaExceededFault()
 
-    def _key(self, backend: RDSBackend, source: DBClusterSnapshot, wanted: str | None) -> str | None:
+    def _key(
+        self, backend: RDSBackend, source: DBClusterSnapshot, wanted: str | None
+    ) -> str | None:
         """The key of the copy, valid in the destination region (facts §2, Copy)."""
         if not source.encrypted:
             if wanted:
-                raise InvalidParameterCombination("An unencrypted snapshot cannot be encrypted by copying.")
+                raise InvalidParameterCombination(
+                    "An unencrypted snapshot cannot be encrypted by copying."
+                )
             return None
         if wanted:
             return backend._validate_kms_key(wanted)
@@ -186,7 +214,7 @@ class Snapshots:
         snapshot.begun_at, snapshot.zero_secs, snapshot.busy_secs = self.world.now(), zero, secs
 
     def _start_queued(self, backend: RDSBackend) -> None:
-        """Starts waiting copies, oldest first, while the region has room (facts §2, Concurrency)."""
+        """Starts waiting copies, oldest first, while there is room (facts §2, Concurrency)."""
         for snapshot in list(backend.cluster_snapshots.values()):
             copying = [s for s in backend.cluster_snapshots.values() if s.status == "copying"]
             if sum(1 for s in copying if s.begun_at) >= self.world.settings.copies_max:
@@ -204,7 +232,9 @@ class Snapshots:
                 snapshot.status = "available"
                 self._start_queued(snapshot.backend)
 
-        self.world.later(zero + secs, f"copy {snapshot.db_cluster_snapshot_identifier} available", done)
+        self.world.later(
+            zero + secs, f"copy {snapshot.db_cluster_snapshot_identifier} available", done
+        )
 
     def _copies_of(self, source: DBClusterSnapshot) -> Iterator[DBClusterSnapshot]:
         for backend in every_rds():

@@ -1,4 +1,4 @@
-"""What the parts of the emulated AWS share: the instant, the agenda, and the record of what happened.
+"""What the parts of the emulated AWS share: the instant, the agenda, the record.
 
 Nothing here runs by itself. Each call first lets the world catch up with the clock: what was due is
 done in the order of its instants, as if it had happened then. So a test that sets the clock an hour
@@ -29,8 +29,8 @@ class World:
     """One emulated AWS account in all its regions."""
 
     def __init__(self, clock: Clock):
-        #: Held for every call but a long poll: moto's check-then-write is not safe in threads, and a
-        #: conditional write that two callers win would prove nothing.
+        #: Held for every call but a long poll: moto's check-then-write is not safe in threads, and
+        #: a conditional write that two callers win would prove nothing.
         self.lock = threading.RLock()
         self.clock = clock
         self._instant: datetime | None = None
@@ -48,7 +48,7 @@ class World:
     # The instant
 
     def now(self) -> datetime:
-        """The instant of what is happening: of the call, or of the thing that fell due before it."""
+        """The instant of what is happening: of the call, or of what fell due before it."""
         return self._instant or self.clock.read()
 
     def utcnow(self) -> datetime:

@@ -1,4 +1,4 @@
-"""Health checks as Route 53 judges them (facts §5.3 item 2, §5.4), probed for real over loopback."""
+"""Health checks as Route 53 judges them (facts §5.3, §5.4), probed for real over loopback."""
 
 import http.client
 import json
@@ -51,14 +51,19 @@ class Checks:
     def _wait(self, check: dict) -> float:
         if self._flip_secs is not None:
             return self._flip_secs
-        return check.get("RequestInterval", INTERVAL_SECS) * check.get("FailureThreshold", THRESHOLD)
+        return check.get("RequestInterval", INTERVAL_SECS) * check.get(
+            "FailureThreshold", THRESHOLD
+        )
 
     def _probe(self, check: dict) -> bool:
-        """One GET; a host that the map does not name is never reached, so nothing leaves loopback."""
+        """One GET; a host that the map does not name is not asked, so nothing leaves loopback."""
         host = check.get("FullyQualifiedDomainName") or check.get("IPAddress")
         base = json.loads(self._url_map.read_text()).get(host)
         if base is None or not check["Type"].startswith("HTTP"):
-            print(f"health check of {host} ({check['Type']}) cannot be probed: it fails", file=sys.stderr)
+            print(
+                f"health check of {host} ({check['Type']}) cannot be probed: it fails",
+                file=sys.stderr,
+            )
             return False
         url = urlsplit(base)
         connection = http.client.HTTPConnection(url.hostname, url.port, timeout=PROBE_SECS_MAX)

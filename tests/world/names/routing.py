@@ -7,7 +7,9 @@ from collections.abc import Callable
 FOREIGN = ("GeoLocation", "GeoProximityLocation", "MultiValueAnswer", "CidrRoutingConfig", "Region")
 
 
-def choose(records: list[dict], healthy: Callable[[dict], bool], dice: random.Random) -> dict | None:
+def choose(
+    records: list[dict], healthy: Callable[[dict], bool], dice: random.Random
+) -> dict | None:
     """One record set of several with the same name and type, or none if there is none."""
     if any(policy in record for record in records for policy in FOREIGN):
         raise NotImplementedError("only simple, weighted and failover records are answered")
@@ -31,7 +33,7 @@ def failover(records: list[dict], healthy: Callable[[dict], bool]) -> dict | Non
 
 
 def weighted(records: list[dict], healthy: Callable[[dict], bool], dice: random.Random) -> dict:
-    """By weight among the healthy; with none healthy, all are, and with all weights 0, all are equal."""
+    """By weight among the healthy; none healthy means all are, all weights 0 means equal."""
     left = [record for record in records if healthy(record)] or records
     weights = [record["Weight"] for record in left]
     return dice.choices(left, weights if any(weights) else None)[0]

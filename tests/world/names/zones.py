@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 
 class Zones:
-    """Reads the emulator's Route 53 at every question, and keeps the last answer for when it is gone."""
+    """Reads the emulator's Route 53 at every question, and keeps the answer for when it is gone."""
 
     def __init__(self, endpoint: str):
         self._route53 = boto3.client(
@@ -28,10 +28,14 @@ class Zones:
         try:
             pages = self._route53.get_paginator("list_hosted_zones").paginate().build_full_result()
             records = {zone["Name"]: self._records_of(zone["Id"]) for zone in pages["HostedZones"]}
-            listed = self._route53.get_paginator("list_health_checks").paginate().build_full_result()
+            listed = (
+                self._route53.get_paginator("list_health_checks").paginate().build_full_result()
+            )
             checks = {check["Id"]: check["HealthCheckConfig"] for check in listed["HealthChecks"]}
         except (BotoCoreError, ClientError) as why:
-            print(f"route 53 does not answer, going on with what it said last: {why}", file=sys.stderr)
+            print(
+                f"route 53 does not answer, going on with what it said last: {why}", file=sys.stderr
+            )
             return
         self._records, self._checks = records, checks
 

@@ -162,13 +162,16 @@ fn asked_for(run: &Run, step: &Step, attempt: &Attempt, asked: &control::Approva
 fn effects(run: &Run) -> Vec<EffectView> {
     run.steps()
         .filter(|(step, state)| step.part == Part::Steps && !state.is_over())
-        .filter(|(step, _)| {
-            step.task(run.manner).spec().is_some_and(|spec| spec.reach.mutates())
-        })
+        .filter(|(step, _)| step.task(run.manner).spec().is_some_and(|spec| spec.reach.mutates()))
         .map(|(step, state)| EffectView {
             step: step.id.to_string(),
             effect: describe(run, step, state).map_or_else(
-                || vec![format!("{}: its arguments are not known yet", step.task(run.manner).action)],
+                || {
+                    vec![format!(
+                        "{}: its arguments are not known yet",
+                        step.task(run.manner).action
+                    )]
+                },
                 |description| description.effect,
             ),
         })

@@ -106,7 +106,11 @@ pub fn recovery(run: &Run, now: Timestamp) -> Option<RecoveryView> {
         let open = proofs().find(|(.., state)| succeeded_at(state).is_none());
         match open {
             Some((_, step, state)) => {
-                format!("`{}` is {}: nothing proves yet that users are served", step.id, state.word())
+                format!(
+                    "`{}` is {}: nothing proves yet that users are served",
+                    step.id,
+                    state.word()
+                )
             }
             None => "no step proves that users are served".to_owned(),
         }

@@ -133,8 +133,9 @@ fn after(run: &Run, outcome: Outcome) -> Vec<NextView> {
 }
 
 fn start(plan: &Plan, runbook: &str) -> String {
-    let application = plan.binding.as_ref().map_or(String::new(), |binding| {
-        format!(" --application {}", binding.application.name)
-    });
+    let application = plan
+        .binding
+        .as_ref()
+        .map_or(String::new(), |binding| format!(" --application {}", binding.application.name));
     format!("muster run {runbook}{application} --reason TEXT")
 }

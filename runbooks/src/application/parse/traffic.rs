@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use super::{Sides, address, texts};
 use crate::{
     application::{Marker, Traffic},
-    check::{Fields, Findings, list, parsed},
+    check::{Fields, Findings, list, text},
     name::Region,
     tree::Node,
 };
@@ -20,7 +20,7 @@ pub(super) fn read(node: &Node, sides: &Sides, out: &mut Findings) -> Option<Tra
     let primary = region(&fields, "primary", sides, out);
     let marker =
         fields.need("marker", out).and_then(|node| marker(node, primary.as_ref(), sides, out));
-    fields.need("answers", out);
+    sides.complete(&fields, "answers", out);
     let mut answers = BTreeMap::new();
     for (region, node) in sides.map(fields.entries("answers", out), out) {
         let found = list(node, out).map(|items| texts(items, out)).unwrap_or_default();
@@ -30,12 +30,8 @@ pub(super) fn read(node: &Node, sides: &Sides, out: &mut Findings) -> Option<Tra
         }
         answers.insert(region.to_string(), found);
     }
-    sides.complete(fields.place, "`answers`", &answers, out);
     let servers = fields.list("name_servers", out).iter();
-    let name_servers = servers
-        .filter_map(|node| parsed::<SocketAddr>(node, out))
-        .map(|server| server.to_string())
-        .collect();
+    let name_servers = servers.filter_map(|node| name_server(node, out)).collect();
     let writable_in_both = fields.flag("writable_in_both", out);
     Some(Traffic {
         name: name?,
@@ -46,6 +42,16 @@ pub(super) fn read(node: &Node, sides: &Sides, out: &mut Findings) -> Option<Tra
         name_servers,
         writable_in_both,
     })
+}
+
+fn name_server(node: &Node, out: &mut Findings) -> Option<String> {
+    let given = text(node, out)?;
+    if given.parse::<SocketAddr>().is_err() {
+        let message = format!("`{given}` is not an address and a port, such as `192.0.2.53:53`");
+        out.error(node.place, "wrong-value", message);
+        return None;
+    }
+    Some(given.to_owned())
 }
 
 fn marker(

@@ -137,7 +137,7 @@ impl Expansion<'_> {
             }
             let own_only = needed.each == definition.each && uses(definition, &needed.id);
             for other in &self.became[at] {
-                if !(own_only && other.component != instance.component) && !ids.contains(&other.id)
+                if (!own_only || other.component == instance.component) && !ids.contains(&other.id)
                 {
                     ids.push(other.id.clone());
                 }

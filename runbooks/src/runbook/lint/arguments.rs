@@ -49,7 +49,7 @@ fn task(step: &StepDefinition, task: &TaskDefinition, out: &mut Findings) {
         if !task.with.contains_key(field.name) {
             let message = format!("`{}` needs `{}`", spec.name, field.name);
             out.error(task.action.place, "missing-parameter", message).hint(format!(
-                "{}: {}",
+                "{} Expected {}.",
                 field.about.trim(),
                 field.kind
             ));
@@ -199,6 +199,10 @@ fn fits(given: Kind, wanted: &Field, argument: &Argument, out: &mut Findings) {
 }
 
 fn unused_inputs(runbook: &Runbook, out: &mut Findings) {
+    // A reference that cannot be followed may be the one that is missing here.
+    if out.has(&["bad-reference", "unknown-input"]) {
+        return;
+    }
     let tasks = runbook.steps.iter().flat_map(|step| step.forced.iter().chain([&step.task]));
     let used: Vec<&str> = tasks
         .flat_map(|task| task.with.values())

@@ -1,11 +1,13 @@
 //! Whether a runbook can hurt: losses nobody approved, ways that lead through the region being
 //! left, changes nobody can see or undo.
 
+use serde_json::Value;
+
 use super::graph::Graph;
 use crate::{
-    action::{Reach, Role, Spec},
+    action::{Reach, Role, Spec, control::PersonRole},
     check::Findings,
-    plan::{Arg, Danger, Part},
+    plan::{Arg, Danger, OnFailure, Part},
     request::Manner,
     runbook::{Runbook, StepDefinition, TaskDefinition},
     value::Kind,
@@ -16,6 +18,7 @@ pub(super) fn check(runbook: &Runbook, graph: &Graph<'_>, out: &mut Findings) {
         for &manner in runbook.manners() {
             let Some(spec) = step.task(manner).spec() else { continue };
             approved(runbook, graph, at, manner, out);
+            locked(runbook, step.task(manner), out);
             if manner == Manner::Forced {
                 without_active(step, step.task(manner), spec, out);
             }
@@ -23,27 +26,53 @@ pub(super) fn check(runbook: &Runbook, graph: &Graph<'_>, out: &mut Findings) {
                 without_global(step.task(manner), spec, manner, out);
             }
             repeated(step, spec, out);
+            guarding(step, spec, out);
         }
         visible(step, out);
     }
     way_back(runbook, out);
 }
 
-/// A step that may lose data runs only after somebody approved it.
+/// A step that may lose data runs only after an approver saw the loss and approved it.
 fn approved(runbook: &Runbook, graph: &Graph<'_>, at: usize, manner: Manner, out: &mut Findings) {
     let step = &runbook.steps[at];
-    let promotes = step.task(manner).action.value == "failover-database";
-    if !promotes && step.danger != Some(Danger::DataLoss) {
+    let loses = step.task(manner).action.value == "failover-database";
+    if !loses && step.danger != Some(Danger::DataLoss) {
         return;
     }
-    let asks = |before: &usize| runbook.steps[*before].task(manner).action.value == "approval";
-    if !graph.before(at).iter().any(asks) {
+    let before = graph.before(at);
+    let tasks = before.iter().map(|before| runbook.steps[*before].task(manner));
+    let approvals: Vec<&TaskDefinition> = tasks.filter(|task| asks_approvers(task)).collect();
+    if approvals.is_empty() {
         let message = format!(
-            "`{}` may lose data, and in a {manner} run nobody has approved it before",
+            "`{}` may lose data, and no approver of a {manner} run was asked before",
             step.id
         );
         out.error(step.place, "no-approval", message)
-            .hint("let it need an `approval` step, directly or through other steps");
+            .hint("let it need an `approval` with the role `approver`, directly or through others");
+    } else if loses && !approvals.iter().any(|task| task.with.contains_key("data_loss")) {
+        let message = format!("`{}` may lose data, and no approver was shown how much", step.id);
+        out.error(step.place, "loss-not-shown", message)
+            .hint("give the `approval` the `data_loss` of an earlier step");
+    }
+}
+
+/// Whether a task asks at least one person who may approve. Only literals count: a request that
+/// chose the number or the role could choose nobody.
+fn asks_approvers(task: &TaskDefinition) -> bool {
+    let enough = literal(task, "approvals").and_then(Value::as_u64).is_some_and(|count| count > 0);
+    let role = literal(task, "role").and_then(Value::as_str);
+    let may = [PersonRole::Approver, PersonRole::Admin].map(PersonRole::word);
+    task.action.value == "approval" && enough && role.is_some_and(|role| may.contains(&role))
+}
+
+/// Two hands at one writer, or at one marker, are kept apart by the application's one lock.
+fn locked(runbook: &Runbook, task: &TaskDefinition, out: &mut Findings) {
+    const MOVES: &[&str] = &["switchover-database", "failover-database", "shift-traffic"];
+    let name = task.action.value.as_str();
+    if !runbook.exclusive && MOVES.contains(&name) {
+        let message = format!("`{name}` moves the application, and the runbook takes no lock");
+        out.error(task.action.place, "not-exclusive", message).hint("write `exclusive: true`");
     }
 }
 
@@ -60,12 +89,9 @@ fn without_active(step: &StepDefinition, task: &TaskDefinition, spec: &Spec, out
 
 /// Roles keep their region for the whole run, so `active` is the region being left to the end.
 fn names_active(task: &TaskDefinition, spec: &Spec) -> bool {
-    spec.parameters.iter().filter(|field| field.kind == Kind::Word(Role::WORDS)).any(|field| {
-        match task.with.get(field.name).and_then(|argument| argument.arg.as_ref()) {
-            Some(Arg::Literal(value)) => value.as_str() == Some(Role::Active.word()),
-            Some(Arg::Input(_) | Arg::Output { .. } | Arg::Worst { .. }) | None => false,
-        }
-    })
+    let roles = spec.parameters.iter().filter(|field| field.kind == Kind::Word(Role::WORDS));
+    let mut given = roles.filter_map(|field| literal(task, field.name));
+    given.any(|value| value.as_str() == Some(Role::Active.word()))
 }
 
 /// Global control planes live in one region, often the one that is lost (facts §5.1).
@@ -85,6 +111,16 @@ fn repeated(step: &StepDefinition, spec: &Spec, out: &mut Findings) {
     if spec.reach == Reach::Once && step.attempts > 1 {
         let message = format!("`{}` acts again when it is called again", spec.name);
         out.error(step.place, "attempts-once", message).hint("write `attempts: 1`");
+    }
+}
+
+/// A guard that failed holds the run up; `continue` would let the steps behind it start (design §3.5).
+fn guarding(step: &StepDefinition, spec: &Spec, out: &mut Findings) {
+    const GUARDS: &[&str] = &["approval", "fence"];
+    if step.on_failure == OnFailure::Continue && GUARDS.contains(&spec.name) {
+        let message =
+            format!("`{}` guards what follows, and the run would go on without it", spec.name);
+        out.error(step.place, "guard-continues", message).hint("leave `on_failure` out");
     }
 }
 
@@ -122,5 +158,13 @@ fn way_back(runbook: &Runbook, out: &mut Findings) {
         let message = format!("`{}` changes something, and nothing leads back", spec.name);
         out.error(task.action.place, "no-way-back", message)
             .hint("name another runbook as `way_back`, or write an `undo` part");
+    }
+}
+
+/// The value of an argument that is no reference.
+fn literal<'a>(task: &'a TaskDefinition, parameter: &str) -> Option<&'a Value> {
+    match task.with.get(parameter)?.arg.as_ref()? {
+        Arg::Literal(value) => Some(value),
+        Arg::Input(_) | Arg::Output { .. } | Arg::Worst { .. } => None,
     }
 }

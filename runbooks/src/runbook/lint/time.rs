@@ -3,7 +3,7 @@
 use super::graph::Graph;
 use crate::{
     check::Findings,
-    plan::Part,
+    plan::{Arg, Part},
     runbook::{Runbook, StepDefinition},
     tree::Place,
     value::Span,
@@ -11,6 +11,7 @@ use crate::{
 
 pub(super) fn check(runbook: &Runbook, graph: &Graph<'_>, out: &mut Findings) {
     for step in &runbook.steps {
+        wait(step, out);
         if let Some(budget) = step.budget
             && budget > step.limit
             && step.limit > Span::default()
@@ -24,6 +25,20 @@ pub(super) fn check(runbook: &Runbook, graph: &Graph<'_>, out: &mut Findings) {
     let total: u64 = path.iter().map(|step| cost(step).secs()).sum();
     if total > rto.secs() {
         over(runbook, &path, total, rto, out);
+    }
+}
+
+/// A wait that outlasts its step can only fail.
+fn wait(step: &StepDefinition, out: &mut Findings) {
+    let duration = step.task.with.get("duration").and_then(|argument| argument.arg.as_ref());
+    let Some(Arg::Literal(value)) = duration else { return };
+    let span: Option<Span> = value.as_str().and_then(|text| text.parse().ok());
+    if let Some(span) = span
+        && span > step.limit
+        && step.limit > Span::default()
+    {
+        let message = format!("a wait of {span} is over the limit of {}", step.limit);
+        out.error(step.place, "wait-over-limit", message);
     }
 }
 

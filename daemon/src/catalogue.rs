@@ -1,0 +1,114 @@
+//! Everything that can be asked for, read from files at the start. All findings come at once.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use muster_runbooks::{
+    application::Application,
+    check::{Finding, has_errors},
+    name::ApplicationName,
+    runbook::library::Library,
+    schedule::{self, Schedule},
+};
+
+use crate::config::{self, BadConfig, Config};
+
+/// Everything that can be asked for in this process.
+#[derive(Debug)]
+pub struct Catalogue {
+    /// The runbooks.
+    pub library: Library,
+    /// The applications.
+    pub applications: BTreeMap<ApplicationName, Application>,
+    /// The schedules.
+    pub schedules: Vec<Schedule>,
+}
+
+/// The most files that one entry of the configuration may stand for.
+const FILES_MAX: usize = 1_000;
+
+impl Catalogue {
+    /// Reads what a configuration points to. Warnings come back beside the catalogue.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read, two things have one name, or anything is wrong inside: then the
+    /// message lists every finding with file, line and column.
+    pub fn load(config: &Config) -> Result<(Catalogue, Vec<Finding>), BadConfig> {
+        let mut findings = Vec::new();
+        let runbooks = texts(&config.runbooks)?;
+        let library =
+            Library::with(runbooks.iter().map(|(file, text)| (file.as_str(), text.as_str())));
+        findings.extend_from_slice(library.findings());
+        let mut applications = BTreeMap::new();
+        for (file, text) in texts(&config.applications)? {
+            let checked = Application::check(&file, &text);
+            findings.extend(checked.findings);
+            let Some(application) = checked.value else { continue };
+            let name = application.name.clone();
+            if applications.insert(name.clone(), application).is_some() {
+                return Err(BadConfig::Clash { what: "application", name: name.to_string() });
+            }
+        }
+        let schedules = Self::schedules(config, &library, &applications, &mut findings)?;
+        if has_errors(&findings) {
+            let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+            return Err(BadConfig::Invalid { message: lines.join("\n") });
+        }
+        Ok((Catalogue { library, applications, schedules }, findings))
+    }
+
+    fn schedules(
+        config: &Config,
+        library: &Library,
+        applications: &BTreeMap<ApplicationName, Application>,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Vec<Schedule>, BadConfig> {
+        let Some(path) = &config.schedules else { return Ok(Vec::new()) };
+        let text = config::read(path)?;
+        let checked = schedule::check(&path.display().to_string(), &text);
+        findings.extend(checked.findings);
+        let schedules = checked.value.unwrap_or_default();
+        let applications: Vec<Application> = applications.values().cloned().collect();
+        findings.extend(schedule::lint(&schedules, library, &applications));
+        Ok(schedules)
+    }
+}
+
+/// The YAML files that a list of files and directories stands for, in the order of their names.
+///
+/// # Errors
+///
+/// When one cannot be read, or a directory holds too many.
+pub fn texts(paths: &[PathBuf]) -> Result<Vec<(String, String)>, BadConfig> {
+    let mut texts = Vec::new();
+    for path in paths {
+        for file in files(path)? {
+            texts.push((file.display().to_string(), config::read(&file)?));
+        }
+    }
+    Ok(texts)
+}
+
+fn files(path: &Path) -> Result<Vec<PathBuf>, BadConfig> {
+    let unreadable = |source| BadConfig::Unreadable { path: path.to_owned(), source };
+    if !fs::metadata(path).map_err(unreadable)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path).map_err(unreadable)? {
+        let file = entry.map_err(unreadable)?.path();
+        if file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            files.push(file);
+        }
+        if files.len() > FILES_MAX {
+            let message = format!("{}: more than {FILES_MAX} files", path.display());
+            return Err(BadConfig::Invalid { message });
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,305 @@
+//! The third door: what AWS events ask for, read from SQS.
+//!
+//! A message can ask, and no more: [`judge`] decides from its text alone whether it starts a runbook,
+//! becomes a proposal for a person, nudges whoever waits, or is refused. Everything is in the journal
+//! before the message is deleted, and a message that comes again finds its key taken; so a crash at
+//! any place costs a second look and never a second run (I21).
+//!
+//! | what happened | what becomes of the message |
+//! |---|---|
+//! | durable, or done before | deleted |
+//! | refused for good: unreadable, foreign, late, not allowed | recorded in `access`, then deleted |
+//! | not now: switched off, too many runs | back on the queue for [`NOT_NOW_SECS`] |
+//! | the journal or the engine cannot take it | kept, and nothing is read until they can |
+//!
+//! Who may write to a queue is decided by its policy in AWS: give `sqs:SendMessage` to the Lambda's
+//! role alone. What a message says about its account is checked, but anybody who may write may say
+//! it. Give the queue a dead-letter queue with `maxReceiveCount` of 100: a request may wait a day
+//! while Muster is switched off, five minutes at a time.
+
+mod audit;
+pub mod judge;
+mod settle;
+mod source;
+
+use jiff::{SignedDuration, Timestamp};
+use muster_runbooks::{
+    name::{Region, RunId},
+    request::Request,
+};
+use muster_state::command::Command;
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+use tracing::{debug, info, warn};
+
+use crate::{
+    clock::Clock,
+    config,
+    intake::{Intake, Rejected},
+    perform::Health,
+};
+use audit::{Audit, Note};
+use judge::{Rules, Verdict, judge};
+use settle::{Settled, settle};
+use source::{Received, Source};
+
+/// How long a message that cannot be taken now stays away.
+pub const NOT_NOW_SECS: i32 = 300;
+
+/// How long a refused message stays away when this hour's records are used up.
+const AUDIT_FULL_SECS: i32 = 900;
+
+/// How long the journal may take before a message in work is held for longer.
+const HOLD: SignedDuration = SignedDuration::from_secs(source::VISIBLE_SECS as i64 / 2);
+
+/// How often one message is held for longer. A journal that needs more has stalled.
+const HOLDS_MAX: u32 = 20;
+
+/// The shortest and longest pause after a failure; each failure in a row doubles it.
+const PAUSE_MIN: SignedDuration = SignedDuration::from_secs(1);
+const PAUSE_MAX: SignedDuration = SignedDuration::from_secs(60);
+
+/// The loops that read the configured queues, one each. Each ends when `stop` becomes true or its
+/// sender is gone; at whatever place that is, what was not deleted comes again.
+pub fn doors(
+    queues: &[config::Queue],
+    intake: &Intake,
+    stop: &watch::Receiver<bool>,
+) -> Vec<impl Future<Output = ()> + Send + 'static + use<>> {
+    let doors = queues.iter().map(|queue| {
+        let rules = Rules::new(queue, queues, intake.applications(), intake.library());
+        open(queue.clone(), rules, intake.clone(), stop.clone())
+    });
+    doors.collect()
+}
+
+async fn open(queue: config::Queue, rules: Rules, intake: Intake, mut stop: watch::Receiver<bool>) {
+    let source = Source::connect(&queue.region, &queue.url).await;
+    let clock = intake.clock().clone();
+    let region = queue.region;
+    info!(%region, url = queue.url, principal = rules.principal, "reading the queue");
+    let mut door = Door { source, region, rules, intake, clock, audit: Audit::default() };
+    tokio::select! {
+        () = door.run() => {}
+        _ = stop.wait_for(|stop| *stop) => info!(url = queue.url, "no longer reading the queue"),
+    }
+}
+
+/// One queue, and what is needed to judge its messages.
+struct Door {
+    source: Source,
+    region: Region,
+    rules: Rules,
+    intake: Intake,
+    clock: Clock,
+    audit: Audit,
+}
+
+/// What becomes of a message.
+enum Fate {
+    Delete,
+    Postpone(i32),
+    /// Nobody could take it: it stays, and so does everything behind it.
+    Keep,
+}
+
+impl Door {
+    async fn run(&mut self) {
+        let mut failures = 0;
+        loop {
+            failures = match self.round().await {
+                Ok(()) => 0,
+                Err(Stalled) => failures + 1,
+            };
+            if failures > 0 {
+                self.clock.sleep(pause(failures)).await;
+            }
+        }
+    }
+
+    /// One long poll and everything that it brought.
+    async fn round(&mut self) -> Result<(), Stalled> {
+        if self.intake.health() != Health::Ready {
+            // Reading now would only use up the messages' receive counts.
+            return Err(Stalled);
+        }
+        let asked_at = self.clock.now();
+        let received = self.source.receive().await.map_err(|error| {
+            warn!(region = %self.region, error = &error as &dyn std::error::Error, "the queue does not answer");
+            Stalled
+        })?;
+        let got_at = self.clock.now();
+        if received.is_empty() {
+            self.brake(asked_at, got_at).await;
+        }
+        for message in received {
+            // What is left becomes visible again by itself, and finds a faster journal.
+            if self.clock.now().duration_since(got_at) > HOLD {
+                break;
+            }
+            self.take(&message).await?;
+        }
+        Ok(())
+    }
+
+    /// A queue that answers at once although it was asked to wait must not make this loop spin. A
+    /// clock that did not move at all is a test's: waiting for it would be for ever.
+    async fn brake(&self, asked_at: Timestamp, got_at: Timestamp) {
+        let took = got_at.duration_since(asked_at);
+        if took > SignedDuration::ZERO && took < PAUSE_MIN {
+            self.clock.sleep(PAUSE_MIN).await;
+        }
+    }
+
+    async fn take(&mut self, message: &Received) -> Result<(), Stalled> {
+        let fate = self.decide(message).await;
+        let gone = match fate {
+            Fate::Keep => return Err(Stalled),
+            Fate::Delete => {
+                self.source.delete(&message.receipt).await.map_err(|why| why.to_string())
+            }
+            Fate::Postpone(secs) => {
+                self.source.hide(&message.receipt, secs).await.map_err(|why| why.to_string())
+            }
+        };
+        if let Err(why) = gone {
+            // It comes again and finds its key taken, or its refusal recorded.
+            warn!(region = %self.region, message = message.id, why, "a message comes again");
+        }
+        Ok(())
+    }
+
+    async fn decide(&mut self, message: &Received) -> Fate {
+        let now = self.clock.now();
+        let verdict = self.intake.known(|known| {
+            judge(&message.body, &self.rules, now, |key| {
+                known.claims.contains_key(&format!("dedupe/{key}"))
+            })
+        });
+        let (what, settled) = match verdict {
+            Verdict::Repeated => (String::new(), Settled::Done),
+            Verdict::Refuse { what, because } => (what, Settled::Refused(because.to_string())),
+            Verdict::Start(request) => {
+                let what = format!("start `{}`", request.runbook);
+                let started = self.hold(message, self.intake.request(*request, None)).await;
+                (what, settle(started))
+            }
+            Verdict::Propose { request, expires_at, because } => {
+                let what = format!("propose `{}`", request.runbook);
+                let proposed = self.propose(message, request, expires_at, because).await;
+                (what, settle(proposed))
+            }
+            Verdict::Nudge { dedupe_key, about } => {
+                let source = self.rules.principal.clone();
+                let nudge = Command::Nudge { id: id_of(&dedupe_key), dedupe_key, source, about };
+                let nudged = self.hold(message, self.intake.command(nudge)).await;
+                ("nudge".to_owned(), settle(nudged))
+            }
+        };
+        match settled {
+            Settled::Done => {
+                debug!(message = message.id, what, "taken");
+                Fate::Delete
+            }
+            Settled::NotNow(why) => {
+                info!(message = message.id, what, why, "not now");
+                Fate::Postpone(NOT_NOW_SECS)
+            }
+            Settled::Stalled(why) => {
+                warn!(message = message.id, what, why, "nobody can take the message");
+                Fate::Keep
+            }
+            Settled::Refused(because) => self.refuse(message, what, because).await,
+        }
+    }
+
+    /// A proposal is planned once, so that nobody is offered what could not start.
+    async fn propose(
+        &self,
+        message: &Received,
+        request: Box<Request>,
+        expires_at: Timestamp,
+        because: String,
+    ) -> Option<Result<muster_state::command::Accepted, Rejected>> {
+        if let Err(rejected) = self.intake.plan(&request) {
+            return Some(Err(rejected));
+        }
+        let id = id_of(request.dedupe_key.as_deref().unwrap_or(&message.id));
+        let propose = Command::Propose { id, request, expires_at, because };
+        self.hold(message, self.intake.command(propose)).await
+    }
+
+    async fn refuse(&mut self, message: &Received, what: String, because: String) -> Fate {
+        let now = self.clock.now();
+        match self.audit.look(&message.id, now) {
+            Note::Known => return Fate::Delete,
+            Note::Full => return Fate::Postpone(AUDIT_FULL_SECS),
+            Note::New => {}
+        }
+        warn!(region = %self.region, message = message.id, what, because, "refused");
+        let who = format!("event:{}", self.rules.principal);
+        let what = format!("{what} (message {})", message.id);
+        let record = Command::Refused { who, what, because };
+        match settle(self.hold(message, self.intake.command(record)).await) {
+            Settled::Done => {
+                self.audit.recorded(&message.id);
+                Fate::Delete
+            }
+            Settled::Refused(_) | Settled::NotNow(_) | Settled::Stalled(_) => Fate::Keep,
+        }
+    }
+
+    /// Waits for the journal, and holds the message for longer as long as that takes. `None` when it
+    /// took too long; the answer may still come, and the next delivery will find it.
+    async fn hold<T>(&self, message: &Received, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = std::pin::pin!(work);
+        for _ in 0..HOLDS_MAX {
+            tokio::select! {
+                biased;
+                done = &mut work => return Some(done),
+                () = self.clock.sleep(HOLD) => {
+                    if self.source.hide(&message.receipt, source::VISIBLE_SECS).await.is_err() {
+                        warn!(message = message.id, "a message in work cannot be held for longer");
+                    }
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Neither the queue nor the journal answers: wait before anything is read again.
+struct Stalled;
+
+fn pause(failures: u32) -> SignedDuration {
+    let doubled = PAUSE_MIN.saturating_mul(1 << failures.saturating_sub(1).min(6));
+    doubled.min(PAUSE_MAX)
+}
+
+/// The id of a notice, from its key: the same after a crash as before it.
+fn id_of(key: &str) -> RunId {
+    const ALL: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    let hash = Sha256::digest(key.as_bytes());
+    let text: String = std::iter::once('q')
+        .chain(hash.iter().take(11).map(|byte| char::from(ALL[usize::from(*byte) % ALL.len()])))
+        .collect();
+    text.parse().expect("a letter and eleven letters or digits are a run id")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_grows_and_has_an_end() {
+        let secs: Vec<i64> = (1..=9).map(|failures| pause(failures).as_secs()).collect();
+        assert_eq!(secs, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(pause(u32::MAX), PAUSE_MAX);
+    }
+
+    #[test]
+    fn one_key_has_one_id() {
+        assert_eq!(id_of("queue/a"), id_of("queue/a"));
+        assert_ne!(id_of("queue/a"), id_of("queue/b"));
+    }
+}

@@ -1,0 +1,265 @@
+//! AWS as the rest of the program sees it: one set of clients per region, and never a global endpoint
+//! but for `weigh-traffic` (facts §5.1).
+
+pub mod bucket;
+pub mod error;
+pub mod expiry;
+pub mod global;
+pub mod instance;
+pub mod lag;
+pub mod marker;
+pub mod poller;
+pub mod readiness;
+pub mod record;
+pub mod snapshot;
+pub mod version;
+pub mod writer;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_rds::config::{
+    Credentials,
+    retry::{RetryConfig, RetryPartition},
+    timeout::TimeoutConfig,
+};
+use jiff::Timestamp;
+use muster_runbooks::{application::Database, name::Region};
+use muster_state::call::{Call, CallError};
+
+/// How AWS is reached.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// The AWS way: environment, profiles, roles, `AWS_ENDPOINT_URL[_SERVICE]`.
+    Environment,
+    /// An emulator, with made-up credentials.
+    Emulator {
+        /// Its address, such as `http://127.0.0.1:5000`.
+        endpoint: String,
+    },
+}
+
+/// All regions.
+#[derive(Debug)]
+pub struct Aws {
+    shared: SdkConfig,
+    /// S3 of an emulator has no host name per bucket.
+    path_style: bool,
+    sides: Mutex<BTreeMap<Region, Arc<Side>>>,
+}
+
+/// One region. Which client a call takes decides how often and how long the SDK tries.
+#[derive(Debug)]
+pub struct Side {
+    /// The region.
+    pub region: Region,
+    /// For reads: a second try inside one call, and a retry budget of their own.
+    pub look: Clients,
+    /// For what changes something: one try. A retry after a lost answer would look like somebody
+    /// else's work (facts §0.9), and pollers must not use up its budget (facts §8).
+    pub act: Clients,
+    /// For best-effort calls to the side being left: one short try.
+    pub spare: Clients,
+}
+
+/// The services of one region.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// Aurora.
+    pub rds: aws_sdk_rds::Client,
+    /// Markers and canaries.
+    pub s3: aws_sdk_s3::Client,
+    /// Replication lag.
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
+}
+
+/// How patient a client is.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    name: &'static str,
+    attempts: u32,
+    connect_secs: u64,
+    attempt_secs: u64,
+    operation_secs: u64,
+}
+
+const LOOK: Patience =
+    Patience { name: "look", attempts: 2, connect_secs: 3, attempt_secs: 5, operation_secs: 12 };
+const ACT: Patience =
+    Patience { name: "act", attempts: 1, connect_secs: 3, attempt_secs: 10, operation_secs: 10 };
+/// Design §3.8: 10 s at most a call.
+const SPARE: Patience =
+    Patience { name: "spare", attempts: 1, connect_secs: 2, attempt_secs: 5, operation_secs: 9 };
+
+/// Where Route 53's control plane is, and the region that its calls are signed for (facts §5.1).
+const ROUTE53_REGION: &str = "us-east-1";
+
+impl Aws {
+    /// Reads how AWS is reached. Asks nobody yet but the machine's own credentials endpoint.
+    pub async fn load(access: &Access) -> Aws {
+        // Pinned: a later version may change time-outs and retries under us.
+        let loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
+        let shared = match access {
+            Access::Environment => loader.load().await,
+            Access::Emulator { endpoint } => {
+                let made_up = Credentials::new("muster", "none", None, None, "emulator");
+                let home = aws_config::Region::from_static("us-west-2");
+                loader
+                    .endpoint_url(endpoint)
+                    .credentials_provider(made_up)
+                    .region(home)
+                    .load()
+                    .await
+            }
+        };
+        let overridden = std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+        let path_style = overridden || shared.endpoint_url().is_some();
+        Aws { shared, path_style, sides: Mutex::default() }
+    }
+
+    /// One region's clients.
+    pub fn side(&self, region: &Region) -> Arc<Side> {
+        let mut sides = self.sides.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = || {
+            Arc::new(Side {
+                region: region.clone(),
+                look: self.clients(region, LOOK),
+                act: self.clients(region, ACT),
+                spare: self.clients(region, SPARE),
+            })
+        };
+        sides.entry(region.clone()).or_insert_with(made).clone()
+    }
+
+    /// Route 53's control plane. Nothing in a failover or failback calls it.
+    pub(super) fn route53(&self) -> aws_sdk_route53::Client {
+        let config = aws_sdk_route53::config::Builder::from(&self.shared)
+            .region(aws_config::Region::from_static(ROUTE53_REGION))
+            .retry_config(ACT.retries())
+            .retry_partition(RetryPartition::new("muster-act-route53"))
+            .timeout_config(ACT.limits())
+            .build();
+        aws_sdk_route53::Client::from_conf(config)
+    }
+
+    fn clients(&self, region: &Region, patience: Patience) -> Clients {
+        let at = aws_config::Region::new(region.as_str().to_owned());
+        let (retries, limits) = (patience.retries(), patience.limits());
+        let partition =
+            |service| RetryPartition::new(format!("muster-{}-{service}-{region}", patience.name));
+        let rds = aws_sdk_rds::config::Builder::from(&self.shared)
+            .region(at.clone())
+            .retry_config(retries.clone())
+            .retry_partition(partition("rds"))
+            .timeout_config(limits.clone())
+            .build();
+        let s3 = aws_sdk_s3::config::Builder::from(&self.shared)
+            .region(at.clone())
+            .force_path_style(self.path_style)
+            .retry_config(retries.clone())
+            .retry_partition(partition("s3"))
+            .timeout_config(limits.clone())
+            .build();
+        let cloudwatch = aws_sdk_cloudwatch::config::Builder::from(&self.shared)
+            .region(at)
+            .retry_config(retries)
+            .retry_partition(partition("cloudwatch"))
+            .timeout_config(limits)
+            .build();
+        Clients {
+            rds: aws_sdk_rds::Client::from_conf(rds),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            cloudwatch: aws_sdk_cloudwatch::Client::from_conf(cloudwatch),
+        }
+    }
+}
+
+impl Patience {
+    fn retries(self) -> RetryConfig {
+        RetryConfig::standard()
+            .with_max_attempts(self.attempts)
+            .with_max_backoff(Duration::from_secs(2))
+    }
+
+    /// Without these a call to a dead region hangs (facts §8).
+    fn limits(self) -> TimeoutConfig {
+        TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(self.connect_secs))
+            .operation_attempt_timeout(Duration::from_secs(self.attempt_secs))
+            .operation_timeout(Duration::from_secs(self.operation_secs))
+            .build()
+    }
+}
+
+impl Side {
+    /// The clients for a read that belongs to `call`.
+    pub fn looks_for(&self, call: &Call) -> &Clients {
+        if call.best_effort { &self.spare } else { &self.look }
+    }
+
+    /// What errors and people call a service of this region.
+    pub fn name(&self, service: &str) -> String {
+        format!("{service} {}", self.region)
+    }
+}
+
+/// The parts of an ARN that decide where something is: read from it and never from configuration
+/// (facts §10, OVH).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Arn {
+    /// The region.
+    pub region: Region,
+    /// The account.
+    pub account: String,
+    /// The last part.
+    pub name: String,
+}
+
+impl Arn {
+    /// Reads `arn:aws:rds:REGION:ACCOUNT:KIND:NAME`.
+    pub fn parse(text: &str) -> Option<Arn> {
+        let mut parts = text.splitn(7, ':');
+        let ("arn", Some(_), Some(_)) = (parts.next()?, parts.next(), parts.next()) else {
+            return None;
+        };
+        let (region, account) = (parts.next()?.parse().ok()?, parts.next()?.to_owned());
+        let name = parts.nth(1)?.to_owned();
+        Some(Arn { region, account, name })
+    }
+}
+
+/// The database that a call works on.
+pub(super) fn database(call: &Call) -> Result<&Database, CallError> {
+    match &call.component {
+        Some(muster_runbooks::application::Component::Database(database)) => Ok(database),
+        Some(muster_runbooks::application::Component::Bucket(_)) | None => {
+            Err(error::unfit(call, "the step names no database"))
+        }
+    }
+}
+
+/// The ARN of a database's cluster in a region.
+pub(super) fn cluster_in<'a>(
+    call: &Call,
+    database: &'a Database,
+    region: &Region,
+) -> Result<&'a str, CallError> {
+    let found = database.clusters.get(region.as_str()).map(String::as_str);
+    found.ok_or_else(|| {
+        error::unfit(call, &format!("`{}` has no cluster in {region}", database.name))
+    })
+}
+
+/// An instant of the SDK, to the millisecond.
+pub(super) fn instant(time: &aws_sdk_rds::primitives::DateTime) -> Option<Timestamp> {
+    Timestamp::from_millisecond(time.to_millis().ok()?).ok()
+}
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,231 @@
+//! Recovery points that may go: marked first, deleted a day later, never by a guess (facts §2,
+//! retention safety; design §3.7).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_rds::types::DbClusterSnapshot;
+use muster_runbooks::{
+    action::backup::{DeleteExpired, MarkExpired},
+    application::Database,
+    name::Region,
+};
+use muster_state::{
+    call::{Answer, Call, CallError, Done, Progress},
+    catalog::{Judged, PointChange, RecoveryPoint, judge},
+};
+use serde_json::json;
+
+use super::{Side, cluster_in, database, error, instance, snapshot};
+use crate::world::real::{Real, on};
+
+/// Judges the points of one side and says which may go after the waiting time. Changes nothing there.
+pub async fn observe_mark(
+    real: &Real,
+    call: &Call,
+    action: &MarkExpired,
+) -> Result<Progress, CallError> {
+    let region = on(call)?.region(action.at);
+    let listing = Listing::read(real, call, region).await?;
+    Ok(marked(call, database(call)?, region, &listing))
+}
+
+/// Says what a deletion would take, and once it was aimed, what is left of that.
+pub async fn observe_delete(
+    real: &Real,
+    call: &Call,
+    action: &DeleteExpired,
+) -> Result<Progress, CallError> {
+    let region = on(call)?.region(action.at);
+    let database = database(call)?;
+    if call.aim.is_none()
+        && let Some(held) = source_trouble(real, call, database, region).await?
+    {
+        return Ok(held);
+    }
+    let listing = Listing::read(real, call, region).await?;
+    Ok(to_delete(call, database, region, &listing, action.cap))
+}
+
+/// Deletes what was aimed at and may still go, one by one. What a deletion met is told in the notes:
+/// one snapshot that cannot go must not keep the others.
+pub async fn begin_delete(
+    real: &Real,
+    call: &Call,
+    action: &DeleteExpired,
+) -> Result<Answer, CallError> {
+    let region = on(call)?.region(action.at);
+    let database = database(call)?;
+    let Some(aim) = &call.aim else {
+        return Err(error::unfit(call, "nothing was aimed at"));
+    };
+    // Judged anew at the moment of deletion (facts §10, October 2025): a hold or a loss since the aim
+    // keeps a point.
+    let listing = Listing::read(real, call, region).await?;
+    let judged = listing.judge(call, database, region);
+    let side = real.aws.side(region);
+    let mut done = Done::default();
+    let (mut deleted, mut undeletable) = (0_u32, 0_u32);
+    for id in aim.targets.iter().take(action.cap as usize) {
+        let result = if !listing.present.contains_key(id) {
+            Ok(())
+        } else if !judged.delete.contains(id) {
+            Err("it may no longer go".to_owned())
+        } else if real.clock.now() >= call.not_after {
+            Err("the time limit came first".to_owned())
+        } else {
+            delete(&side, id).await?
+        };
+        match result {
+            Ok(()) => {
+                deleted += 1;
+                done.points.push(PointChange::Deleted { id: id.clone() });
+            }
+            Err(why) => {
+                undeletable += 1;
+                done.notes.push(format!("`{id}` was not deleted: {why}"));
+            }
+        }
+    }
+    done.outputs.insert("deleted".to_owned(), json!(deleted));
+    done.outputs.insert("undeletable".to_owned(), json!(undeletable));
+    Ok(Answer::Done(done))
+}
+
+/// Deletes one. Only missing credentials end the list early. Without an answer it may be gone or
+/// not: the next run's complete listing tells.
+async fn delete(side: &Side, arn: &str) -> Result<Result<(), String>, CallError> {
+    let name = snapshot::cluster_name(arn);
+    let sent = side.act.rds.delete_db_cluster_snapshot().db_cluster_snapshot_identifier(name);
+    let Err(why) = sent.send().await else { return Ok(Ok(())) };
+    let why = error::trouble(why);
+    match why.class {
+        error::Class::Missing => Ok(Ok(())),
+        error::Class::Credentials => Err(why.at(side.name("rds"), "DeleteDBClusterSnapshot")),
+        error::Class::NoAnswer
+        | error::Class::Refused
+        | error::Class::Busy
+        | error::Class::Exists => {
+            Ok(Err(error::chain(&why.at(side.name("rds"), "DeleteDBClusterSnapshot"))))
+        }
+    }
+}
+
+/// Nothing is deleted while the cluster that the points belong to is missing or unwell: they may be
+/// all that is left of it (facts §2).
+async fn source_trouble(
+    real: &Real,
+    call: &Call,
+    database: &Database,
+    region: &Region,
+) -> Result<Option<Progress>, CallError> {
+    let arn = cluster_in(call, database, region)?;
+    let side = real.aws.side(region);
+    let found = instance::cluster(&side, &side.look, arn).await?;
+    Ok(match found.as_ref().map(|cluster| cluster.status().unwrap_or("without a status")) {
+        None => Some(Progress::Refused {
+            reason: format!("`{arn}` is missing; its recovery points may be all that is left"),
+        }),
+        Some("available" | "backing-up") => None,
+        Some(status) => {
+            Some(Progress::in_progress(format!("`{arn}` is {status}; nothing is deleted")))
+        }
+    })
+}
+
+/// What a complete listing of one region showed.
+struct Listing {
+    /// Every manual snapshot by its ARN.
+    present: BTreeMap<String, DbClusterSnapshot>,
+}
+
+impl Listing {
+    async fn read(real: &Real, call: &Call, region: &Region) -> Result<Listing, CallError> {
+        let listed =
+            real.poller.manual(&real.aws.side(region), call.asked_at, call.asked_at).await?;
+        Ok(Listing::of(listed.snapshots.iter().cloned()))
+    }
+
+    fn of(snapshots: impl IntoIterator<Item = DbClusterSnapshot>) -> Listing {
+        let by_arn = |snapshot: DbClusterSnapshot| {
+            Some((snapshot.db_cluster_snapshot_arn()?.to_owned(), snapshot))
+        };
+        Listing { present: snapshots.into_iter().filter_map(by_arn).collect() }
+    }
+
+    /// The catalogue's points of the component in the region, against what is really there and ours.
+    fn judge(&self, call: &Call, database: &Database, region: &Region) -> Judged {
+        let points = points(call, database, region);
+        let proven: BTreeSet<&str> = points
+            .iter()
+            .filter(|point| {
+                self.present.get(&point.id).is_some_and(|snapshot| is_it(point, snapshot))
+            })
+            .map(|point| point.id.as_str())
+            .collect();
+        judge(&points, &|id| proven.contains(id), database.retention, call.asked_at)
+    }
+}
+
+/// Whether a snapshot is available and certainly the one that the catalogue means: our name, our tag,
+/// and the same source cluster, not one that was made later under its name.
+fn is_it(point: &RecoveryPoint, snapshot: &DbClusterSnapshot) -> bool {
+    snapshot.status() == Some("available")
+        && snapshot.snapshot_type() == Some("manual")
+        && snapshot::is_ours(snapshot)
+        && point.source_resource.is_some()
+        && point.source_resource.as_deref() == snapshot.db_cluster_resource_id()
+}
+
+fn points<'a>(call: &'a Call, database: &Database, region: &Region) -> Vec<&'a RecoveryPoint> {
+    let is_here =
+        |point: &&RecoveryPoint| point.component == database.name && point.region == *region;
+    call.points.iter().filter(is_here).collect()
+}
+
+fn marked(call: &Call, database: &Database, region: &Region, listing: &Listing) -> Progress {
+    let judged = listing.judge(call, database, region);
+    let because = format!("its data is older than {}", database.retention.keep_for);
+    let marks = judged.mark.iter();
+    let mut done =
+        Done::with([("marked", json!(judged.mark.len())), ("kept", json!(judged.kept.len()))]);
+    done.points =
+        marks.map(|id| PointChange::Marked { id: id.clone(), because: because.clone() }).collect();
+    for point in points(call, database, region) {
+        if listing.present.contains_key(&point.id) {
+            continue;
+        }
+        // A deletion whose answer was lost ends here: marked, and no longer there.
+        if point.marked_at.is_some() {
+            done.points.push(PointChange::Deleted { id: point.id.clone() });
+        }
+        done.notes.push(format!("`{}` is in the catalogue and not in {region}", point.id));
+    }
+    Progress::Done(done)
+}
+
+fn to_delete(
+    call: &Call,
+    database: &Database,
+    region: &Region,
+    listing: &Listing,
+    cap: u32,
+) -> Progress {
+    let judged = listing.judge(call, database, region);
+    let Some(aim) = &call.aim else {
+        let targets: Vec<String> = judged.delete.into_iter().take(cap as usize).collect();
+        let before = json!({ "listed": listing.present.len(), "kept": judged.kept.keys().collect::<Vec<_>>() });
+        return Progress::NotStarted { before, targets };
+    };
+    let is_left = |id: &&String| {
+        listing.present.get(*id).is_some_and(|snapshot| snapshot.status() != Some("deleting"))
+    };
+    if aim.targets.iter().any(|id| is_left(&id)) {
+        return Progress::NotStarted { before: aim.before.clone(), targets: aim.targets.clone() };
+    }
+    let mut done = Done::with([("deleted", json!(aim.targets.len())), ("undeletable", json!(0))]);
+    done.points = aim.targets.iter().map(|id| PointChange::Deleted { id: id.clone() }).collect();
+    Progress::Done(done)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! What may be marked and deleted, given what is really there.
+
+use std::sync::Arc;
+
+use aws_sdk_rds::types::Tag;
+use jiff::SignedDuration;
+use muster_state::step::Aim;
+
+use super::*;
+use crate::world::aws::fixture::{at, call};
+
+const NOW: &str = "2026-03-01T02:01:00Z";
+
+fn arn(days: i64) -> String {
+    format!(
+        "arn:aws:rds:us-east-1:123456789012:cluster-snapshot:muster-r0000000000{}-s-1",
+        (b'a' + days as u8) as char
+    )
+}
+
+/// A point whose data is so many days old, marked two days ago if it is to be deleted.
+fn point(days: i64, marked: bool) -> RecoveryPoint {
+    RecoveryPoint {
+        id: arn(days),
+        component: "orders".parse().unwrap(),
+        region: "us-east-1".parse().unwrap(),
+        account: "123456789012".to_owned(),
+        data_time: at(NOW) - SignedDuration::from_hours(24 * days),
+        copied_from: None,
+        key: None,
+        size_gib: None,
+        source_resource: Some("cluster-ABC".to_owned()),
+        made_by: "r00000000000".parse().unwrap(),
+        marked_at: marked.then(|| at(NOW) - SignedDuration::from_hours(48)),
+        verified_at: None,
+    }
+}
+
+fn snapshot(id: &str) -> DbClusterSnapshot {
+    DbClusterSnapshot::builder()
+        .db_cluster_snapshot_arn(id)
+        .db_cluster_snapshot_identifier(id.rsplit(':').next().unwrap())
+        .db_cluster_resource_id("cluster-ABC")
+        .snapshot_type("manual")
+        .status("available")
+        .tag_list(Tag::builder().key("muster:run").value("r00000000000").build())
+        .build()
+}
+
+/// Points of 1, 2 and 3 days, which are the newest, and of 20, 21 and 22, which may go.
+fn world(name: &str, with: serde_json::Value) -> (Call, Database, Region, Vec<DbClusterSnapshot>) {
+    let mut call = call(name, with);
+    let days = [1, 2, 3, 20, 21, 22];
+    call.points = days.map(|days| point(days, days >= 20)).into_iter().collect::<Vec<_>>().into();
+    let database = database(&call).unwrap().clone();
+    let snapshots = days.map(|days| snapshot(&arn(days))).to_vec();
+    (call, database, "us-east-1".parse().unwrap(), snapshots)
+}
+
+fn targets(progress: &Progress) -> Vec<String> {
+    let Progress::NotStarted { targets, .. } = progress else { panic!("{progress}") };
+    targets.clone()
+}
+
+/// Goal: a snapshot goes only when everything says that it is ours and may go.
+/// Method: spoil one proof at a time, and see it stay.
+#[test]
+fn every_proof_is_needed() {
+    let (call, database, region, good) =
+        world("delete-expired", json!({ "at": "active", "cap": 10 }));
+    let judge = |snapshots: Vec<DbClusterSnapshot>| {
+        targets(&to_delete(&call, &database, &region, &Listing::of(snapshots), 10))
+    };
+    assert_eq!(judge(good.clone()), [arn(20), arn(21), arn(22)]);
+    let spoil: [fn(&mut DbClusterSnapshot); 5] = [
+        |snapshot| snapshot.tag_list = None,
+        |snapshot| snapshot.db_cluster_resource_id = Some("cluster-XYZ".to_owned()),
+        |snapshot| snapshot.db_cluster_snapshot_identifier = Some("by-hand".to_owned()),
+        |snapshot| snapshot.status = Some("copying".to_owned()),
+        |snapshot| snapshot.snapshot_type = Some("shared".to_owned()),
+    ];
+    for (number, spoil) in spoil.iter().enumerate() {
+        let mut snapshots = good.clone();
+        spoil(&mut snapshots[4]);
+        assert_eq!(judge(snapshots), [arn(20), arn(22)], "spoilt {number}");
+    }
+    // One of the newest is gone: the next one takes its place and stays.
+    assert_eq!(judge(good[1..].to_vec()), [arn(21), arn(22)]);
+}
+
+#[test]
+fn no_more_than_the_cap_and_only_what_was_aimed_at() {
+    let (mut call, database, region, good) =
+        world("delete-expired", json!({ "at": "active", "cap": 2 }));
+    let seen = to_delete(&call, &database, &region, &Listing::of(good.clone()), 2);
+    assert_eq!(targets(&seen), [arn(20), arn(21)]);
+    call.aim = Some(Aim { at: at(NOW), before: json!({}), targets: targets(&seen) });
+    let left = to_delete(&call, &database, &region, &Listing::of(good[4..].to_vec()), 2);
+    assert_eq!(targets(&left), [arn(20), arn(21)]);
+    let gone = to_delete(&call, &database, &region, &Listing::of(good[5..].to_vec()), 2);
+    let Progress::Done(done) = gone else { panic!("{gone}") };
+    assert_eq!(done.points.len(), 2);
+    // Nothing to delete is aimed at and begun like everything else: an empty list, and no gate.
+    call.aim = None;
+    let none = to_delete(&call, &database, &region, &Listing::of(good[..3].to_vec()), 2);
+    assert_eq!(targets(&none), Vec::<String>::new());
+}
+
+#[test]
+fn marking_tells_what_is_missing() {
+    let (mut call, database, region, good) = world("mark-expired", json!({ "at": "active" }));
+    let mut points = call.points.to_vec();
+    points[3].marked_at = None;
+    call.points = Arc::from(points);
+    let Progress::Done(done) = marked(&call, &database, &region, &Listing::of(good[..5].to_vec()))
+    else {
+        panic!()
+    };
+    assert_eq!((&done.outputs["marked"], &done.outputs["kept"]), (&json!(1), &json!(3)));
+    let is_marked =
+        |change: &PointChange| matches!(change, PointChange::Marked { id, .. } if *id == arn(20));
+    assert!(done.points.iter().any(is_marked), "{:?}", done.points);
+    let is_gone =
+        |change: &PointChange| matches!(change, PointChange::Deleted { id } if *id == arn(22));
+    assert!(done.points.iter().any(is_gone), "{:?}", done.points);
+    assert_eq!(done.notes.len(), 1);
+}

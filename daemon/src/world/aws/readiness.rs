@@ -1,0 +1,232 @@
+//! Whether a standby could take over now, and what that would lose (facts §1.2, §1.3).
+
+use std::fmt::Write as _;
+
+use aws_sdk_rds::types::{DbCluster, GlobalCluster};
+use muster_runbooks::{
+    action::check::{CheckReadiness, CheckReplication, PredictLoss},
+    value::Span,
+};
+use muster_state::call::{Call, CallError, Done, Progress};
+use serde_json::json;
+
+use super::{
+    cluster_in, database, global, instance,
+    lag::{self, Known},
+    version::{self, Path},
+};
+use crate::world::real::{Real, on};
+
+/// Checks that a planned switchover is possible: both sides are asked.
+pub async fn observe_readiness(
+    real: &Real,
+    call: &Call,
+    action: &CheckReadiness,
+) -> Result<Progress, CallError> {
+    let (on, database) = (on(call)?, database(call)?);
+    let (active, standby) = (real.aws.side(on.active), real.aws.side(on.standby));
+    let old = cluster_in(call, database, on.active)?;
+    let new = cluster_in(call, database, on.standby)?;
+    let (old_clients, new_clients) = (active.looks_for(call), standby.looks_for(call));
+    let (global, old_seen, new_seen, instances) = futures::try_join!(
+        global::describe(&active, old_clients, &database.global_cluster),
+        instance::cluster(&active, old_clients, old),
+        instance::cluster(&standby, new_clients, new),
+        instance::any_available(&standby, new_clients, new),
+    )?;
+    let known = lag::known(&standby, call, new, call.asked_at, call.asked_at).await?;
+    let Some(global) = global else {
+        let reason = format!("there is no global cluster `{}`", database.global_cluster);
+        return Ok(Progress::Refused { reason });
+    };
+    let sides = Sides {
+        writer: global::writer(&global) == Some(old),
+        old: old_seen.as_ref(),
+        new: new_seen.as_ref(),
+        has_instance: instances,
+        connected: is_connected(&global, new),
+    };
+    Ok(ready(&sides, &known, action.lag_max))
+}
+
+/// Predicts the loss of a failover from the standby's side alone.
+pub async fn observe_prediction(
+    real: &Real,
+    call: &Call,
+    _action: &PredictLoss,
+) -> Result<Progress, CallError> {
+    let (on, database) = (on(call)?, database(call)?);
+    let standby = real.aws.side(on.standby);
+    let clients = standby.looks_for(call);
+    let new = cluster_in(call, database, on.standby)?;
+    let global = global::describe(&standby, clients, &database.global_cluster).await?;
+    let seen = instance::cluster(&standby, clients, new).await?;
+    let known = lag::known(&standby, call, new, call.asked_at, call.asked_at).await?;
+    // The writer's own version cannot be asked of a dead region; the global cluster keeps it.
+    let versions = global.as_ref().zip(seen.as_ref()).map(|(global, seen)| {
+        let of = global.engine_version().or(seen.engine_version()).unwrap_or_default();
+        version::managed(seen.engine().unwrap_or_default(), of, seen.engine_version().unwrap_or(of))
+    });
+    let path = match versions {
+        Some(Some(true)) => Path::Failover,
+        Some(Some(false) | None) | None => Path::Detach,
+    };
+    Ok(Progress::Done(Done::with([
+        ("data_loss", json!(known.loss)),
+        ("predicted_by", json!(known.by)),
+        ("path", json!(path)),
+    ])))
+}
+
+/// Measures the lag, and fails when it is over the limit or unknown.
+pub async fn observe_replication(
+    real: &Real,
+    call: &Call,
+    action: &CheckReplication,
+) -> Result<Progress, CallError> {
+    let (on, database) = (on(call)?, database(call)?);
+    let standby = real.aws.side(on.standby);
+    let new = cluster_in(call, database, on.standby)?;
+    let clients = standby.looks_for(call);
+    let global = global::describe(&standby, clients, &database.global_cluster).await?;
+    let known = lag::known(&standby, call, new, call.asked_at, call.asked_at).await?;
+    if !global.is_some_and(|global| is_connected(&global, new)) {
+        return Ok(Progress::Failed { reason: format!("`{new}` is not connected to its writer") });
+    }
+    Ok(replicated(&known, action.lag_max))
+}
+
+fn replicated(known: &Known, lag_max: Span) -> Progress {
+    if known.loss.within(lag_max) {
+        return Progress::Done(Done::with([("lag", json!(known.loss))]));
+    }
+    Progress::Failed { reason: format!("the lag is {}, over {lag_max} ({})", known.loss, known.by) }
+}
+
+/// `pending-resync` is a member that is being rebuilt (facts §1.3). Emulators and old versions say
+/// nothing, which is no trouble seen.
+fn is_connected(global: &GlobalCluster, arn: &str) -> bool {
+    let members = global.global_cluster_members();
+    members.iter().any(|member| {
+        let status = member.synchronization_status().map(|status| status.as_str());
+        member.db_cluster_arn() == Some(arn) && status.is_none_or(|status| status == "connected")
+    })
+}
+
+/// What both sides showed.
+struct Sides<'a> {
+    /// The active side's cluster is the writer.
+    writer: bool,
+    old: Option<&'a DbCluster>,
+    new: Option<&'a DbCluster>,
+    /// The standby has an available instance.
+    has_instance: bool,
+    connected: bool,
+}
+
+/// What passes by itself, such as a backup or a lag, is waited for; what does not is a failure.
+fn ready(sides: &Sides<'_>, known: &Known, lag_max: Span) -> Progress {
+    let failed = |reason: &str| Progress::Failed { reason: reason.to_owned() };
+    let (Some(old), Some(new)) = (sides.old, sides.new) else {
+        return failed("one of the two clusters does not exist");
+    };
+    if !sides.writer {
+        return Progress::Foreign { saw: "the active side's cluster is not the writer".to_owned() };
+    }
+    let of = |cluster: &DbCluster| cluster.engine_version().unwrap_or_default().to_owned();
+    let engine = old.engine().unwrap_or_default();
+    match version::managed(engine, &of(old), &of(new)) {
+        Some(true) => {}
+        Some(false) => {
+            return failed(&format!(
+                "versions {} and {} leave only the path `{}`",
+                of(old),
+                of(new),
+                Path::Detach
+            ));
+        }
+        None => {
+            return failed(&format!("versions {} and {} leave no path open", of(old), of(new)));
+        }
+    }
+    // A headless secondary needs an instance first, and making one in a failover may not work
+    // (facts §0.7, §1.2).
+    if !sides.has_instance {
+        return failed("the standby has no available instance");
+    }
+    let mut waits = String::new();
+    for (name, cluster) in [("active", old), ("standby", new)] {
+        let status = cluster.status().unwrap_or("without a status");
+        if status != "available" {
+            let _ = write!(waits, "the {name} cluster is {status}; ");
+        }
+    }
+    if !sides.connected {
+        waits.push_str("the standby is not connected; ");
+    }
+    if !known.loss.within(lag_max) {
+        let _ = write!(waits, "the lag is {}, over {lag_max} ({})", known.loss, known.by);
+    }
+    if !waits.is_empty() {
+        return Progress::in_progress(waits.trim_end_matches("; "));
+    }
+    Progress::Done(Done::with([
+        ("data_loss", json!(known.loss)),
+        ("path", json!(Path::Switchover)),
+    ]))
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_runbooks::value::Loss;
+
+    use super::*;
+
+    fn cluster(status: &str, version: &str) -> DbCluster {
+        DbCluster::builder()
+            .engine("aurora-postgresql")
+            .status(status)
+            .engine_version(version)
+            .build()
+    }
+
+    /// Goal: nothing that is unknown or unwell is called ready.
+    /// Method: one thing wrong at a time.
+    #[test]
+    fn what_is_ready() {
+        let good = cluster("available", "16.4");
+        let (busy, newer) = (cluster("backing-up", "16.4"), cluster("available", "16.6"));
+        let patched = cluster("available", "16.4.2");
+        let fresh = Known { loss: Loss::AtMost(Span::from_secs(20)), by: "x".to_owned() };
+        let unknown = Known { loss: Loss::Unknown, by: "x".to_owned() };
+        let sides =
+            |old, new| Sides { writer: true, old, new, has_instance: true, connected: true };
+        let both = || sides(Some(&good), Some(&good));
+        let table = [
+            (both(), &fresh, "done"),
+            (both(), &unknown, "the lag is unknown"),
+            (sides(Some(&busy), Some(&good)), &fresh, "the active cluster is backing-up"),
+            (sides(Some(&good), Some(&newer)), &fresh, "failed: versions 16.4 and 16.6 leave no"),
+            (sides(Some(&patched), Some(&good)), &fresh, "leave only the path `detach`"),
+            (sides(Some(&good), None), &fresh, "failed: one of the two"),
+            (Sides { writer: false, ..both() }, &fresh, "not ours"),
+            (Sides { has_instance: false, ..both() }, &fresh, "failed: the standby has no"),
+            (Sides { connected: false, ..both() }, &fresh, "not connected"),
+        ];
+        for (sides, known, meant) in table {
+            let said = ready(&sides, known, Span::from_secs(30)).to_string();
+            assert!(said.contains(meant), "{said}, not {meant}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_lag_fails_the_check() {
+        let limit = Span::from_mins(5);
+        let known = |loss| Known { loss, by: String::new() };
+        assert!(matches!(replicated(&known(Loss::Unknown), limit), Progress::Failed { .. }));
+        let over = known(Loss::AtMost(Span::from_mins(6)));
+        assert!(matches!(replicated(&over, limit), Progress::Failed { .. }));
+        let under = known(Loss::AtMost(Span::from_mins(4)));
+        assert!(matches!(replicated(&under, limit), Progress::Done(_)));
+    }
+}

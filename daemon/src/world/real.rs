@@ -1,0 +1,193 @@
+//! The real world: for every action the function that looks and the one that begins.
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{Mutex, PoisonError},
+};
+
+use futures::future::BoxFuture;
+use muster_runbooks::action::{Action, On, control::Rehearse};
+use muster_state::call::{Answer, Call, CallError, Done, Progress, Reading};
+use serde_json::json;
+
+use super::{
+    aws::{
+        Access, Aws, bucket, error, expiry, global, instance, marker, poller::Poller, readiness,
+        record, snapshot, writer,
+    },
+    http,
+    notify::{self, Delivered, Receiver},
+};
+use crate::clock::Clock;
+
+/// The most rehearsals that are remembered.
+const REHEARSED_MAX: usize = 1_024;
+
+/// What the real world is made of.
+#[derive(Debug)]
+pub struct Settings {
+    /// How AWS is reached. Regions come with the calls.
+    pub access: Access,
+    /// Who is told.
+    pub receivers: Vec<Receiver>,
+    /// The time.
+    pub clock: Clock,
+    /// The epoch of this process, written on everything it makes (facts §5.5).
+    pub epoch: u64,
+}
+
+/// The real world.
+#[derive(Debug)]
+pub struct Real {
+    pub(super) aws: Aws,
+    pub(super) poller: Poller,
+    pub(super) http: reqwest::Client,
+    pub(super) receivers: Vec<Receiver>,
+    pub(super) delivered: Delivered,
+    pub(super) clock: Clock,
+    pub(super) epoch: u64,
+    rehearsed: Mutex<BTreeMap<String, String>>,
+}
+
+/// The two verbs of one action. Neither runs until it is awaited.
+struct Verbs<'a> {
+    observe: BoxFuture<'a, Result<Reading, CallError>>,
+    begin: BoxFuture<'a, Result<Answer, CallError>>,
+}
+
+impl Real {
+    /// Makes the clients. Nothing outside is asked yet.
+    pub async fn new(settings: Settings) -> Result<Real, reqwest::Error> {
+        Ok(Real {
+            aws: Aws::load(&settings.access).await,
+            poller: Poller::default(),
+            http: http::client()?,
+            receivers: settings.receivers,
+            delivered: Delivered::default(),
+            clock: settings.clock,
+            epoch: settings.epoch,
+            rehearsed: Mutex::default(),
+        })
+    }
+
+    /// Looks how far a call has come. Changes nothing.
+    pub async fn observe(&self, call: &Call) -> Result<Reading, CallError> {
+        self.verbs(call).observe.await
+    }
+
+    /// Asks for a call to be begun.
+    pub async fn begin(&self, call: &Call) -> Result<Answer, CallError> {
+        self.verbs(call).begin.await
+    }
+
+    fn verbs<'a>(&'a self, call: &'a Call) -> Verbs<'a> {
+        match &call.action {
+            // Their lists may be shared, so they say themselves when they were read.
+            Action::SnapshotDatabase(with) => Verbs {
+                observe: Box::pin(snapshot::observe_taken(self, call, with)),
+                begin: Box::pin(snapshot::begin_taken(self, call, with)),
+            },
+            Action::CopySnapshot(with) => Verbs {
+                observe: Box::pin(snapshot::observe_copied(self, call, with)),
+                begin: Box::pin(snapshot::begin_copied(self, call, with)),
+            },
+            Action::MarkExpired(with) => reads(call, expiry::observe_mark(self, call, with)),
+            Action::DeleteExpired(with) => verbs(
+                call,
+                expiry::observe_delete(self, call, with),
+                expiry::begin_delete(self, call, with),
+            ),
+            Action::CheckReadiness(with) => {
+                reads(call, readiness::observe_readiness(self, call, with))
+            }
+            Action::PredictLoss(with) => {
+                reads(call, readiness::observe_prediction(self, call, with))
+            }
+            Action::CheckObservers(with) => reads(call, http::observe_observers(self, call, with)),
+            Action::CheckReplication(with) => {
+                reads(call, readiness::observe_replication(self, call, with))
+            }
+            Action::CheckActive(with) => reads(call, writer::observe_active(self, call, with)),
+            Action::WriteCanary(with) => {
+                verbs(call, bucket::observe(self, call, with), bucket::begin(self, call, with))
+            }
+            Action::Probe(with) => reads(call, http::observe_probe(self, call, with)),
+            Action::Fence(with) => reads(call, writer::observe_fence(self, call, with)),
+            Action::SwitchoverDatabase(with) => verbs(
+                call,
+                global::observe_switchover(self, call, with),
+                global::begin_switchover(self, call, with),
+            ),
+            Action::FailoverDatabase(with) => verbs(
+                call,
+                global::observe_failover(self, call, with),
+                global::begin_failover(self, call, with),
+            ),
+            Action::FailoverInRegion(with) => {
+                verbs(call, instance::observe(self, call, with), instance::begin(self, call, with))
+            }
+            Action::ShiftTraffic(with) => {
+                verbs(call, marker::observe(self, call, with), marker::begin(self, call, with))
+            }
+            Action::WeighTraffic(with) => {
+                verbs(call, record::observe(self, call, with), record::begin(self, call, with))
+            }
+            Action::Notify(with) => verbs(call, notify::observe(), notify::begin(self, call, with)),
+            Action::Rehearse(with) => {
+                verbs(call, self.observe_rehearsal(call), self.begin_rehearsal(call, with))
+            }
+            Action::Approval(_)
+            | Action::Wait(_)
+            | Action::Gate(_)
+            | Action::OpenWindow(_)
+            | Action::CloseWindow(_) => reads(call, inside(call)),
+        }
+    }
+
+    async fn observe_rehearsal(&self, call: &Call) -> Result<Progress, CallError> {
+        let rehearsed = self.rehearsed.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = rehearsed.get(call.token.as_str());
+        Ok(said.map_or_else(Progress::not_started, |said| {
+            Progress::Done(Done::with([("said", json!(said))]))
+        }))
+    }
+
+    async fn begin_rehearsal(&self, call: &Call, with: &Rehearse) -> Result<Answer, CallError> {
+        let mut rehearsed = self.rehearsed.lock().unwrap_or_else(PoisonError::into_inner);
+        if rehearsed.len() >= REHEARSED_MAX {
+            rehearsed.pop_first();
+        }
+        rehearsed.insert(call.token.to_string(), with.say.clone().unwrap_or_default());
+        Ok(Answer::Accepted)
+    }
+}
+
+/// What a call works on. Only runbooks without an application lack it.
+pub(super) fn on(call: &Call) -> Result<On<'_>, CallError> {
+    call.on().ok_or_else(|| error::unfit(call, "the run is bound to no application"))
+}
+
+fn verbs<'a>(
+    call: &'a Call,
+    observe: impl Future<Output = Result<Progress, CallError>> + Send + 'a,
+    begin: impl Future<Output = Result<Answer, CallError>> + Send + 'a,
+) -> Verbs<'a> {
+    let read_at = call.asked_at;
+    let observe =
+        Box::pin(async move { observe.await.map(|progress| Reading { progress, read_at }) });
+    Verbs { observe, begin: Box::pin(begin) }
+}
+
+/// The verbs of an action that only reads. The engine never begins it.
+fn reads<'a>(
+    call: &'a Call,
+    observe: impl Future<Output = Result<Progress, CallError>> + Send + 'a,
+) -> Verbs<'a> {
+    verbs(call, observe, async { Err(error::unfit(call, "there is nothing to begin")) })
+}
+
+/// What happens inside Muster never comes here; if it does, that is a bug and no call.
+async fn inside(call: &Call) -> Result<Progress, CallError> {
+    Err(error::unfit(call, "it happens inside Muster"))
+}

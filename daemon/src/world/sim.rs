@@ -1,0 +1,368 @@
+//! A simulated world: two regions per application, with everything in it that a failover meets, and
+//! seeded faults by name. Pure: time is an argument, the same seed and calls give the same answers.
+//!
+//! It keeps facts with instants rather than a present state, so that a stale read is the same
+//! question asked about an earlier instant. Each action is a pair of functions, one that looks and
+//! one that begins, in the file of its group.
+
+mod aurora;
+mod backup;
+mod check;
+mod control;
+mod dice;
+mod expire;
+mod fault;
+mod names;
+mod objects;
+mod observers;
+mod promote;
+mod region;
+mod replication;
+mod snapshots;
+mod traffic;
+mod truth;
+mod wire;
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use muster_runbooks::{
+    action::{Action, On},
+    application::{Application, Bucket, Component, Database},
+    name::{ApplicationName, Region},
+    request::Mode,
+};
+use muster_state::call::{Answer, Call, CallError, Progress, Reading};
+
+use self::{
+    aurora::{Aurora, Databases},
+    control::Control,
+    dice::Dice,
+    fault::Standing,
+    names::Names,
+    objects::Objects,
+    region::Regions,
+    snapshots::Snapshots,
+    wire::CLIENT_TIMEOUT,
+};
+pub use self::{
+    fault::Fault,
+    region::Lost,
+    truth::{Effect, Loss, Shift, SnapshotFact, Truth},
+};
+
+/// The simulated world.
+#[derive(Debug)]
+pub struct Sim {
+    dice: Dice,
+    /// When its history begins.
+    since: Timestamp,
+    applications: BTreeMap<ApplicationName, Application>,
+    regions: Regions,
+    faults: Standing,
+    /// The region in which the global control planes live, if an application touches it.
+    global_home: Option<Region>,
+    databases: Databases,
+    snapshots: Snapshots,
+    objects: Objects,
+    names: BTreeMap<ApplicationName, Names>,
+    control: Control,
+    /// What calls really changed, in order.
+    effects: Vec<Effect>,
+    /// How many requests were sent.
+    calls: u64,
+}
+
+impl Sim {
+    /// A world in which every application is well and lives at home.
+    pub fn new(seed: u64, applications: &[Application], now: Timestamp) -> Sim {
+        let mut databases = Databases::new();
+        let mut names = BTreeMap::new();
+        for application in applications {
+            for declared in &application.databases {
+                let key = (application.name.clone(), declared.name.to_string());
+                let (home, other) = (application.home.clone(), application.standby.clone());
+                let name = application.name.clone();
+                databases.insert(key, Aurora::new(name, declared.clone(), home, other, now));
+            }
+            if let Some(traffic) = &application.traffic {
+                names.insert(application.name.clone(), Names::new(traffic.clone(), application));
+            }
+        }
+        Sim {
+            dice: Dice::new(seed),
+            since: now,
+            applications: applications.iter().map(|one| (one.name.clone(), one.clone())).collect(),
+            regions: Regions::default(),
+            faults: Standing::default(),
+            global_home: "us-east-1".parse().ok(),
+            databases,
+            snapshots: Snapshots::default(),
+            objects: Objects::default(),
+            names,
+            control: Control::default(),
+            effects: Vec::new(),
+            calls: 0,
+        }
+    }
+
+    /// Looks how far a call has come. Changes nothing.
+    pub fn observe(&mut self, now: Timestamp, call: &Call) -> Result<Reading, CallError> {
+        let progress = match &call.action {
+            Action::SnapshotDatabase(action) => backup::observe_snapshot(self, now, call, action),
+            Action::CopySnapshot(action) => backup::observe_copy(self, now, call, action),
+            Action::MarkExpired(action) => expire::observe_mark(self, now, call, action),
+            Action::DeleteExpired(action) => expire::observe_delete(self, now, call, action),
+            Action::CheckReadiness(action) => check::observe_readiness(self, now, call, action),
+            Action::PredictLoss(_) => check::observe_loss(self, now, call),
+            Action::CheckObservers(action) => observers::observe(self, now, call, action),
+            Action::CheckReplication(action) => check::observe_replication(self, now, call, action),
+            Action::CheckActive(action) => check::observe_active(self, now, call, action),
+            Action::WriteCanary(action) => objects::observe_canary(self, now, call, action),
+            Action::Probe(action) => check::observe_probe(self, now, call, action),
+            Action::Fence(_) => promote::observe_fence(self, now, call),
+            Action::SwitchoverDatabase(action) => {
+                promote::observe_switchover(self, now, call, action.to)
+            }
+            Action::FailoverDatabase(action) => {
+                promote::observe_failover(self, now, call, action.to)
+            }
+            Action::FailoverInRegion(action) => promote::observe_in_region(self, now, call, action),
+            Action::ShiftTraffic(action) => traffic::observe_shift(self, now, call, action),
+            Action::WeighTraffic(action) => traffic::observe_weights(self, now, call, action),
+            // What was sent cannot be seen: receivers drop repeats by the token.
+            Action::Notify(_) => Ok(Progress::not_started()),
+            Action::Rehearse(_) => control::observe_rehearsal(self, now, call),
+            Action::Approval(_)
+            | Action::Wait(_)
+            | Action::Gate(_)
+            | Action::OpenWindow(_)
+            | Action::CloseWindow(_) => Err(no_outside(call)),
+        }?;
+        Ok(Reading { progress, read_at: now })
+    }
+
+    /// Begins a call. What it changes is counted under its token.
+    pub fn begin(&mut self, now: Timestamp, call: &Call) -> Result<Answer, CallError> {
+        if call.mode == Mode::Preview {
+            return Err(no_outside(call));
+        }
+        match &call.action {
+            Action::SnapshotDatabase(action) => backup::begin_snapshot(self, now, call, action),
+            Action::CopySnapshot(action) => backup::begin_copy(self, now, call, action),
+            Action::DeleteExpired(action) => expire::begin_delete(self, now, call, action),
+            Action::WriteCanary(action) => objects::begin_canary(self, now, call, action),
+            Action::SwitchoverDatabase(action) => {
+                promote::begin_switchover(self, now, call, action.to)
+            }
+            Action::FailoverDatabase(action) => promote::begin_failover(self, now, call, action.to),
+            Action::FailoverInRegion(action) => promote::begin_in_region(self, now, call, action),
+            Action::ShiftTraffic(action) => traffic::begin_shift(self, now, call, action),
+            Action::WeighTraffic(action) => traffic::begin_weights(self, now, call, action),
+            Action::Notify(_) => control::begin_notice(self, now, call),
+            Action::Rehearse(_) => control::begin_rehearsal(self, now, call),
+            Action::MarkExpired(_)
+            | Action::CheckReadiness(_)
+            | Action::PredictLoss(_)
+            | Action::CheckObservers(_)
+            | Action::CheckReplication(_)
+            | Action::CheckActive(_)
+            | Action::Probe(_)
+            | Action::Fence(_)
+            | Action::Approval(_)
+            | Action::Wait(_)
+            | Action::Gate(_)
+            | Action::OpenWindow(_)
+            | Action::CloseWindow(_) => Err(no_outside(call)),
+        }
+    }
+
+    /// How long a call takes until its answer is there, or until the client gives up.
+    pub fn latency(&self, call: &Call) -> SignedDuration {
+        let binding = call.binding.as_deref();
+        let regions = binding.map(|binding| [&binding.active, &binding.standby]);
+        let hangs = |region: &&Region| self.would_hang(region, call.asked_at);
+        if call.best_effort && regions.into_iter().flatten().any(|region| hangs(&region)) {
+            return CLIENT_TIMEOUT;
+        }
+        let nth = call.asked_at.as_millisecond();
+        self.dice.millis("latency", call.token.as_str(), nth, 15..=250)
+    }
+
+    /// Makes something go wrong from now on.
+    pub fn inject(&mut self, now: Timestamp, fault: Fault) {
+        match &fault {
+            Fault::Outage { region, lost } => {
+                self.regions.fail(region.clone(), *lost, now);
+                self.databases.values_mut().for_each(|one| one.fell_ill(region, now));
+                self.snapshots.freeze(region, now);
+            }
+            Fault::CopyStuck { length } => self.snapshots.hold_copies(now, length.duration()),
+            Fault::ForeignFailover { application, database, to, data_loss } => {
+                self.stranger_promotes(now, application, database.as_str(), to, *data_loss);
+            }
+            Fault::FailedOverByHand { application, database, to } => {
+                let key = (application.clone(), database.to_string());
+                if let Some(one) = self.databases.get_mut(&key) {
+                    one.failed_over(self.dice, &self.regions, to, now);
+                }
+            }
+            Fault::MarkerLost { application } => {
+                if let Some(names) = self.names.get_mut(application) {
+                    names.set_marker(now, false, None);
+                }
+            }
+            Fault::GlobalControlPlane
+            | Fault::Throttled { .. }
+            | Fault::Silence { .. }
+            | Fault::ReplyLost { .. }
+            | Fault::StaleReads { .. }
+            | Fault::SnapshotFails { .. }
+            | Fault::CredentialsExpired { .. }
+            | Fault::ObserverLies { .. }
+            | Fault::ObserverSilent { .. }
+            | Fault::FenceFails => {}
+        }
+        self.faults.add(now, fault);
+    }
+
+    /// Ends every trouble of a region.
+    pub fn heal_region(&mut self, now: Timestamp, region: &Region) {
+        if self.regions.heal(region, now) {
+            self.databases.values_mut().for_each(|one| one.got_well(region, now));
+            self.snapshots.thaw(region, now);
+        }
+    }
+
+    /// Ends the faults of one name. Regions are healed with their outage.
+    pub fn heal(&mut self, now: Timestamp, fault: &Fault) {
+        if let Fault::Outage { region, .. } = fault {
+            self.heal_region(now, region);
+        }
+        self.faults.remove(fault.name());
+    }
+
+    /// Ends every fault.
+    pub fn heal_all(&mut self, now: Timestamp) {
+        let ill: Vec<Region> = self
+            .applications
+            .values()
+            .flat_map(|one| [one.home.clone(), one.standby.clone()])
+            .collect();
+        for region in ill {
+            self.heal_region(now, &region);
+        }
+        self.faults.clear();
+    }
+
+    /// What is really so, whatever calls are told.
+    pub fn truth(&self) -> Truth<'_> {
+        Truth::new(self)
+    }
+
+    fn stranger_promotes(
+        &mut self,
+        now: Timestamp,
+        application: &ApplicationName,
+        database: &str,
+        to: &Region,
+        data_loss: bool,
+    ) {
+        let fence_fails = self.faults.at(now).any(|fault| *fault == Fault::FenceFails);
+        let Some(one) = self.databases.get_mut(&(application.clone(), database.to_owned())) else {
+            return;
+        };
+        if one.writer(now) == to || one.busy(now).is_some() {
+            return;
+        }
+        if data_loss {
+            one.fail_over(self.dice, &self.regions, fence_fails, None, to, now);
+        } else {
+            one.switch_over(self.dice, None, to, now);
+        }
+    }
+
+    fn fail_over(
+        &mut self,
+        bound: &Bound<'_>,
+        token: Option<&str>,
+        to: &Region,
+        now: Timestamp,
+    ) -> Result<(), CallError> {
+        let fence_fails = self.faults.at(now).any(|fault| *fault == Fault::FenceFails);
+        let one = self.databases.get_mut(&bound.key).ok_or_else(|| bound.missing())?;
+        one.fail_over(self.dice, &self.regions, fence_fails, token, to, now);
+        Ok(())
+    }
+
+    fn aurora(&self, bound: &Bound<'_>) -> Result<&Aurora, CallError> {
+        self.databases.get(&bound.key).ok_or_else(|| bound.missing())
+    }
+
+    fn aurora_mut(&mut self, bound: &Bound<'_>) -> Result<&mut Aurora, CallError> {
+        self.databases.get_mut(&bound.key).ok_or_else(|| bound.missing())
+    }
+
+    /// Counts what a call really changed.
+    fn took_effect(
+        &mut self,
+        at: Timestamp,
+        call: &Call,
+        operation: &'static str,
+        object: impl ToString,
+    ) {
+        self.effects.push(Effect {
+            token: call.token.to_string(),
+            operation,
+            object: object.to_string(),
+            mode: call.mode,
+            at,
+        });
+    }
+}
+
+/// A call with the database that it is about.
+struct Bound<'a> {
+    on: On<'a>,
+    active: &'a Region,
+    key: (ApplicationName, String),
+}
+
+impl<'a> Bound<'a> {
+    fn database(call: &'a Call) -> Result<Bound<'a>, CallError> {
+        let on = call.on().ok_or_else(|| no_outside(call))?;
+        let Some(Component::Database(Database { name, .. })) = on.component else {
+            return Err(no_outside(call));
+        };
+        let key = (on.application.name.clone(), name.to_string());
+        Ok(Bound { on, active: on.active, key })
+    }
+
+    fn missing(&self) -> CallError {
+        CallError::Refused {
+            service: "rds".to_owned(),
+            operation: "DescribeGlobalClusters",
+            code: "GlobalClusterNotFoundFault".to_owned(),
+            message: format!("no global cluster of `{}` of {}", self.key.1, self.key.0),
+        }
+    }
+}
+
+/// The bucket that a call is about.
+fn bucket_of(call: &Call) -> Result<(On<'_>, &Bucket), CallError> {
+    let on = call.on().ok_or_else(|| no_outside(call))?;
+    match on.component {
+        Some(Component::Bucket(bucket)) => Ok((on, bucket)),
+        Some(Component::Database(_)) | None => Err(no_outside(call)),
+    }
+}
+
+/// A call that nothing outside could carry out: a plan without what its action needs.
+fn no_outside(call: &Call) -> CallError {
+    CallError::Refused {
+        service: "sim".to_owned(),
+        operation: call.action.spec().name,
+        code: "InvalidParameterCombination".to_owned(),
+        message: "the call names nothing outside that it could work on".to_owned(),
+    }
+}

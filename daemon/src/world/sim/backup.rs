@@ -1,0 +1,237 @@
+//! Actions that make recovery points: snapshot and copy.
+
+use jiff::{SignedDuration, Timestamp};
+use muster_runbooks::{
+    action::backup::{CopySnapshot, SnapshotDatabase},
+    name::Region,
+};
+use muster_state::{
+    call::{Answer, Call, CallError, Done, Progress},
+    catalog::{PointChange, RecoveryPoint},
+};
+use serde_json::json;
+
+use super::{
+    Bound, Sim,
+    snapshots::{Snapshot, Status, place_of, snapshot_arn},
+    wire::Door,
+};
+
+/// How many manual cluster snapshots a region may have (facts §2).
+const QUOTA: usize = 100;
+
+/// How many copies a region receives at a time (facts §2).
+const COPIES_MAX: usize = 5;
+
+pub(super) fn observe_snapshot(
+    sim: &mut Sim,
+    now: Timestamp,
+    call: &Call,
+    action: &SnapshotDatabase,
+) -> Result<Progress, CallError> {
+    let bound = Bound::database(call)?;
+    let region = bound.on.region(action.at);
+    let account = account(sim, &bound, region)?;
+    observe(sim, now, call, region, &account)
+}
+
+pub(super) fn observe_copy(
+    sim: &mut Sim,
+    now: Timestamp,
+    call: &Call,
+    action: &CopySnapshot,
+) -> Result<Progress, CallError> {
+    let bound = Bound::database(call)?;
+    let region = bound.on.region(action.to);
+    let account = account(sim, &bound, region)?;
+    observe(sim, now, call, region, &account)
+}
+
+/// Both name what they make after the token, and are found by it.
+fn observe(
+    sim: &mut Sim,
+    now: Timestamp,
+    call: &Call,
+    region: &Region,
+    account: &str,
+) -> Result<Progress, CallError> {
+    let at = sim.ask(now, Door::rds(region, "DescribeDBClusterSnapshots"))?;
+    let arn = snapshot_arn(region, account, call.token.as_str());
+    let shown = sim.snapshots.get(&arn).and_then(|one| Some((one, one.status(at)?)));
+    let Some((one, status)) = shown else { return Ok(Progress::not_started()) };
+    if one.token != call.token.as_str() {
+        return Ok(Progress::Foreign { saw: format!("`{}` exists and is not ours", one.id) });
+    }
+    let word = if one.copied_from.is_some() { "copying" } else { "creating" };
+    Ok(match status {
+        Status::Underway { percent } => {
+            Progress::InProgress { note: word.to_owned(), percent: Some(percent) }
+        }
+        Status::Failed => Progress::Failed { reason: format!("snapshot `{}` is failed", one.id) },
+        Status::Available => Progress::Done(done(call, one)),
+    })
+}
+
+fn done(call: &Call, one: &Snapshot) -> Done {
+    let point = RecoveryPoint {
+        id: one.arn.clone(),
+        component: one.component.clone(),
+        region: one.region.clone(),
+        account: place_of(&one.arn).map(|(_, account)| account.to_owned()).unwrap_or_default(),
+        data_time: one.data_time,
+        copied_from: one.copied_from.as_ref().map(|(arn, _)| arn.clone()),
+        key: one.key.clone(),
+        size_gib: Some(one.size_gib),
+        source_resource: Some(one.resource.clone()),
+        made_by: call.run.clone(),
+        marked_at: None,
+        verified_at: None,
+    };
+    Done {
+        points: vec![PointChange::Recorded(Box::new(point))],
+        ..Done::with([("snapshot", json!(one.arn)), ("data_time", json!(one.data_time))])
+    }
+}
+
+pub(super) fn begin_snapshot(
+    sim: &mut Sim,
+    now: Timestamp,
+    call: &Call,
+    action: &SnapshotDatabase,
+) -> Result<Answer, CallError> {
+    let bound = Bound::database(call)?;
+    let region = bound.on.region(action.at);
+    let account = account(sim, &bound, region)?;
+    let door = Door::rds(region, "CreateDBClusterSnapshot");
+    sim.tell(now, door, |sim| {
+        let arn = snapshot_arn(region, &account, call.token.as_str());
+        if let Some(known) = known(sim, call, &arn, door) {
+            return known;
+        }
+        let aurora = sim.aurora(&bound)?;
+        if aurora.busy(now).is_some() || !sim.regions.runs(region, now) {
+            let reason = "InvalidDBClusterStateFault: the cluster is not available".to_owned();
+            return Ok(Answer::Busy { reason });
+        }
+        full(sim, region, now, door)?;
+        let is_writer = aurora.writer(now) == region;
+        let data_time =
+            if is_writer { now } else { aurora.replicated(sim.dice, &sim.regions, region, now) };
+        // The provider counts in milliseconds, and so do we.
+        let data_time =
+            Timestamp::from_millisecond(data_time.as_millisecond()).unwrap_or(data_time);
+        let takes = sim.dice.secs("snapshot", call.token.as_str(), 50..=240);
+        let made = Made { region, arn, data_time, copied_from: None, zero: seconds(5), takes };
+        make(sim, now, call, &bound, made);
+        sim.took_effect(now, call, "CreateDBClusterSnapshot", region);
+        Ok(Answer::Accepted)
+    })
+}
+
+pub(super) fn begin_copy(
+    sim: &mut Sim,
+    now: Timestamp,
+    call: &Call,
+    action: &CopySnapshot,
+) -> Result<Answer, CallError> {
+    let bound = Bound::database(call)?;
+    let region = bound.on.region(action.to);
+    let account = account(sim, &bound, region)?;
+    let door = Door::rds(region, "CopyDBClusterSnapshot");
+    sim.tell(now, door, |sim| {
+        let arn = snapshot_arn(region, &account, call.token.as_str());
+        if let Some(known) = known(sim, call, &arn, door) {
+            return known;
+        }
+        let source = sim.snapshots.get(&action.snapshot);
+        let Some((source, status)) = source.and_then(|one| Some((one, one.status(now)?))) else {
+            let message = format!("`{}` is not found", action.snapshot);
+            return Err(door.refused("DBClusterSnapshotNotFoundFault", message));
+        };
+        let from = source.region.clone();
+        if status != Status::Available || !sim.regions.runs(&from, now) {
+            let reason = "InvalidDBClusterSnapshotStateFault: the source is not ready".to_owned();
+            return Ok(Answer::Busy { reason });
+        }
+        if sim.snapshots.copies_underway(region, now) >= COPIES_MAX {
+            let reason = format!("{COPIES_MAX} copies to {region} are in progress");
+            return Ok(Answer::Busy { reason });
+        }
+        full(sim, region, now, door)?;
+        let stuck = sim.faults.copies_stuck_until(now);
+        let stuck = stuck.map_or(SignedDuration::ZERO, |until| until.duration_since(now));
+        let token = call.token.as_str();
+        let zero = sim.dice.secs("copy-at-zero", token, 30..=900).max(stuck);
+        let takes = sim.dice.secs("copy", token, 600..=5_400);
+        let copied_from = Some((action.snapshot.clone(), from));
+        let made = Made { region, arn, data_time: action.data_time, copied_from, zero, takes };
+        make(sim, now, call, &bound, made);
+        sim.took_effect(now, call, "CopyDBClusterSnapshot", region);
+        Ok(Answer::Accepted)
+    })
+}
+
+/// What a snapshot of this name means: ours is success, a stranger's is for a person.
+fn known(sim: &Sim, call: &Call, arn: &str, door: Door<'_>) -> Option<Result<Answer, CallError>> {
+    let one = sim.snapshots.get(arn).filter(|one| one.deleted.is_none())?;
+    Some(if one.token == call.token.as_str() {
+        Ok(Answer::Accepted)
+    } else {
+        Err(door.refused("DBClusterSnapshotAlreadyExistsFault", "it carries another token"))
+    })
+}
+
+fn full(sim: &Sim, region: &Region, now: Timestamp, door: Door<'_>) -> Result<(), CallError> {
+    if sim.snapshots.counted(region, now) < QUOTA {
+        return Ok(());
+    }
+    Err(door.refused("SnapshotQuotaExceeded", format!("{QUOTA} manual cluster snapshots exist")))
+}
+
+struct Made<'a> {
+    region: &'a Region,
+    arn: String,
+    data_time: Timestamp,
+    copied_from: Option<(String, Region)>,
+    zero: SignedDuration,
+    takes: SignedDuration,
+}
+
+fn make(sim: &mut Sim, now: Timestamp, call: &Call, bound: &Bound<'_>, made: Made<'_>) {
+    let Ok(aurora) = sim.aurora(bound) else { return };
+    let label = aurora.label().to_owned();
+    let component = aurora.declared.name.clone();
+    let key = aurora.declared.copy_keys.get(made.region.as_str()).cloned();
+    let size = sim.dice.secs("size", &label, 40..=400).as_secs();
+    let fails = sim.faults.snapshot_fails();
+    sim.snapshots.add(Snapshot {
+        id: call.token.to_string(),
+        arn: made.arn,
+        region: made.region.clone(),
+        application: bound.key.0.clone(),
+        component,
+        token: call.token.to_string(),
+        asked_at: now,
+        shown_at: now + SignedDuration::from_millis(800),
+        moves_at: now + made.zero,
+        done_at: now + made.zero + made.takes,
+        fails,
+        deleted: None,
+        data_time: made.data_time,
+        copied_from: made.copied_from,
+        key,
+        size_gib: u32::try_from(size).unwrap_or(1),
+        resource: format!("cluster-{}", label.to_uppercase()),
+        frozen_at: None,
+    });
+}
+
+fn seconds(secs: i64) -> SignedDuration {
+    SignedDuration::from_secs(secs)
+}
+
+/// The account of the cluster in a region, from its ARN.
+fn account(sim: &Sim, bound: &Bound<'_>, region: &Region) -> Result<String, CallError> {
+    let arn = sim.aurora(bound)?.arn(region);
+    Ok(place_of(arn).map_or("000000000000", |(_, account)| account).to_owned())
+}

@@ -1,0 +1,55 @@
+//! Chance out of a seed. A roll depends on what it is for and on nothing else, so that one fault more
+//! or one look less does not shift every later roll of the same history.
+
+use std::ops::RangeInclusive;
+
+use jiff::SignedDuration;
+use rand::{Rng, SeedableRng, rngs::SmallRng};
+
+/// The seed of one world.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dice {
+    seed: u64,
+}
+
+impl Dice {
+    pub(super) fn new(seed: u64) -> Dice {
+        Dice { seed }
+    }
+
+    /// A length of time in milliseconds. `what`, `about` and `nth` name the roll.
+    pub(super) fn millis(
+        self,
+        what: &str,
+        about: &str,
+        nth: i64,
+        range: RangeInclusive<i64>,
+    ) -> SignedDuration {
+        SignedDuration::from_millis(self.rng(what, about, nth).random_range(range))
+    }
+
+    /// A length of time in seconds.
+    pub(super) fn secs(
+        self,
+        what: &str,
+        about: &str,
+        range: RangeInclusive<i64>,
+    ) -> SignedDuration {
+        SignedDuration::from_secs(self.rng(what, about, 0).random_range(range))
+    }
+
+    /// Whether something happens that happens in so many of a hundred cases.
+    pub(super) fn happens(self, what: &str, about: &str, percent: u32) -> bool {
+        self.rng(what, about, 0).random_range(0..100) < percent
+    }
+
+    fn rng(self, what: &str, about: &str, nth: i64) -> SmallRng {
+        // FNV-1a: stable on every machine, which the standard library's hasher does not promise.
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ self.seed;
+        let nth = nth.to_le_bytes();
+        for byte in what.bytes().chain([0]).chain(about.bytes()).chain([0]).chain(nth) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        SmallRng::seed_from_u64(hash)
+    }
+}

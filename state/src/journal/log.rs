@@ -1,0 +1,214 @@
+//! The journal on disk: a log in front, progress in sled behind it.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{SyncSender, TrySendError},
+    },
+    thread::JoinHandle,
+};
+
+use futures::channel::oneshot;
+use jiff::Timestamp;
+use muster_runbooks::name::RunId;
+
+use super::{
+    AppendError, Journal, OpenError, ReadError, Receipt,
+    disk::{Disk, RealDisk},
+    home::{Home, Lock},
+    open,
+    reader::{self, Query},
+    recent::Recent,
+    segment::Segment,
+    sled::{Rows, Trouble},
+    writer::Message,
+};
+use crate::{
+    event::{Batch, Record, Stream},
+    progress::{EndedRun, Progress},
+};
+
+/// How a journal on disk is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The time of the opening, by the clock of the engine.
+    pub at: Timestamp,
+    /// The program's version, for the record of the opening.
+    pub program: String,
+    /// The size of a segment.
+    pub segment_bytes: u64,
+    /// How many batches may wait for the writer.
+    pub queue: usize,
+    /// How much of the newest log is verified in full before anything is served.
+    pub verified_bytes: u64,
+    /// Where the log is.
+    #[doc(hidden)]
+    pub disk: Arc<dyn Disk>,
+}
+
+impl Options {
+    /// What a daemon uses.
+    pub fn new(at: Timestamp, program: &str) -> Options {
+        Options {
+            at,
+            program: program.to_owned(),
+            segment_bytes: 16 << 20,
+            queue: 4096,
+            verified_bytes: 64 << 20,
+            disk: Arc::new(RealDisk),
+        }
+    }
+}
+
+/// The journal in a state directory. Dropping it writes what is queued and seals the log.
+#[derive(Debug)]
+pub struct LogJournal {
+    shared: Arc<Shared>,
+    queue: SyncSender<Message>,
+    writer: Option<JoinHandle<()>>,
+    // Held until the writer is done.
+    _lock: Lock,
+}
+
+/// What the writer and the readers share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) home: Home,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) rows: Rows,
+    pub(crate) progress: RwLock<Progress>,
+    /// The number behind the last durable record, for those who must not wait for `progress`.
+    pub(crate) durable: AtomicU64,
+    pub(crate) segments: RwLock<Vec<Segment>>,
+    pub(crate) recent: Mutex<Recent>,
+    /// Ended runs that are not among the rows yet.
+    pub(crate) unwritten: Mutex<Vec<EndedRun>>,
+    pub(crate) beat: Mutex<Option<Timestamp>>,
+    /// Why nothing is written any more.
+    pub(crate) broken: OnceLock<String>,
+}
+
+impl Shared {
+    /// What everybody is told once something broke.
+    pub(crate) fn broken_error(&self) -> AppendError {
+        let because = self.broken.get().map_or("the writer has stopped", String::as_str);
+        AppendError::Broken { because: because.to_owned() }
+    }
+
+    /// Whether a run has ended. If that cannot be read, it counts as ended: nothing is appended.
+    pub(crate) fn has_ended(&self, run: &RunId) -> bool {
+        let unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        unwritten.iter().any(|ended| ended.id == *run) || self.rows.has_ended(run).unwrap_or(true)
+    }
+}
+
+impl LogJournal {
+    /// Opens the journal in `dir`, or makes one, and records that it did.
+    pub fn open(dir: &Path, options: Options) -> Result<LogJournal, OpenError> {
+        open::open(dir, options)
+    }
+
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        queue: SyncSender<Message>,
+        writer: JoinHandle<()>,
+        lock: Lock,
+    ) -> LogJournal {
+        LogJournal { shared, queue, writer: Some(writer), _lock: lock }
+    }
+
+    /// Writes what is queued and seals the log. The error says that it could not be sealed; what
+    /// was acknowledged is durable all the same.
+    pub fn close(mut self) -> Result<(), AppendError> {
+        self.stop();
+        if self.shared.broken.get().is_some() { Err(self.shared.broken_error()) } else { Ok(()) }
+    }
+
+    fn stop(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            // Blocks while the queue is full; fails if the writer is gone, and then so is the work.
+            let _ = self.queue.send(Message::Close);
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Drop for LogJournal {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Journal for LogJournal {
+    fn append(&self, at: Timestamp, batch: Batch) -> Receipt {
+        let (reply, receipt) = oneshot::channel();
+        let refused = match self.queue.try_send(Message::Append { at, batch, reply }) {
+            Ok(()) => return receipt,
+            Err(TrySendError::Full(Message::Append { reply, .. })) => {
+                Some((reply, AppendError::Full))
+            }
+            Err(TrySendError::Disconnected(Message::Append { reply, .. })) => {
+                Some((reply, self.shared.broken_error()))
+            }
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => None,
+        };
+        if let Some((reply, error)) = refused {
+            let _ = reply.send(Err(error));
+        }
+        receipt
+    }
+
+    fn progress(&self) -> RwLockReadGuard<'_, Progress> {
+        self.shared.progress.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(
+        &self,
+        stream: Option<&Stream>,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<Record>, ReadError> {
+        let end = self.shared.durable.load(Ordering::Acquire);
+        let recent = self.shared.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(records) = recent.read(stream, from, end, limit) {
+            return Ok(records);
+        }
+        drop(recent);
+        reader::read(&self.shared.segments, Query { stream, from, end, limit })
+    }
+
+    fn ended(&self, after: Option<&EndedRun>, limit: usize) -> Result<Vec<EndedRun>, ReadError> {
+        let before = after.map_or(u64::MAX, |run| run.last_seq);
+        // First those that are on their way to the rows: they may arrive there in between, but
+        // never be in neither place.
+        let unwritten = self.shared.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut runs: Vec<EndedRun> = unwritten
+            .iter()
+            .rev()
+            .filter(|run| run.last_seq < before)
+            .take(limit)
+            .cloned()
+            .collect();
+        drop(unwritten);
+        let rest = runs.last().map_or(before, |run| run.last_seq);
+        let written = self.shared.rows.ended(rest, limit - runs.len());
+        runs.extend(written.map_err(|trouble: Trouble| ReadError::Damaged {
+            file: self.shared.home.progress().display().to_string(),
+            seq: rest,
+            because: trouble.because,
+        })?);
+        Ok(runs)
+    }
+
+    fn beat(&self, at: Timestamp) {
+        *self.shared.beat.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+        // With a full queue there are commits enough to see that the process was alive.
+        let _ = self.queue.try_send(Message::Beat);
+    }
+
+    fn last_beat(&self) -> Option<Timestamp> {
+        *self.shared.beat.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,387 @@
+//! The one writer: takes batches from the queue, writes a group at once, syncs once, and only then
+//! lets anybody know.
+
+use std::{
+    collections::BTreeSet,
+    mem,
+    sync::{
+        Arc, PoisonError,
+        atomic::Ordering,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::Duration,
+};
+
+use futures::channel::oneshot;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    AppendError,
+    codec::{FRAME_HEADER, Frame, Hash, Kind, PAYLOAD_MAX, SEGMENT_HEADER},
+    disk::DiskFile,
+    ledger::Ledger,
+    log::Shared,
+    segment::Segment,
+    sled::{Sum, Update},
+};
+use crate::{
+    event::{Batch, Commit},
+    progress::Row,
+};
+
+/// The most commits, and about the most bytes, that share one sync.
+const GROUP_MAX: usize = 1024;
+const GROUP_BYTES: usize = 4 << 20;
+
+/// The rows are written after so long without a commit, or after so many groups.
+const IDLE: Duration = Duration::from_millis(20);
+const GROUPS_PER_ROWS: u32 = 64;
+
+/// The rows are synced after so many writes of them: only to shorten the replay after a power cut.
+const ROWS_PER_SYNC: u32 = 256;
+
+/// Beats closer together than this are not written.
+const BEAT_EVERY: SignedDuration = SignedDuration::from_secs(1);
+
+/// What the writer is asked for.
+pub(crate) enum Message {
+    /// Write a batch.
+    Append {
+        /// By the clock of the engine.
+        at: Timestamp,
+        /// What.
+        batch: Batch,
+        /// Where the answer goes.
+        reply: Reply,
+    },
+    /// There is a new beat.
+    Beat,
+    /// Write what is queued, seal the log, and end.
+    Close,
+}
+
+/// Where an answer goes.
+pub(crate) type Reply = oneshot::Sender<Result<u64, AppendError>>;
+
+/// A batch that waits for the sync of its group.
+enum Staged {
+    Written { commit: Arc<Commit>, bytes: usize, offset: u64, reply: Reply },
+    Refused { error: AppendError, reply: Reply },
+}
+
+/// The end of the log, and what is on its way to it.
+pub(crate) struct Writer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) sum: Sum,
+    pub(crate) ledger: Ledger,
+    pub(crate) file: Box<dyn DiskFile>,
+    /// Where the next frame goes.
+    pub(crate) offset: u64,
+    /// The chain behind the last staged commit.
+    pub(crate) hash: Hash,
+    /// The number behind the last durable record.
+    pub(crate) durable: u64,
+    pub(crate) segment_bytes: u64,
+    pub(crate) dirty: BTreeSet<Row>,
+    pub(crate) work: Work,
+}
+
+/// The writer's own counters and buffers; empty at the start.
+#[derive(Default)]
+pub(crate) struct Work {
+    group: Vec<u8>,
+    staged: Vec<Staged>,
+    groups: u32,
+    rows_written: u32,
+    beat_written: Option<Timestamp>,
+}
+
+/// Something that ends all writing.
+struct Broken(String);
+
+impl Writer {
+    /// Works until told to close, or until nobody is left who could ask.
+    pub(crate) fn run(mut self, queue: &Receiver<Message>) {
+        loop {
+            let message = if self.dirty.is_empty() {
+                queue.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            } else {
+                queue.recv_timeout(IDLE)
+            };
+            match message {
+                Ok(message) => {
+                    if self.group(message, queue) {
+                        return self.close();
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => self.write_rows(),
+                Err(RecvTimeoutError::Disconnected) => return self.close(),
+            }
+        }
+    }
+
+    /// Carries out one message and those that wait behind it. Returns whether to close.
+    fn group(&mut self, first: Message, queue: &Receiver<Message>) -> bool {
+        let mut next = Some(first);
+        let mut close = false;
+        while let Some(message) = next.take() {
+            match message {
+                Message::Append { at, batch, reply } => self.append(at, batch, reply),
+                Message::Beat => self.beat(),
+                Message::Close => close = true,
+            }
+            let is_full =
+                self.work.staged.len() >= GROUP_MAX || self.work.group.len() >= GROUP_BYTES;
+            if !is_full && !close {
+                next = queue.try_recv().ok();
+            }
+        }
+        let flushed = self.flush();
+        self.survive(flushed);
+        self.work.groups += 1;
+        if self.work.groups >= GROUPS_PER_ROWS {
+            self.write_rows();
+        }
+        close
+    }
+
+    fn append(&mut self, at: Timestamp, batch: Batch, reply: Reply) {
+        if self.shared.broken.get().is_some() {
+            let error = self.shared.broken_error();
+            self.work.staged.push(Staged::Refused { error, reply });
+            return;
+        }
+        let shared = self.shared.clone();
+        let mut payload = Vec::new();
+        let admitted = self.ledger.admit(at, batch, &|run| shared.has_ended(run), &mut |commit| {
+            payload = encode(commit)?;
+            Ok(())
+        });
+        match admitted {
+            Ok(commit) => {
+                if let Err(broken) = self.make_room(&commit, payload.len()) {
+                    let error = AppendError::Broken { because: broken.0.clone() };
+                    self.work.staged.push(Staged::Refused { error, reply });
+                    return self.survive(Err(broken));
+                }
+                self.stage(commit, &payload, reply);
+            }
+            Err(error) => {
+                self.mend();
+                self.work.staged.push(Staged::Refused { error, reply });
+            }
+        }
+    }
+
+    fn mend(&mut self) {
+        let durable = self.shared.progress.read().unwrap_or_else(PoisonError::into_inner);
+        let pending = self.work.staged.iter().filter_map(|staged| match staged {
+            Staged::Written { commit, .. } => Some(commit.as_ref()),
+            Staged::Refused { .. } => None,
+        });
+        self.ledger.mend(&durable, pending);
+    }
+
+    /// Begins the next segment if a commit no longer fits into this one.
+    fn make_room(&mut self, commit: &Commit, payload: usize) -> Result<(), Broken> {
+        // Room for the turn is kept, so that a segment never outgrows its size by it.
+        let size = (payload + 2 * FRAME_HEADER) as u64;
+        let end = self.offset + self.work.group.len() as u64;
+        if end + size <= self.segment_bytes || end == SEGMENT_HEADER as u64 {
+            return Ok(());
+        }
+        self.flush()?;
+        self.turn(commit.seq, size)
+    }
+
+    /// Puts the frame of an admitted commit behind the others of the group.
+    fn stage(&mut self, commit: Commit, payload: &[u8], reply: Reply) {
+        self.hash = self.hash.then(payload);
+        let offset = self.offset + self.work.group.len() as u64;
+        let frame = Frame::commit(&commit, payload, self.durable, self.hash);
+        frame.encode(payload, &mut self.work.group);
+        let (commit, bytes) = (Arc::new(commit), payload.len());
+        self.work.staged.push(Staged::Written { commit, bytes, offset, reply });
+    }
+
+    /// Writes and syncs the group, shows it, and answers.
+    fn flush(&mut self) -> Result<(), Broken> {
+        let group = mem::take(&mut self.work.group);
+        let staged = mem::take(&mut self.work.staged);
+        let mut result = Ok(());
+        if !group.is_empty() {
+            let written = self.file.write_at(&group, self.offset).and_then(|()| self.file.sync());
+            result = written.map_err(|refused| Broken(refused.to_string())).and_then(|()| {
+                self.offset += group.len() as u64;
+                self.show(&staged)
+            });
+        }
+        for staged in staged {
+            // Nobody may wait any more; the batch is on disk all the same.
+            let _ = match (staged, &result) {
+                (Staged::Written { commit, reply, .. }, Ok(())) => reply.send(Ok(commit.end())),
+                (Staged::Refused { error, reply }, Ok(())) => reply.send(Err(error)),
+                (
+                    Staged::Written { reply, .. } | Staged::Refused { reply, .. },
+                    Err(Broken(because)),
+                ) => reply.send(Err(AppendError::Broken { because: because.clone() })),
+            };
+        }
+        self.work.group = group;
+        self.work.group.clear();
+        result
+    }
+
+    /// Folds what is durable now into what everybody sees.
+    fn show(&mut self, staged: &[Staged]) -> Result<(), Broken> {
+        let shared = self.shared.clone();
+        let written = || {
+            staged.iter().filter_map(|staged| match staged {
+                Staged::Written { commit, bytes, offset, .. } => Some((commit, *bytes, *offset)),
+                Staged::Refused { .. } => None,
+            })
+        };
+        // One lock at a time: a reader may hold the progress while it reads records.
+        if let Some(segment) =
+            shared.segments.write().unwrap_or_else(PoisonError::into_inner).last_mut()
+        {
+            written().for_each(|(commit, _, offset)| segment.note(commit.seq, offset));
+        }
+        let mut recent = shared.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        written().for_each(|(commit, bytes, _)| recent.push(commit.clone(), bytes));
+        drop(recent);
+        let mut ended = Vec::new();
+        let mut progress = shared.progress.write().unwrap_or_else(PoisonError::into_inner);
+        for (commit, ..) in written() {
+            let touched = progress
+                .apply(commit)
+                .map_err(|misfit| Broken(format!("a durable commit does not fit: {misfit}")))?;
+            self.dirty.extend(touched.rows);
+            ended.extend(touched.ended);
+        }
+        self.durable = progress.end;
+        shared.unwritten.lock().unwrap_or_else(PoisonError::into_inner).extend(ended);
+        shared.durable.store(progress.end, Ordering::Release);
+        drop(progress);
+        self.ledger.settle();
+        Ok(())
+    }
+
+    /// Ends the segment and begins the next, in the order that a crash at any point can be told
+    /// from a segment that went missing: the next one exists before this one says that it does.
+    fn turn(&mut self, first_seq: u64, room: u64) -> Result<(), Broken> {
+        let log = self.shared.home.log();
+        let next = Segment::new(&log, first_seq);
+        let len = self.segment_bytes.max(SEGMENT_HEADER as u64 + room);
+        let disk = self.shared.disk.clone();
+        let turned = next.create(disk.as_ref(), self.hash, len).and_then(|()| {
+            write_turn(self.file.as_ref(), self.offset, first_seq, self.hash)?;
+            disk.open(&next.path)
+        });
+        self.file = turned.map_err(|refused| Broken(refused.to_string()))?;
+        self.offset = SEGMENT_HEADER as u64;
+        self.shared.segments.write().unwrap_or_else(PoisonError::into_inner).push(next);
+        Ok(())
+    }
+
+    /// Remembers the first thing that broke. A sync that failed may have dropped what it should
+    /// have written, so the descriptor is never trusted again.
+    fn survive(&mut self, result: Result<(), Broken>) {
+        if let Err(Broken(because)) = result {
+            let _ = self.shared.broken.set(because);
+            self.dirty.clear();
+            self.work.group.clear();
+            let error = self.shared.broken_error();
+            for staged in mem::take(&mut self.work.staged) {
+                let (Staged::Written { reply, .. } | Staged::Refused { reply, .. }) = staged;
+                let _ = reply.send(Err(error.clone()));
+            }
+        }
+    }
+
+    /// Brings the rows up to the log.
+    fn write_rows(&mut self) {
+        self.work.groups = 0;
+        if self.dirty.is_empty() || self.shared.broken.get().is_some() {
+            return;
+        }
+        let shared = self.shared.clone();
+        let ended = shared.unwritten.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let written = {
+            let progress = shared.progress.read().unwrap_or_else(PoisonError::into_inner);
+            shared.rows.write(
+                &mut self.sum,
+                &Update {
+                    progress: &progress,
+                    lengths: self.ledger.lengths(),
+                    hash: self.hash,
+                    dirty: &self.dirty,
+                    ended: &ended,
+                },
+            )
+        };
+        let synced = written.and_then(|()| {
+            self.work.rows_written += 1;
+            if self.work.rows_written.is_multiple_of(ROWS_PER_SYNC) {
+                shared.rows.sync()
+            } else {
+                Ok(())
+            }
+        });
+        self.dirty.clear();
+        // Only now are they found among the rows.
+        shared.unwritten.lock().unwrap_or_else(PoisonError::into_inner).drain(..ended.len());
+        self.survive(synced.map_err(|trouble| Broken(trouble.because)));
+    }
+
+    fn beat(&mut self) {
+        let beat = *self.shared.beat.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(at) = beat else { return };
+        let is_due = |last: Timestamp| at.duration_since(last).abs() >= BEAT_EVERY;
+        if self.work.beat_written.is_none_or(is_due) && self.shared.broken.get().is_none() {
+            self.work.beat_written = Some(at);
+            let beaten = self.shared.rows.beat(at);
+            self.survive(beaten.map_err(|trouble| Broken(trouble.because)));
+        }
+    }
+
+    /// Seals the log, so that damage to its last record is noticed whatever happens to the rows.
+    fn close(mut self) {
+        self.write_rows();
+        if self.shared.broken.get().is_some() {
+            return;
+        }
+        let mut seal = Vec::new();
+        Frame::mark(Kind::Seal, self.durable, self.hash).encode(&[], &mut seal);
+        let sealed = self.file.write_at(&seal, self.offset).and_then(|()| self.file.sync());
+        let sealed = sealed.map_err(|refused| Broken(refused.to_string()));
+        let synced = sealed
+            .and_then(|()| self.shared.rows.sync().map_err(|trouble| Broken(trouble.because)));
+        self.survive(synced);
+    }
+}
+
+/// The payload of a commit, if one frame can hold it.
+fn encode(commit: &Commit) -> Result<Vec<u8>, AppendError> {
+    let conflict = |on: String| AppendError::Conflict { on };
+    let payload = serde_json::to_vec(commit).map_err(|bad| conflict(bad.to_string()))?;
+    if payload.len() > PAYLOAD_MAX {
+        return Err(conflict(format!("a commit of {} bytes", payload.len())));
+    }
+    Ok(payload)
+}
+
+/// Ends a segment: its last frame is the last of the file.
+pub(crate) fn write_turn(
+    file: &dyn DiskFile,
+    offset: u64,
+    seq: u64,
+    hash: Hash,
+) -> std::io::Result<()> {
+    let mut turn = Vec::new();
+    Frame::mark(Kind::Turn, seq, hash).encode(&[], &mut turn);
+    file.write_at(&turn, offset)?;
+    file.sync()?;
+    file.set_len(offset + turn.len() as u64)?;
+    file.sync()
+}

@@ -1,0 +1,184 @@
+//! Journals that older programs wrote, kept as they are. A newer program reads them all.
+
+use std::{env, fs, path::PathBuf};
+
+use muster_runbooks::{
+    action::control::Risk,
+    name::{Region, StepId},
+    request::Request,
+};
+use muster_state::{
+    catalog::{Finding, RecoveryPoint},
+    event::{
+        AccessEvent, ApplicationEvent, Batch, Claim, Entry, Event, NoticeEvent, RunEvent,
+        ScheduleEvent, Stream,
+    },
+    journal::{
+        Journal, LogJournal, Options,
+        offline::{self, Existing},
+    },
+    run::{Outcome, PauseCause},
+    step::Change,
+};
+
+use crate::support::{
+    admit, append, application, at, finding, open, options, records, request, run_id, temp,
+};
+
+fn fixtures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+/// Goal: version 1 is read for ever.
+/// Method: bring back the export and the segment of a version 1 journal that holds every kind of
+/// event, and look at what is known. `MUSTER_WRITE_FIXTURES=1` writes what is not there; what is
+/// there is never written again once a release has written such journals.
+#[test]
+fn version_1_is_read() {
+    let (export, segment) = (fixtures().join("v1.export"), fixtures().join("v1.muster"));
+    if env::var_os("MUSTER_WRITE_FIXTURES").is_some() && !export.exists() {
+        let dir = temp();
+        let small = Options { segment_bytes: 24 << 10, ..options() };
+        let journal = LogJournal::open(dir.path(), small).expect("opened");
+        for batch in every_kind() {
+            append(&journal, batch).expect("written");
+        }
+        drop(journal);
+        fs::create_dir_all(fixtures()).expect("made");
+        offline::export(dir.path(), &export).expect("exported");
+        fs::copy(dir.path().join("log/00000000000000000000.muster"), &segment).expect("copied");
+    }
+    let (one, other) = (temp(), temp());
+    offline::restore_from(one.path(), &export, Existing::Refuse).expect("version 1");
+    fs::create_dir_all(other.path().join("log")).expect("made");
+    fs::write(other.path().join("format"), "muster state 1\n").expect("written");
+    fs::copy(&segment, other.path().join("log/00000000000000000000.muster")).expect("copied");
+    offline::restore(other.path()).expect("version 1");
+    let (one, other) = (open(one.path()), open(other.path()));
+    assert_eq!(records(&one), records(&other));
+    assert_eq!(*one.progress(), *other.progress());
+
+    let progress = one.progress();
+    assert_eq!(progress.epoch, 2);
+    assert_eq!(progress.off, None);
+    let run = &progress.runs[&run_id(1)];
+    assert_eq!((run.len, run.notes.len(), run.approvals.len()), (8, 3, 0));
+    let known = &progress.applications[&application("covetpy")];
+    assert_eq!(known.active.as_ref().map(|active| active.region.as_str()), Some("eu-west-1"));
+    assert_eq!(known.findings.keys().collect::<Vec<_>>(), ["stays"]);
+    assert_eq!(known.points.len(), 1);
+    assert_eq!(progress.schedules.len(), 1);
+    assert_eq!(progress.proposals.len(), 1);
+    let ended = one.ended(None, 9).expect("intact");
+    assert_eq!(ended.len(), 1);
+    assert_eq!((ended[0].id.clone(), ended[0].len), (run_id(2), 3));
+}
+
+/// One of every kind of event but the changes of steps, which have a table of their own.
+fn every_kind() -> Vec<Batch> {
+    let mut batches = vec![admit(1), admit(2)];
+    batches.push(Batch {
+        take: vec![Claim::lock(&application("covetpy"), &run_id(1))],
+        free: vec!["lock/other".to_owned()],
+        ..finding("covetpy", "stays")
+    });
+    let one = |entries: Vec<Entry>| Batch { entries, ..Batch::default() };
+    batches.extend(run_events().into_iter().map(|event| one(vec![Entry::run(&run_id(1), event)])));
+    let abandoned = RunEvent::Abandoned { by: by(), reason: "enough".to_owned(), undo: false };
+    let ended = RunEvent::Ended { outcome: Outcome::Abandoned };
+    batches.push(one([abandoned, ended].map(|event| Entry::run(&run_id(2), event)).into()));
+    let events = application_events().into_iter();
+    batches.push(one(events
+        .map(|event| Entry::application(&application("covetpy"), event))
+        .collect()));
+    batches.extend(access_events().into_iter().map(|event| one(vec![Entry::access(event)])));
+    let started = ScheduleEvent::Started { due_at: at(1), run: run_id(1) };
+    let missed = ScheduleEvent::Missed { due_at: at(2), because: "a freeze".to_owned() };
+    let nightly = || Stream::Schedule("nightly".parse().expect("a name"));
+    batches.push(one([started, missed]
+        .map(|event| Entry { stream: nightly(), event: Event::Schedule(event) })
+        .into()));
+    batches.extend(notices().into_iter().map(|(id, event)| {
+        one(vec![Entry { stream: Stream::Notice(run_id(id)), event: Event::Notice(event) }])
+    }));
+    batches
+}
+
+fn by() -> String {
+    "ada".to_owned()
+}
+
+fn run_events() -> Vec<RunEvent> {
+    let step: StepId = "first".parse().expect("a name");
+    let reason = || "a test".to_owned();
+    let accepts = vec![Risk::UnprovenFence];
+    vec![
+        RunEvent::Approved { step: step.clone(), by: by(), accepts, reason: reason() },
+        RunEvent::Step { step, change: Change::Skipped { by: by(), reason: reason() } },
+        RunEvent::Paused { cause: PauseCause::Operator { who: by(), reason: reason() } },
+        RunEvent::Paused { cause: PauseCause::Failover { run: run_id(2) } },
+        RunEvent::Resumed { by: by(), reason: reason() },
+        RunEvent::Forced { by: by(), reason: reason() },
+        RunEvent::Noted { by: by(), text: "Größe: 10 °C \"so\"".to_owned() },
+    ]
+}
+
+fn application_events() -> Vec<ApplicationEvent> {
+    let region: Region = "eu-west-1".parse().expect("a region");
+    let point = |id: &str| ApplicationEvent::PointRecorded {
+        point: Box::new(RecoveryPoint {
+            id: id.to_owned(),
+            component: "orders".parse().expect("a name"),
+            region: region.clone(),
+            account: "123456789012".to_owned(),
+            data_time: at(-60),
+            copied_from: None,
+            key: Some("alias/muster".to_owned()),
+            size_gib: Some(40),
+            source_resource: None,
+            made_by: run_id(1),
+            marked_at: None,
+            verified_at: None,
+        }),
+    };
+    let finding = Finding { id: "goes".to_owned(), message: "m".to_owned(), hint: "h".to_owned() };
+    vec![
+        ApplicationEvent::ActiveObserved { region: region.clone(), evidence: "writer".to_owned() },
+        point("one"),
+        point("two"),
+        ApplicationEvent::PointVerified { id: "one".to_owned() },
+        ApplicationEvent::PointMarked { id: "two".to_owned(), because: "old".to_owned() },
+        ApplicationEvent::PointDeleted { id: "two".to_owned() },
+        ApplicationEvent::FindingOpened { finding },
+        ApplicationEvent::FindingClosed { id: "goes".to_owned() },
+        ApplicationEvent::WindowOpened { run: run_id(1), closes_at: at(90) },
+        ApplicationEvent::WindowClosed { run: run_id(1) },
+    ]
+}
+
+fn access_events() -> Vec<AccessEvent> {
+    let text = |text: &str| text.to_owned();
+    vec![
+        AccessEvent::Refused { who: text("eve"), what: text("approve"), because: text("no role") },
+        AccessEvent::SwitchedOff { by: by(), reason: text("a flood") },
+        AccessEvent::SwitchedOn { by: by(), reason: text("it is over") },
+        AccessEvent::TailCut { file: text("0.muster"), bytes: 9 },
+        AccessEvent::Repaired { file: text("0.muster"), kept_in: text("a"), because: text("b") },
+    ]
+}
+
+fn notices() -> Vec<(u64, NoticeEvent)> {
+    let proposed = || NoticeEvent::Proposed {
+        request: Box::new(Request { dedupe_key: Some("k".to_owned()), ..request() }),
+        expires_at: at(600),
+        because: "only a person may".to_owned(),
+    };
+    vec![
+        (11, proposed()),
+        (12, proposed()),
+        (13, proposed()),
+        (11, NoticeEvent::Taken { run: run_id(1), by: by() }),
+        (12, NoticeEvent::Expired),
+        (14, NoticeEvent::Nudged { source: "aws".to_owned(), about: "a snapshot".to_owned() }),
+    ]
+}

@@ -1,0 +1,491 @@
+//! One history out of a seed: the real engine over the simulated world, in virtual time on one
+//! thread, with a crash wherever one is wanted.
+//!
+//! Everything that happens waits in one queue, ordered by instant; what happens at the same instant
+//! is ordered by the seed. Same seed, same history, on every machine.
+
+pub mod cast;
+pub mod chance;
+pub mod disk;
+pub mod people;
+pub mod scenario;
+pub mod watch;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use jiff::{SignedDuration, Timestamp};
+use muster::world::sim::{Fault, Sim};
+use muster_state::{
+    call::Call,
+    command::{Command, Refusal},
+    engine::{Engine, Input, Output, Reply, Sight, Ticket},
+};
+
+use self::{
+    cast::{SHOP, dawn},
+    chance::{Chance, mix},
+    disk::Disk,
+    people::People,
+    scenario::{Act, Scenario},
+    watch::Watch,
+};
+
+/// A process that died is started again after so long.
+const RESTARTS_AFTER: SignedDuration = SignedDuration::from_secs(3);
+
+/// How often people look while something is open that needs them.
+const GLANCES_EVERY: SignedDuration = SignedDuration::from_secs(10);
+
+/// No history is longer: a run that never settles is a failure, not an endless test.
+const EVENTS_MAX: u64 = 2_000_000;
+
+/// How many of the last events are shown when something is wrong.
+const SHOWN: usize = 60;
+
+/// What the history is made of.
+#[derive(Debug)]
+enum Happening {
+    /// A batch reaches the disk.
+    Synced { number: u64 },
+    /// A call reaches the world. It does so even if the process that sent it is dead.
+    Arrives { process: u32, begins: bool, call: Box<Call> },
+    /// An answer reaches the process.
+    Heard { input: Box<Input> },
+    /// The engine wanted to be woken.
+    Wake,
+    /// Somebody says something to the engine.
+    Said { command: Box<Command>, again: bool },
+    /// The next process starts.
+    Starts,
+    /// People look.
+    Glance,
+    /// The script goes on.
+    Script { place: usize },
+}
+
+/// The process was cut off.
+struct Cut;
+
+/// What a history came to.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// Things that happened.
+    pub events: u64,
+    /// Requests that reached the world.
+    pub calls: u64,
+    /// Crashes.
+    pub crashes: u64,
+    /// Checks of an invariant.
+    pub checks: u64,
+    /// I/O operations of the process, each a place to cut it, before and after.
+    pub operations: u64,
+}
+
+/// One history.
+pub struct Simulation {
+    /// The world.
+    pub sim: Sim,
+    /// The journal.
+    pub disk: Disk,
+    /// What is checked after every event.
+    pub watch: Watch,
+    /// What it came to so far.
+    pub figures: Figures,
+    /// The present instant.
+    pub now: Timestamp,
+    /// A hash over everything that happened, in order.
+    pub trace: u64,
+    /// Whether the last events are kept in words.
+    pub is_verbose: bool,
+    scenario: Scenario,
+    engine: Option<Engine>,
+    people: People,
+    chance: Chance,
+    queue: BTreeMap<(Timestamp, u64, u64), Happening>,
+    sequence: u64,
+    process: u32,
+    /// Cuts the process off at this operation.
+    fuse: Option<u64>,
+    /// In how many of ten thousand operations a process is cut off anyway.
+    cuts: u64,
+    woken_at: Option<Timestamp>,
+    glances: bool,
+    scripted: usize,
+    ticket: Ticket,
+    waiting: BTreeMap<Ticket, Command>,
+    words: VecDeque<String>,
+}
+
+impl Simulation {
+    /// The history of a scenario under a seed.
+    pub fn new(seed: u64, scenario: Scenario) -> Simulation {
+        let now = dawn();
+        let mut simulation = Simulation {
+            sim: Sim::new(seed, std::slice::from_ref(&*SHOP), now),
+            disk: Disk::default(),
+            watch: Watch::default(),
+            figures: Figures::default(),
+            now,
+            trace: 0xcbf2_9ce4_8422_2325,
+            is_verbose: false,
+            people: People::new(scenario.manners.clone()),
+            engine: None,
+            chance: Chance::new(seed),
+            queue: BTreeMap::new(),
+            sequence: 0,
+            process: 0,
+            fuse: None,
+            cuts: scenario.cuts,
+            woken_at: None,
+            glances: false,
+            scripted: scenario.script.len(),
+            ticket: 0,
+            waiting: BTreeMap::new(),
+            words: VecDeque::new(),
+            scenario,
+        };
+        simulation.put(now, Happening::Starts);
+        for place in 0..simulation.scripted {
+            let at = now + simulation.scenario.script[place].0;
+            simulation.put(at, Happening::Script { place });
+        }
+        simulation
+    }
+
+    /// The same, cut off at its `fuse`-th operation.
+    #[must_use]
+    pub fn with_fuse(mut self, fuse: u64) -> Simulation {
+        self.fuse = Some(fuse);
+        self
+    }
+
+    /// Whether the fuse never burned down.
+    pub fn is_uncut(&self) -> bool {
+        self.figures.crashes == 0
+    }
+
+    fn put(&mut self, at: Timestamp, happening: Happening) {
+        self.sequence += 1;
+        let tie = self.chance.draw();
+        self.queue.insert((at.max(self.now), tie, self.sequence), happening);
+    }
+
+    /// Lets everything happen until the script is over and nothing is open any more, or until the
+    /// scenario's horizon.
+    pub fn run(&mut self) {
+        let end = dawn() + self.scenario.horizon;
+        while let Some(((at, ..), happening)) = self.queue.pop_first() {
+            if at > end || self.figures.events > EVENTS_MAX {
+                self.watch.fail("I12", format!("not settled by {}", self.now));
+                break;
+            }
+            self.now = at;
+            self.figures.events += 1;
+            self.note(&happening);
+            if self.happen(happening).is_err() {
+                self.crash();
+            }
+            self.watch.world(self.now, &self.sim);
+            if self.is_over() || self.watch.has_failed() {
+                break;
+            }
+        }
+        self.watch.end(self.now, &self.sim, &self.disk);
+        self.figures.calls = self.sim.truth().calls();
+        self.figures.checks = self.watch.checks;
+    }
+
+    fn is_over(&self) -> bool {
+        self.scripted == 0
+            && self.engine.is_some()
+            && self.disk.unsynced() == 0
+            && self.disk.progress().runs.is_empty()
+            && self.waiting.is_empty()
+    }
+
+    fn happen(&mut self, happening: Happening) -> Result<(), Cut> {
+        match happening {
+            Happening::Starts => self.start(),
+            Happening::Synced { number } => self.sync(number),
+            Happening::Arrives { process, begins, call } => {
+                self.arrive(process, begins, *call);
+                Ok(())
+            }
+            Happening::Heard { input } => self.tell(*input),
+            Happening::Wake => {
+                self.woken_at = None;
+                self.tell(Input::Tick)
+            }
+            Happening::Said { command, again } => self.say(*command, again),
+            Happening::Glance => {
+                self.glance();
+                Ok(())
+            }
+            Happening::Script { place } => {
+                self.scripted -= 1;
+                let act = self.scenario.script[place].1.clone();
+                self.act(act)
+            }
+        }
+    }
+
+    /// A process opens the journal and goes on.
+    fn start(&mut self) -> Result<(), Cut> {
+        let alive_at = self.disk.progress().last_at;
+        match self.disk.opened(self.now) {
+            Ok(commit) => self.watch.commit(commit),
+            Err(error) => self.watch.fail("I14", error.to_string()),
+        }
+        self.watch.replay(&self.disk);
+        let mut engine = Engine::new(self.disk.progress().clone());
+        let outputs = engine.start(self.now, alive_at);
+        self.engine = Some(engine);
+        self.perform(outputs)?;
+        self.arm_glance();
+        Ok(())
+    }
+
+    fn tell(&mut self, input: Input) -> Result<(), Cut> {
+        let Some(engine) = &mut self.engine else { return Ok(()) };
+        let outputs = engine.on(self.now, input);
+        self.perform(outputs)
+    }
+
+    fn perform(&mut self, outputs: Vec<Output>) -> Result<(), Cut> {
+        for output in outputs {
+            match output {
+                Output::Append { number, batch } => {
+                    self.point()?;
+                    self.disk.append(self.now, batch);
+                    let takes = SignedDuration::from_millis(1 + self.chance.below(6) as i64);
+                    self.put(self.now + takes, Happening::Synced { number });
+                    self.point()?;
+                }
+                Output::Observe(call) => self.send(false, call)?,
+                Output::Begin(call) => {
+                    self.watch.begin(&call, &self.disk);
+                    self.send(true, call)?;
+                }
+                Output::WakeAt(at) => {
+                    if self.woken_at.is_none_or(|woken_at| at < woken_at) {
+                        self.woken_at = Some(at);
+                        self.put(at, Happening::Wake);
+                    }
+                }
+                Output::Reply { ticket, result } => self.reply(ticket, result),
+                Output::Bug(text) => self.watch.fail("bug", text),
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, begins: bool, call: Box<Call>) -> Result<(), Cut> {
+        self.point()?;
+        let takes = self.sim.latency(&call) / 2;
+        let process = self.process;
+        self.put(self.now + takes, Happening::Arrives { process, begins, call });
+        self.point()
+    }
+
+    /// A place where the process can be cut off.
+    fn point(&mut self) -> Result<(), Cut> {
+        let here = self.figures.operations;
+        self.figures.operations += 1;
+        let is_cut =
+            self.fuse == Some(here) || self.cuts > 0 && self.chance.below(10_000) < self.cuts;
+        if is_cut { Err(Cut) } else { Ok(()) }
+    }
+
+    fn arrive(&mut self, process: u32, begins: bool, call: Call) {
+        let (run, step, attempt) = (call.run.clone(), call.step.clone(), call.attempt);
+        let back = self.sim.latency(&call) / 2;
+        let input = if begins {
+            let answer = self.sim.begin(self.now, &call);
+            self.watch.effects(self.now, &self.sim, &self.disk);
+            Input::Answered(Reply { run, step, attempt, answer })
+        } else {
+            let reading = self.sim.observe(self.now, &call);
+            if let Ok(reading) = &reading {
+                self.watch.reading(self.now, &call, reading, &self.sim);
+            }
+            Input::Seen(Sight { run, step, attempt, reading })
+        };
+        if process == self.process {
+            self.put(self.now + back, Happening::Heard { input: Box::new(input) });
+        }
+    }
+
+    fn sync(&mut self, number: u64) -> Result<(), Cut> {
+        self.point()?;
+        match self.disk.sync_one() {
+            Ok(commit) => self.watch.commit(commit),
+            Err(error) => {
+                self.watch.fail("I14", error.to_string());
+                return Ok(());
+            }
+        }
+        self.watch.durable(&self.disk);
+        self.point()?;
+        self.tell(Input::Appended(number))?;
+        if self.disk.unsynced() == 0
+            && let Some(engine) = &self.engine
+        {
+            self.watch.live(engine.known(), &self.disk);
+        }
+        self.arm_glance();
+        Ok(())
+    }
+
+    fn say(&mut self, command: Command, again: bool) -> Result<(), Cut> {
+        if self.engine.is_none() {
+            let later = self.now + SignedDuration::from_secs(1);
+            self.put(later, Happening::Said { command: Box::new(command), again });
+            return Ok(());
+        }
+        self.ticket += 1;
+        let ticket = self.ticket;
+        if again {
+            self.waiting.insert(ticket, command.clone());
+        }
+        self.watch.asked(ticket, &command);
+        self.tell(Input::Command(ticket, command))
+    }
+
+    fn reply(&mut self, ticket: Ticket, result: Result<muster_state::command::Accepted, Refusal>) {
+        self.waiting.remove(&ticket);
+        if self.is_verbose
+            && let Err(refusal) = &result
+        {
+            self.remember(format!("{} refused: {refusal}", self.now));
+        }
+        self.watch.replied(ticket, &result, &self.disk);
+    }
+
+    fn glance(&mut self) {
+        self.glances = false;
+        let (now, sim) = (self.now, &self.sim);
+        let known = self.disk.progress();
+        let since = now - SignedDuration::from_secs(45);
+        let is_lost = |name: &muster_runbooks::name::ApplicationName| {
+            let state = known.applications.get(name).and_then(|state| state.active.as_ref());
+            let region = state.map_or_else(cast::home, |active| active.region.clone());
+            let truth = sim.truth();
+            !truth.is_well(&region, now) && !truth.is_well(&region, since)
+        };
+        for command in self.people.look(now, known, is_lost) {
+            let command = Box::new(command);
+            self.put(self.now, Happening::Said { command, again: false });
+        }
+        self.arm_glance();
+    }
+
+    fn arm_glance(&mut self) {
+        if !self.glances && !self.disk.progress().runs.is_empty() {
+            self.glances = true;
+            self.put(self.now + GLANCES_EVERY, Happening::Glance);
+        }
+    }
+
+    fn act(&mut self, act: Act) -> Result<(), Cut> {
+        match act {
+            Act::Start(start) => {
+                let command = start.command(self.now, self.disk.progress());
+                self.say(command, true)
+            }
+            Act::Say(command) => self.say(*command, false),
+            Act::Inject(fault) => {
+                self.inject(fault);
+                Ok(())
+            }
+            Act::Heal(region) => {
+                self.sim.heal_region(self.now, &region);
+                Ok(())
+            }
+            Act::HealAll => {
+                self.sim.heal_all(self.now);
+                Ok(())
+            }
+            Act::Crash => Err(Cut),
+        }
+    }
+
+    /// Makes something go wrong now.
+    pub fn inject(&mut self, fault: Fault) {
+        self.sim.inject(self.now, fault);
+    }
+
+    /// The process dies. What was not synced is lost, apart from what the disk happened to keep.
+    fn crash(&mut self) {
+        self.figures.crashes += 1;
+        self.fuse = None;
+        self.process += 1;
+        self.engine = None;
+        self.woken_at = None;
+        let keep = self.chance.below(self.disk.unsynced() as u64 + 1) as usize;
+        for commit in self.disk.crash(keep) {
+            self.watch.commit(&commit);
+        }
+        let dies = |happening: &Happening| {
+            matches!(
+                happening,
+                Happening::Synced { .. }
+                    | Happening::Heard { .. }
+                    | Happening::Wake
+                    | Happening::Starts
+            )
+        };
+        self.queue.retain(|_, happening| !dies(happening));
+        // Whoever got no answer asks again.
+        for (_, command) in std::mem::take(&mut self.waiting) {
+            let again = self.now + RESTARTS_AFTER + SignedDuration::from_secs(1);
+            self.put(again, Happening::Said { command: Box::new(command), again: true });
+        }
+        self.put(self.now + RESTARTS_AFTER, Happening::Starts);
+        if self.is_verbose {
+            self.remember(format!("{} CRASH, {keep} batches kept", self.now));
+        }
+    }
+
+    fn note(&mut self, happening: &Happening) {
+        let at = self.now.as_millisecond().to_le_bytes();
+        mix(&mut self.trace, &at);
+        let text = match happening {
+            Happening::Synced { number } => format!("synced {number}"),
+            Happening::Arrives { begins, call, .. } => {
+                let verb = if *begins { "BEGIN" } else { "observe" };
+                format!("{verb} {} {}", call.token, call.action.spec().name)
+            }
+            Happening::Heard { input } => match input.as_ref() {
+                Input::Seen(Sight { step, reading, .. }) => match reading {
+                    Ok(reading) => format!("seen {step}: {}", reading.progress),
+                    Err(error) => format!("seen {step}: {error}"),
+                },
+                Input::Answered(Reply { step, answer, .. }) => {
+                    format!("answered {step}: {answer:?}")
+                }
+                Input::Appended(_) | Input::Command(..) | Input::Tick => String::new(),
+            },
+            Happening::Wake => "wake".to_owned(),
+            Happening::Said { command, .. } => scenario::in_short(command),
+            Happening::Starts => "process starts".to_owned(),
+            Happening::Glance => return,
+            Happening::Script { place } => format!("script {}", self.scenario.script[*place].1),
+        };
+        mix(&mut self.trace, text.as_bytes());
+        if self.is_verbose && !text.starts_with("observe") && text != "wake" {
+            self.remember(format!("{} {text}", self.now));
+        }
+    }
+
+    fn remember(&mut self, text: String) {
+        if self.words.len() == SHOWN {
+            self.words.pop_front();
+        }
+        self.words.push_back(text);
+    }
+
+    /// The last things that happened, oldest first.
+    pub fn story(&self) -> String {
+        self.words.iter().map(|line| format!("  {line}\n")).collect()
+    }
+}

@@ -1,0 +1,90 @@
+//! The application that every scenario is about, and the people around it.
+
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+use muster_runbooks::{
+    action::control::PersonRole,
+    application::Application,
+    name::{Region, RunId},
+    runbook::library::Library,
+};
+use muster_state::command::Person;
+
+/// Two databases and a bucket in two regions, three observers, one name.
+const APPLICATION: &str = r#"{
+  "name": "shop", "title": "Shop", "home": "us-east-1", "standby": "us-west-2",
+  "objectives": { "rto": "15m", "rpo": "5m" },
+  "databases": [
+    { "name": "orders", "global_cluster": "shop-orders",
+      "clusters": { "us-east-1": "arn:aws:rds:us-east-1:123456789012:cluster:orders-east",
+                    "us-west-2": "arn:aws:rds:us-west-2:123456789012:cluster:orders-west" },
+      "retention": { "keep_for": "72h" } },
+    { "name": "users", "global_cluster": "shop-users",
+      "clusters": { "us-east-1": "arn:aws:rds:us-east-1:123456789012:cluster:users-east",
+                    "us-west-2": "arn:aws:rds:us-west-2:123456789012:cluster:users-west" },
+      "retention": { "keep_for": "72h" } }
+  ],
+  "buckets": [
+    { "name": "assets", "buckets": { "us-east-1": "assets-east", "us-west-2": "assets-west" },
+      "canary_prefix": "muster/canary/" }
+  ],
+  "traffic": {
+    "name": "shop.example", "zone": "Z0123456789", "primary": "us-east-1",
+    "marker": { "region": "us-west-2", "bucket": "shop-traffic-west", "key": "standby-serves" },
+    "answers": { "us-east-1": ["192.0.2.10"], "us-west-2": ["198.51.100.10"] }
+  },
+  "probes": { "us-east-1": "https://east.shop.example/health", "us-west-2": "https://west.shop.example/health" },
+  "observers": [
+    { "name": "frankfurt", "domain": "aws-eu-central-1", "sees": {}, "control": "https://eu.example/control" },
+    { "name": "oregon", "domain": "aws-us-west-2", "sees": {}, "control": "https://west.example/control" },
+    { "name": "outside", "domain": "falkenstein", "sees": {}, "control": "https://outside.example/control" }
+  ]
+}"#;
+
+/// The application.
+pub static SHOP: LazyLock<Application> =
+    LazyLock::new(|| serde_json::from_str(APPLICATION).expect("the fixture is an application"));
+
+/// The shipped runbooks.
+pub static LIBRARY: LazyLock<Library> = LazyLock::new(Library::shipped);
+
+/// When every history begins: a Monday night.
+pub fn dawn() -> Timestamp {
+    "2026-03-02T01:00:00Z".parse().expect("an instant")
+}
+
+/// The region where the application lives in quiet times.
+pub fn home() -> Region {
+    SHOP.home.clone()
+}
+
+/// The other one.
+pub fn standby() -> Region {
+    SHOP.standby.clone()
+}
+
+/// A run id: a letter, then a number in eleven digits.
+pub fn id(letter: char, number: u64) -> RunId {
+    format!("{letter}{number:011}").parse().expect("a letter and eleven digits")
+}
+
+/// Asks for runs and steers them.
+pub fn olga() -> Person {
+    Person { name: "olga".to_owned(), role: PersonRole::Operator }
+}
+
+/// Approves.
+pub fn ben() -> Person {
+    Person { name: "ben".to_owned(), role: PersonRole::Approver }
+}
+
+/// Approves too.
+pub fn cara() -> Person {
+    Person { name: "cara".to_owned(), role: PersonRole::Approver }
+}
+
+/// May do everything.
+pub fn dora() -> Person {
+    Person { name: "dora".to_owned(), role: PersonRole::Admin }
+}

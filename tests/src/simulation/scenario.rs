@@ -1,0 +1,286 @@
+//! What is played: who asks for what when, what goes wrong when, and how long it may take.
+
+use std::{collections::BTreeMap, fmt};
+
+use jiff::{SignedDuration, Timestamp};
+use muster::world::sim::{Fault, Lost};
+use muster_runbooks::{
+    name::{Region, RunId},
+    plan::{Binding, Plan},
+    request::{Manner, Mode, Request, Trigger},
+};
+use muster_state::{
+    command::{Admission, Command},
+    progress::Progress,
+};
+
+use super::{
+    cast::{LIBRARY, SHOP, home, id, standby},
+    people::Manners,
+};
+
+/// A script.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// What it is called in reports.
+    pub name: &'static str,
+    /// What happens, each so long after dawn.
+    pub script: Vec<(SignedDuration, Act)>,
+    /// By when everything must have settled.
+    pub horizon: SignedDuration,
+    /// How the people are.
+    pub manners: Manners,
+    /// In how many of ten thousand I/O operations the process is cut off.
+    pub cuts: u64,
+}
+
+/// One thing that happens.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// Somebody or a schedule asks for a run.
+    Start(Start),
+    /// Somebody says something.
+    Say(Box<Command>),
+    /// Something goes wrong.
+    Inject(Fault),
+    /// A region is well again.
+    Heal(Region),
+    /// Everything is well again.
+    HealAll,
+    /// The process is killed.
+    Crash,
+}
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Act::Start(start) => write!(f, "start {} {}", start.runbook, start.id),
+            Act::Say(command) => f.write_str(&in_short(command)),
+            Act::Inject(fault) => write!(f, "inject {fault:?}"),
+            Act::Heal(region) => write!(f, "heal {region}"),
+            Act::HealAll => f.write_str("heal all"),
+            Act::Crash => f.write_str("kill"),
+        }
+    }
+}
+
+/// A request that is planned when it is made.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// The runbook.
+    pub runbook: &'static str,
+    /// The id of its run.
+    pub id: RunId,
+    /// The variant.
+    pub manner: Manner,
+    /// How real.
+    pub mode: Mode,
+    /// The occurrence of a schedule that it is for.
+    pub due_at: Option<Timestamp>,
+}
+
+impl Start {
+    /// The command, with the roles bound as they are known now.
+    pub fn command(&self, _now: Timestamp, known: &Progress) -> Command {
+        let name = self.runbook.parse().expect("a runbook's name");
+        let runbook = LIBRARY.get(&name).expect("a shipped runbook");
+        let binding = runbook.needs_application().then(|| {
+            let state = known.applications.get(&SHOP.name);
+            let active = state.and_then(|state| state.active.as_ref());
+            let active = active.map_or_else(home, |active| active.region.clone());
+            let standby = SHOP.other(&active).expect("one of the two").clone();
+            Binding { application: SHOP.clone(), active, standby }
+        });
+        let trigger = match self.due_at {
+            Some(due_at) => Trigger::Schedule {
+                schedule: self.runbook.parse().expect("a schedule's id"),
+                due_at,
+            },
+            None => Trigger::Person { name: "olga".to_owned() },
+        };
+        let dedupe_key = match self.due_at {
+            Some(due_at) => format!("schedule/{}/{due_at}", self.runbook),
+            None => self.id.to_string(),
+        };
+        let request = Request {
+            runbook: name,
+            application: binding.as_ref().map(|_| SHOP.name.clone()),
+            inputs: BTreeMap::new(),
+            trigger,
+            mode: self.mode,
+            manner: self.manner,
+            reason: "simulated".to_owned(),
+            dedupe_key: Some(dedupe_key),
+            symptom_at: None,
+            not_after: None,
+        };
+        let plan = Plan::make(runbook, &request, binding).expect("the shipped runbook binds");
+        let plan = plan.freeze().expect("a plan is JSON");
+        Command::Admit(Box::new(Admission { id: self.id.clone(), request, plan, proposal: None }))
+    }
+}
+
+/// A command in a few words.
+pub fn in_short(command: &Command) -> String {
+    match command {
+        Command::Admit(admission) => {
+            format!("admit {} {}", admission.request.runbook, admission.id)
+        }
+        Command::Steer { run, by, steer, .. } => format!("{} says {steer:?} to {run}", by.name),
+        Command::Off { .. } => "off".to_owned(),
+        Command::On { .. } => "on".to_owned(),
+        Command::Propose { .. }
+        | Command::Missed { .. }
+        | Command::Refused { .. }
+        | Command::Active { .. }
+        | Command::Finding { .. }
+        | Command::Nudge { .. } => "something else".to_owned(),
+    }
+}
+
+fn secs(secs: i64) -> SignedDuration {
+    SignedDuration::from_secs(secs)
+}
+
+fn hours(hours: i64) -> SignedDuration {
+    SignedDuration::from_hours(hours)
+}
+
+fn live(runbook: &'static str, id: RunId, manner: Manner) -> Act {
+    Act::Start(Start { runbook, id, manner, mode: Mode::Live, due_at: None })
+}
+
+fn down(region: Region) -> Act {
+    Act::Inject(Fault::Outage { region, lost: Lost::Everything })
+}
+
+impl Scenario {
+    /// A script that has to settle within a day.
+    pub fn new(name: &'static str, script: Vec<(SignedDuration, Act)>) -> Scenario {
+        Scenario { name, script, horizon: hours(30), manners: Manners::default(), cuts: 0 }
+    }
+
+    /// The same, with one thing more.
+    #[must_use]
+    pub fn and(mut self, at: SignedDuration, act: Act) -> Scenario {
+        self.script.push((at, act));
+        self
+    }
+
+    /// One night's backup.
+    pub fn daily_backup() -> Scenario {
+        let start = live("daily-backup", id('b', 1), Manner::Graceful);
+        Scenario::new("daily-backup", vec![(secs(5), start)])
+    }
+
+    /// The rehearsal, with its gate.
+    pub fn rehearsal() -> Scenario {
+        let start = live("rehearsal", id('r', 1), Manner::Graceful);
+        Scenario::new("rehearsal", vec![(secs(5), start)])
+    }
+
+    /// The check that writes a canary.
+    pub fn replication_check() -> Scenario {
+        let start = live("replication-check", id('c', 1), Manner::Graceful);
+        Scenario::new("replication-check", vec![(secs(5), start)])
+    }
+
+    /// A backup each night and an expiry after it, for nine nights: three days are kept.
+    pub fn expire() -> Scenario {
+        let mut script = Vec::new();
+        for night in 0..9_i64 {
+            let due_at = super::dawn() + hours(24 * night + 1);
+            for (runbook, letter, later) in
+                [("daily-backup", 'b', 0), ("expire-recovery-points", 'e', 20)]
+            {
+                let at = hours(24 * night + 1 + later);
+                let start = Start {
+                    runbook,
+                    id: id(letter, night as u64 + 1),
+                    manner: Manner::Graceful,
+                    mode: Mode::Live,
+                    due_at: Some(due_at + hours(later)),
+                };
+                script.push((at, Act::Start(start.clone())));
+                // The bell rings twice.
+                script.push((at + secs(2), Act::Start(start)));
+            }
+        }
+        Scenario { horizon: hours(24 * 12), ..Scenario::new("expire", script) }
+    }
+
+    /// A planned move while both sides are well.
+    pub fn graceful() -> Scenario {
+        let start = live("region-failover", id('f', 1), Manner::Graceful);
+        Scenario::new("graceful", vec![(secs(120), start)])
+    }
+
+    /// The active region is gone, and with it every global control plane.
+    pub fn forced() -> Scenario {
+        let start = live("region-failover", id('f', 1), Manner::Forced);
+        Scenario::new(
+            "forced",
+            vec![
+                (secs(120), down(home())),
+                (secs(121), Act::Inject(Fault::GlobalControlPlane)),
+                (secs(300), start),
+            ],
+        )
+    }
+
+    /// A graceful move is turned into a forced one, because the region dies in the middle of it.
+    pub fn dies_in_the_middle(after: i64) -> Scenario {
+        let start = live("region-failover", id('f', 1), Manner::Graceful);
+        Scenario::new(
+            "dies-in-the-middle",
+            vec![(secs(120), start), (secs(120 + after), down(home()))],
+        )
+    }
+
+    /// Away, and back home in calm.
+    pub fn failback() -> Scenario {
+        let away = live("region-failover", id('f', 1), Manner::Forced);
+        let back = live("region-failback", id('k', 1), Manner::Graceful);
+        Scenario::new(
+            "failback",
+            vec![
+                (secs(120), down(home())),
+                (secs(300), away),
+                (hours(3), Act::HealAll),
+                (hours(5), back),
+            ],
+        )
+    }
+
+    /// A drill of the failover beside a backup.
+    pub fn drill() -> Scenario {
+        let drill = Act::Start(Start {
+            runbook: "region-failover",
+            id: id('d', 1),
+            manner: Manner::Graceful,
+            mode: Mode::Drill,
+            due_at: None,
+        });
+        let backup = live("daily-backup", id('b', 1), Manner::Graceful);
+        Scenario::new("drill", vec![(secs(120), drill), (secs(121), backup)])
+    }
+
+    /// Every scenario that must end well without anybody's fault.
+    pub fn all() -> Vec<Scenario> {
+        vec![
+            Scenario::rehearsal(),
+            Scenario::replication_check(),
+            Scenario::daily_backup(),
+            Scenario::graceful(),
+            Scenario::forced(),
+            Scenario::dies_in_the_middle(95),
+            Scenario::failback(),
+            Scenario::drill(),
+        ]
+    }
+
+    /// The side that the failover leads to.
+    pub fn target() -> Region {
+        standby()
+    }
+}

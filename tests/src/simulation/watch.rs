@@ -1,0 +1,376 @@
+//! The invariants, checked on the world's own state and on what is durable, never on what the
+//! engine believes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use muster::world::sim::Sim;
+use muster_runbooks::{
+    action::{Action, Reach, control::Risk},
+    name::{RunId, StepId},
+    plan::{Part, Step},
+    request::{Manner, Mode},
+    value::Loss,
+};
+use muster_state::{
+    call::{Call, Progress as Seen, Reading},
+    command::{Accepted, Command, Refusal, Steer},
+    engine::Ticket,
+    event::{Commit, Event, RunEvent, ScheduleEvent},
+    progress::Progress,
+    run::{Outcome, Run},
+    step::{Change, StepState},
+};
+use serde_json::Value;
+
+use super::{cast::SHOP, disk::Disk};
+
+/// Looks on, and remembers what must not be.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// How often an invariant was checked.
+    pub checks: u64,
+    /// What must not be, and was.
+    pub failures: Vec<String>,
+    /// How the runs ended.
+    pub outcomes: BTreeMap<RunId, Outcome>,
+    /// The last words about each run: why it is where it is.
+    pub last_words: BTreeMap<RunId, String>,
+    effects: usize,
+    counts: BTreeMap<(String, String), u32>,
+    /// Runs for which a named person accepted that the fence is not proven.
+    accepted: BTreeSet<String>,
+    /// Occurrences that became runs.
+    due: BTreeMap<(String, Timestamp), u32>,
+    /// Dedupe keys that became runs.
+    keys: BTreeMap<String, u32>,
+    asked: BTreeMap<Ticket, Command>,
+    commits: u64,
+    end: u64,
+}
+
+impl Watch {
+    /// Something must not be.
+    pub fn fail(&mut self, invariant: &str, what: String) {
+        if self.failures.len() < 20 {
+            self.failures.push(format!("{invariant}: {what}"));
+        }
+    }
+
+    /// Whether something was wrong.
+    pub fn has_failed(&self) -> bool {
+        !self.failures.is_empty()
+    }
+
+    fn check(&mut self, invariant: &str, holds: bool, what: impl FnOnce() -> String) {
+        self.checks += 1;
+        if !holds {
+            self.fail(invariant, what());
+        }
+    }
+
+    /// I1: at no instant two writers of one database, unless a named person accepted that risk.
+    pub fn world(&mut self, now: Timestamp, sim: &Sim) {
+        let truth = sim.truth();
+        for database in &SHOP.databases {
+            let writers = truth.writers(&SHOP.name, database.name.as_str(), now);
+            let losses = || truth.losses(&SHOP.name, now).into_iter();
+            let excused = || {
+                losses().filter(|loss| !loss.overlap.is_zero()).any(|loss| {
+                    loss.token.is_none_or(|token| self.accepted.contains(&run_of(&token)))
+                })
+            };
+            let holds = writers.len() < 2 || excused();
+            self.check("I1", holds, || {
+                format!("{} takes writes in {writers:?} at {now}", database.name)
+            });
+        }
+    }
+
+    /// I4, I5, I9, I10, I11, I17: before anything is begun, what is durable must allow it.
+    pub fn begin(&mut self, call: &Call, disk: &Disk) {
+        let known = disk.progress();
+        let token = call.token.to_string();
+        self.check("I17", call.mode == Mode::Live, || format!("{token} begins in {:?}", call.mode));
+        self.check("I11", known.off.is_none(), || format!("{token} begins while all is off"));
+        let Some(run) = known.runs.get(&call.run) else {
+            return self.fail("I5", format!("{token} begins, and no run of it is durable"));
+        };
+        let state = run.state(&call.step);
+        let promised = match state {
+            Some(StepState::Running(attempt)) => {
+                attempt.number == call.attempt
+                    && attempt.action == call.action
+                    && (attempt.aim.is_some() || !attempt.action.spec().reach.aims())
+            }
+            Some(_) | None => false,
+        };
+        self.check("I5", promised, || format!("{token} begins, and is not promised: {state:?}"));
+        let part = run.plan.step(&call.step).map(|step| step.part);
+        let held = run.is_paused() && part == Some(Part::Steps);
+        self.check("I11", !held, || format!("{token} begins while its run is paused"));
+        let once = call.action.spec().reach == Reach::Once;
+        let begun = matches!(state, Some(StepState::Running(one)) if one.begun_at.is_some());
+        self.check("I4", !(once && begun), || format!("{token} begins a second time"));
+        self.gates(run, &call.step, &token);
+        if call.action.spec().reach.mutates() && matches!(call.action, Action::FailoverDatabase(_))
+        {
+            self.fence(run, &token);
+        }
+    }
+
+    /// I9: every approval that a step rests on was given by the people that it asks for.
+    fn gates(&mut self, run: &Run, step: &StepId, token: &str) {
+        let mut next: Vec<&StepId> = vec![step];
+        let mut met = BTreeSet::new();
+        while let Some(id) = next.pop() {
+            let Some(step) = run.plan.step(id).filter(|_| met.insert(id.clone())) else { continue };
+            next.extend(&step.needs);
+            if step.task.action != "approval" {
+                continue;
+            }
+            let passed = matches!(run.state(id), Some(StepState::Succeeded { .. }));
+            let who: BTreeSet<&str> =
+                run.approvers(id).into_iter().map(|approved| approved.by.as_str()).collect();
+            let own = run.requesters.iter().any(|requester| who.contains(requester.as_str()));
+            self.check("I9", passed && !who.is_empty() && !own, || {
+                format!("{token} begins, and `{id}` was approved by {who:?}")
+            });
+        }
+    }
+
+    /// I3: the old side is proven fenced, or a named person accepted that it is not.
+    fn fence(&mut self, run: &Run, token: &str) {
+        let is_fence = |step: &Step| step.task(run.manner).action == "fence";
+        let fences: Vec<&StepState> =
+            run.steps().filter(|(step, _)| is_fence(step)).map(|(_, state)| state).collect();
+        let holds = run.manner == Manner::Forced
+            && !fences.is_empty()
+            && fences.into_iter().all(|state| {
+                let proven = state.outputs().and_then(|outputs| outputs.get("verdict"));
+                matches!(state, StepState::Succeeded { .. })
+                    && (proven.and_then(Value::as_str) == Some("proven")
+                        || run.accepted(Risk::UnprovenFence).is_some())
+            });
+        self.check("I3", holds, || format!("{token} promotes, and the old side is not fenced"));
+    }
+
+    /// I2, I4, I7: what calls really changed since the last look.
+    pub fn effects(&mut self, now: Timestamp, sim: &Sim, _disk: &Disk) {
+        let truth = sim.truth();
+        let fresh = &truth.effects()[self.effects..];
+        self.effects = truth.effects().len();
+        for effect in fresh {
+            let times =
+                self.counts.entry((effect.token.clone(), effect.object.clone())).or_default();
+            *times += 1;
+            let times = *times;
+            self.check("I4", times == 1, || {
+                format!("{} of {} happened {times} times", effect.operation, effect.token)
+            });
+            self.check("I17", effect.mode == Mode::Live, || format!("{} in a drill", effect.token));
+            if effect.operation == "DeleteDBClusterSnapshot" {
+                self.deletion(now, sim, &effect.object);
+            }
+            if effect.object.ends_with("standby-serves") {
+                let to = match effect.operation {
+                    "PutObject" => &SHOP.standby,
+                    _ => &SHOP.home,
+                };
+                let losses = truth.losses(&SHOP.name, now);
+                let by_stranger = losses.last().is_some_and(|loss| loss.token.is_none());
+                let holds =
+                    by_stranger || !truth.is_well(to, now) || truth.serves(&SHOP.name, to, now);
+                self.check("I2", holds, || format!("users go to {to}, which does not serve"));
+            }
+        }
+    }
+
+    /// I7: three newer available points of the same component and region remain.
+    fn deletion(&mut self, now: Timestamp, sim: &Sim, arn: &str) {
+        let all = sim.truth().snapshots(now);
+        let Some(gone) = all.iter().find(|one| one.arn == arn) else { return };
+        let newer = all.iter().filter(|one| {
+            one.of == gone.of
+                && one.region == gone.region
+                && one.is_available
+                && one.data_time >= gone.data_time
+        });
+        let newer = newer.count();
+        self.check("I7", newer >= 3, || format!("{arn} is deleted; {newer} newer ones remain"));
+    }
+
+    /// I15: no loss is reported that is less than the true one.
+    pub fn reading(&mut self, now: Timestamp, call: &Call, reading: &Reading, sim: &Sim) {
+        let Seen::Done(done) = &reading.progress else { return };
+        let said = done.outputs.get("data_loss").and_then(Value::as_str);
+        let Some(Ok(Loss::AtMost(said))) = said.map(str::parse::<Loss>) else { return };
+        let Some(component) = &call.component else { return };
+        let truth = sim.truth();
+        let name = component.name().as_str();
+        let lost = match &call.action {
+            Action::PredictLoss(_) => truth.loss_now(&SHOP.name, name, now),
+            Action::FailoverDatabase(_) | Action::SwitchoverDatabase(_) => {
+                let own = |token: &Option<String>| token.as_deref() == Some(call.token.as_str());
+                let losses = truth.losses(&SHOP.name, now).into_iter();
+                losses.filter(|loss| own(&loss.token)).map(|loss| loss.lost).next_back()
+            }
+            _ => None,
+        };
+        let Some(lost) = lost else { return };
+        self.check("I15", said.duration() >= lost, || {
+            format!("{} says {said}, and {lost:#} is lost", call.token)
+        });
+    }
+
+    /// I14, I20, I21, and what the people decided.
+    pub fn commit(&mut self, commit: &Commit) {
+        self.check("I14", commit.seq == self.end, || format!("a gap before {}", commit.seq));
+        self.end = commit.end();
+        self.commits += 1;
+        for entry in &commit.entries {
+            match &entry.event {
+                Event::Run(event) => self.run_event(&entry.stream.to_string(), event),
+                Event::Schedule(ScheduleEvent::Started { due_at, .. }) => {
+                    let key = (entry.stream.to_string(), *due_at);
+                    let times = self.due.entry(key).or_default();
+                    *times += 1;
+                    let times = *times;
+                    self.check("I20", times == 1, || format!("{due_at} ran {times} times"));
+                }
+                Event::Schedule(ScheduleEvent::Missed { .. })
+                | Event::Application(_)
+                | Event::Access(_)
+                | Event::Notice(_) => {}
+            }
+        }
+    }
+
+    fn run_event(&mut self, stream: &str, event: &RunEvent) {
+        let name = stream.strip_prefix("run/").unwrap_or(stream).to_owned();
+        let Ok(id) = name.parse::<RunId>() else { return };
+        if let RunEvent::Admitted { request, .. } = event
+            && let Some(key) = &request.dedupe_key
+        {
+            let times = self.keys.entry(key.clone()).or_default();
+            *times += 1;
+            let times = *times;
+            self.check("I21", times == 1, || format!("`{key}` became {times} runs"));
+        }
+        if let RunEvent::Approved { accepts, .. } = event
+            && accepts.contains(&Risk::UnprovenFence)
+        {
+            self.accepted.insert(name);
+        }
+        if let RunEvent::Ended { outcome } = event {
+            self.outcomes.insert(id.clone(), *outcome);
+        }
+        let says = match event {
+            RunEvent::Step { step, change: Change::Failed { fault, .. } } => {
+                Some(format!("`{step}` failed: {fault}"))
+            }
+            RunEvent::Paused { cause } => Some(format!("paused: {cause:?}")),
+            RunEvent::Abandoned { .. } => Some("abandoned".to_owned()),
+            _ => None,
+        };
+        if let Some(says) = says {
+            self.last_words.insert(id, says);
+        }
+    }
+
+    /// I18: one exclusive run per application, and it holds the lock.
+    pub fn durable(&mut self, disk: &Disk) {
+        let known = disk.progress();
+        let mut exclusive = known.runs.values().filter(|run| {
+            run.plan.exclusive && run.plan.mode != Mode::Preview && run.application().is_some()
+        });
+        let first = exclusive.next().map(|run| run.id.clone());
+        let second = exclusive.next().map(|run| run.id.clone());
+        let drills = known.runs.values().any(|run| run.plan.mode == Mode::Drill);
+        self.check("I18", second.is_none() || drills, || format!("{first:?} and {second:?}"));
+        let lock = known.claims.iter().find(|(key, _)| key.starts_with("lock/"));
+        let held = lock.map(|(_, held)| held.holder.clone());
+        let fits = match (&first, &held) {
+            (None, None) => true,
+            (Some(_), Some(held)) => known.runs.contains_key(held),
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        self.check("I18", fits, || format!("{first:?} is open, and the lock is held by {held:?}"));
+    }
+
+    /// Remembers what was asked.
+    pub fn asked(&mut self, ticket: Ticket, command: &Command) {
+        self.asked.insert(ticket, command.clone());
+    }
+
+    /// I24: what is acknowledged is durable.
+    pub fn replied(&mut self, ticket: Ticket, result: &Result<Accepted, Refusal>, disk: &Disk) {
+        let Some(command) = self.asked.remove(&ticket) else { return };
+        let Ok(accepted) = result else { return };
+        let known = disk.progress();
+        let is_durable = match &command {
+            Command::Admit(_) => accepted
+                .run
+                .as_ref()
+                .is_some_and(|id| known.runs.contains_key(id) || self.outcomes.contains_key(id)),
+            Command::Steer { run, by, steer, .. } => match (known.runs.get(run), steer) {
+                (Some(run), Steer::Approve { step, .. }) => {
+                    run.approvals.iter().any(|one| one.step == *step && one.by == by.name)
+                }
+                (Some(run), Steer::Pause) => run.is_paused(),
+                (Some(run), Steer::Force) => run.manner == Manner::Forced,
+                (Some(run), Steer::Abandon { .. }) => run.abandoned.is_some(),
+                (Some(_), _) => true,
+                (None, _) => self.outcomes.contains_key(run),
+            },
+            Command::Off { .. } => known.off.is_some(),
+            Command::On { .. } => known.off.is_none(),
+            _ => true,
+        };
+        self.check("I24", is_durable, || format!("{command:?} is acknowledged and not durable"));
+    }
+
+    /// I25: the engine's state is the fold of what is durable, when nothing is in between.
+    pub fn live(&mut self, live: &Progress, disk: &Disk) {
+        // Comparing everything each time would be most of the work.
+        if self.commits % 16 != 0 {
+            return;
+        }
+        self.check("I25", live == disk.progress(), || "the live state is not the fold".to_owned());
+    }
+
+    /// I14, I25: everything that is durable, folded anew, is what is known.
+    pub fn replay(&mut self, disk: &Disk) {
+        let replayed = disk.replayed();
+        let same = replayed.as_ref().is_ok_and(|replayed| replayed == disk.progress());
+        self.check("I25", same, || format!("a replay gives something else: {:?}", replayed.err()));
+    }
+
+    /// I1 over the whole history, I12, I18 at its end.
+    pub fn end(&mut self, now: Timestamp, sim: &Sim, disk: &Disk) {
+        self.replay(disk);
+        let open: Vec<String> = disk
+            .progress()
+            .runs
+            .values()
+            .map(|run| {
+                let words = self.last_words.get(&run.id).cloned().unwrap_or_default();
+                format!("{} {} is {}: {words}", run.plan.runbook, run.id, run.status())
+            })
+            .collect();
+        self.check("I12", open.is_empty(), || open.join("; "));
+        let locked = disk.progress().claims.keys().any(|key| key.starts_with("lock/"));
+        self.check("I18", !locked || !open.is_empty(), || "the lock outlives its run".to_owned());
+        for loss in sim.truth().losses(&SHOP.name, now) {
+            let accepted =
+                loss.token.as_ref().is_none_or(|token| self.accepted.contains(&run_of(token)));
+            let holds = accepted || loss.overlap <= SignedDuration::ZERO;
+            self.check("I1", holds, || format!("both sides took writes for {:#}", loss.overlap));
+        }
+    }
+}
+
+/// The run in a token.
+fn run_of(token: &str) -> String {
+    token.split('-').nth(1).unwrap_or_default().to_owned()
+}

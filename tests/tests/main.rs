@@ -1,0 +1,5 @@
+//! Every test of the whole in one binary: each binary links a hundred megabytes.
+
+mod simulation;
+mod tidy;
+mod transitions;
