@@ -3,19 +3,19 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::{Arc, Mutex, RwLock, RwLockReadGuard},
+    sync::Arc,
 };
 
-use futures::channel::oneshot;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use muster::{
     api::{
         Api,
         serve::{Doors, Stop},
     },
+    catalogue::Catalogue,
     clock::Clock,
     config::{Listen, Token},
-    intake::{Catalogue, Intake, Rejected},
+    intake::{Intake, Rejected},
     perform::{Health, Order, Samples},
 };
 use muster_runbooks::{
@@ -29,9 +29,9 @@ use muster_state::{
     call::{Answer, Call, Done, Progress as Seen, Reading},
     command::Accepted,
     engine::{Engine, Input, Output, Reply, Sight},
-    event::{AccessEvent, Batch, Commit, Event, Record, Stream, VERSION},
-    journal::{AppendError, Journal, ReadError, Receipt},
-    progress::{EndedRun, Progress},
+    event::{AccessEvent, Event, Record},
+    journal::{Journal, MemoryJournal},
+    progress::Progress,
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -40,90 +40,11 @@ use tokio::{
     task::JoinSet,
 };
 
-/// A journal in memory.
-#[derive(Default)]
-pub(super) struct Shelf {
-    known: RwLock<Progress>,
-    commits: Mutex<Vec<Commit>>,
-    ended: Mutex<Vec<EndedRun>>,
-    beat: Mutex<Option<Timestamp>>,
-}
-
-impl Shelf {
-    fn write(&self, at: Timestamp, batch: Batch) -> Result<u64, AppendError> {
-        let mut known = self.known.write().unwrap();
-        let commit = Commit {
-            v: VERSION,
-            seq: known.end,
-            at,
-            entries: batch.entries,
-            take: batch.take,
-            free: batch.free,
-        };
-        let touched = known.apply(&commit).unwrap();
-        self.ended.lock().unwrap().extend(touched.ended);
-        let end = commit.end();
-        self.commits.lock().unwrap().push(commit);
-        Ok(end)
-    }
-
-    fn records(&self) -> Vec<Record> {
-        let commits = self.commits.lock().unwrap();
-        let records = commits.iter().flat_map(|commit| {
-            (commit.seq..).zip(&commit.entries).map(|(seq, entry)| Record {
-                seq,
-                at: commit.at,
-                stream: entry.stream.clone(),
-                event: entry.event.clone(),
-            })
-        });
-        records.collect()
-    }
-}
-
-impl Journal for Shelf {
-    fn append(&self, at: Timestamp, batch: Batch) -> Receipt {
-        let (answer, receipt) = oneshot::channel();
-        let _ = answer.send(self.write(at, batch));
-        receipt
-    }
-
-    fn progress(&self) -> RwLockReadGuard<'_, Progress> {
-        self.known.read().unwrap()
-    }
-
-    fn beat(&self, at: Timestamp) {
-        *self.beat.lock().unwrap() = Some(at);
-    }
-
-    fn last_beat(&self) -> Option<Timestamp> {
-        *self.beat.lock().unwrap()
-    }
-
-    fn read(
-        &self,
-        stream: Option<&Stream>,
-        from: u64,
-        limit: usize,
-    ) -> Result<Vec<Record>, ReadError> {
-        let records = self.records().into_iter().filter(|record| record.seq >= from);
-        let fits = |record: &Record| stream.is_none_or(|stream| record.stream == *stream);
-        Ok(records.filter(fits).take(limit).collect())
-    }
-
-    fn ended(&self, after: Option<&EndedRun>, limit: usize) -> Result<Vec<EndedRun>, ReadError> {
-        let mut rows = self.ended.lock().unwrap().clone();
-        rows.sort_by_key(|row| std::cmp::Reverse(row.last_seq));
-        let older = |row: &EndedRun| after.is_none_or(|after| row.last_seq < after.last_seq);
-        Ok(rows.into_iter().filter(older).take(limit).collect())
-    }
-}
-
 /// A running daemon with four people in it.
 pub(super) struct House {
     pub(super) url: String,
     pub(super) metrics_url: String,
-    pub(super) shelf: Arc<Shelf>,
+    pub(super) shelf: Arc<MemoryJournal>,
     pub(super) api: Api,
     stop: Stop,
     tasks: JoinSet<()>,
@@ -155,7 +76,7 @@ fn catalogue() -> Catalogue {
 
 impl House {
     pub(super) async fn open() -> House {
-        let shelf = Arc::new(Shelf::default());
+        let shelf = Arc::new(MemoryJournal::new().auto());
         let (orders, queue) = mpsc::channel(64);
         let (health, healthy) = watch::channel(Health::Ready);
         let intake = Intake::new(
@@ -187,7 +108,7 @@ impl House {
 
     /// Everybody who was refused, with what and why.
     pub(super) fn refusals(&self) -> Vec<(String, String, String)> {
-        let events = self.shelf.records().into_iter().map(|record| record.event);
+        let events = self.records().into_iter().map(|record| record.event);
         let refusals = events.filter_map(|event| match event {
             Event::Access(AccessEvent::Refused { who, what, because }) => {
                 Some((who, what, because))
@@ -197,9 +118,13 @@ impl House {
         refusals.collect()
     }
 
+    fn records(&self) -> Vec<Record> {
+        self.shelf.read(None, 0, 10_000).unwrap()
+    }
+
     /// How many facts there are that are no refusals.
     pub(super) fn facts(&self) -> usize {
-        self.shelf.records().len() - self.refusals().len()
+        self.records().len() - self.refusals().len()
     }
 }
 
@@ -213,7 +138,7 @@ impl Drop for House {
 /// The performer of a world in which everything that was begun is done at the next look. It does not
 /// wait: when the engine wants to be woken soon, its time is moved there.
 async fn carry_out(
-    shelf: Arc<Shelf>,
+    shelf: Arc<MemoryJournal>,
     mut queue: mpsc::Receiver<Order>,
     _health: watch::Sender<Health>,
 ) {
