@@ -418,7 +418,9 @@ impl Run {
     pub fn part(&self) -> Part {
         let is_over = |part| self.steps().all(|(step, state)| step.part != part || state.is_over());
         if !(self.failing || self.abandoned.is_some()) {
-            return if is_over(Part::Steps) { Part::Finally } else { Part::Steps };
+            // A failed step that holds the run up is asked about, even if it was the last.
+            let goes_on = is_over(Part::Steps) && self.failed_step().is_none();
+            return if goes_on { Part::Finally } else { Part::Steps };
         }
         let is_open =
             self.steps().any(|(step, state)| step.part == Part::Steps && state.attempt().is_some());

@@ -240,10 +240,7 @@ impl Simulation {
     /// A process opens the journal and goes on.
     fn start(&mut self) -> Result<(), Cut> {
         let alive_at = self.disk.progress().last_at;
-        match self.disk.opened(self.now) {
-            Ok(commit) => self.watch.commit(commit),
-            Err(error) => self.watch.fail("I14", error.to_string()),
-        }
+        self.watch.records(&self.disk.opened(self.now));
         self.watch.replay(&self.disk);
         let mut engine = Engine::new(self.disk.progress().clone());
         let outputs = engine.start(self.now, alive_at);
@@ -328,9 +325,9 @@ impl Simulation {
         self.point()?;
         let Some(number) = self.numbers.pop_front() else { return Ok(()) };
         match self.disk.sync_one() {
-            Ok(commit) => self.watch.commit(commit),
+            Ok(records) => self.watch.records(&records),
             Err(error) => {
-                self.watch.fail("I14", error.to_string());
+                self.watch.fail("I14", error);
                 return Ok(());
             }
         }
@@ -374,13 +371,13 @@ impl Simulation {
     fn glance(&mut self) {
         self.glances = false;
         let (now, sim) = (self.now, &self.sim);
-        let known = self.disk.progress();
         let since = now - SignedDuration::from_secs(45);
         let is_lost = |region: &muster_runbooks::name::Region| {
             let truth = sim.truth();
             !truth.is_well(region, now) && !truth.is_well(region, since)
         };
-        for command in self.people.look(now, known, is_lost) {
+        let said = self.people.look(now, &self.disk.progress(), is_lost);
+        for command in said {
             let command = Box::new(command);
             self.put(self.now, Happening::Said { command, again: false });
         }
@@ -397,7 +394,7 @@ impl Simulation {
     fn act(&mut self, act: Act) -> Result<(), Cut> {
         match act {
             Act::Start(start) => {
-                let command = start.command(self.now, self.disk.progress());
+                let command = start.command(self.now, &self.disk.progress());
                 self.say(command, true)
             }
             Act::Say(command) => self.say(*command, false),
@@ -431,9 +428,8 @@ impl Simulation {
         self.woken_at = None;
         self.numbers.clear();
         let keep = self.chance.below(self.disk.unsynced() as u64 + 1) as usize;
-        for commit in self.disk.crash(keep) {
-            self.watch.commit(&commit);
-        }
+        let kept = self.disk.crash(keep);
+        self.watch.records(&kept);
         let dies = |happening: &Happening| {
             matches!(
                 happening,

@@ -3,6 +3,7 @@
 
 mod cuts;
 mod faults;
+mod figures;
 mod quiet;
 mod storms;
 

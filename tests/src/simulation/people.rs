@@ -104,7 +104,12 @@ impl People {
                 }
                 StepState::Failed { .. } if step.part == Part::Steps => {
                     let held_up = run.failed_step().is_some_and(|failed| failed.id == *id);
-                    if held_up && self.is_time(now, run, &format!("retry {id}"), 2) {
+                    if held_up && run.plan.mode == Mode::Drill {
+                        // Nothing was changed, so what looks for the change cannot find it.
+                        if self.is_time(now, run, "end the drill", 1) {
+                            said.push((olga(), Steer::Abandon { undo: false }));
+                        }
+                    } else if held_up && self.is_time(now, run, &format!("retry {id}"), 2) {
                         said.push((olga(), Steer::Retry { step: id.clone() }));
                     }
                 }
