@@ -110,7 +110,7 @@ pub struct Serve {
 #[derive(Clone, Debug, Args)]
 pub struct Demo {
     /// How many times as fast as real time.
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=600))]
+    #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=600))]
     pub speed: u32,
     /// The seed of the simulated world.
     #[arg(long, default_value_t = 1)]

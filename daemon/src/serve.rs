@@ -77,8 +77,13 @@ impl Process {
     /// Reads the queues that events come through.
     pub fn read_queues(&mut self, config: &Config) {
         for door in queue::doors(&config.queues, &self.intake, &self.stop.subscribe()) {
-            self.tasks.spawn(door);
+            self.keep(door);
         }
+    }
+
+    /// Adds something that runs as long as the process.
+    pub fn keep(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
     }
 
     /// Ends every task. Open calls are dropped; whoever comes next observes before it begins.

@@ -21,7 +21,10 @@ use crate::{
 const LOOK: SignedDuration = SignedDuration::from_millis(150);
 
 /// How long a person has to press a key before the demo approves by itself.
-const KEY_WAIT: SignedDuration = SignedDuration::from_secs(4);
+const KEY_WAIT: SignedDuration = SignedDuration::from_secs(3);
+
+/// How long, on the demo's clock, until the observers have noticed and somebody is at the keyboard.
+const NOTICED_AFTER: SignedDuration = SignedDuration::from_secs(90);
 
 /// A run that takes longer than this, in real time, has failed the demo.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(240);
@@ -57,6 +60,7 @@ impl Story<'_> {
             sim.inject(now, Fault::Outage { region: home.clone(), lost: Lost::Everything });
             sim.inject(now, Fault::GlobalControlPlane);
         });
+        self.clock.sleep(NOTICED_AFTER).await;
 
         self.scene(
             terminal,
