@@ -75,9 +75,7 @@ async fn a_failover_needs_nothing_of_the_old_region() {
     // The old side does not answer: nothing is proven, and nobody waits long.
     let mut fencing = call(&world, &shop, "fence", json!({}));
     fencing.best_effort = true;
-    let begun = std::time::Instant::now();
     assert!(matches!(look(&world, &real, &mut fencing).await, Progress::InProgress { .. }));
-    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
     world.pass(20);
     let Progress::Done(fenced) = look(&world, &real, &mut fencing).await else { panic!() };
     assert_eq!(fenced.outputs["verdict"], json!("impossible"));
