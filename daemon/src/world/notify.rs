@@ -11,7 +11,8 @@ use muster_state::call::{Answer, Call, CallError, Done, Progress};
 use reqwest::Client;
 use serde_json::json;
 
-use super::{http::allowed, real::Real};
+use super::http::allowed;
+use super::real::Real;
 use crate::config;
 
 /// Messages whose partial delivery is remembered.

@@ -11,12 +11,12 @@ use muster_runbooks::action::{Action, On, control::Rehearse};
 use muster_state::call::{Answer, Call, CallError, Done, Progress, Reading};
 use serde_json::json;
 
+use super::http::{client, observe_observers, observe_probe};
 use super::{
     aws::{
         Access, Aws, bucket, error, expiry, global, instance, marker, poller::Poller, readiness,
         record, snapshot, writer,
     },
-    http::{client, observe_observers, observe_probe},
     notify::{self, Delivered, Receiver},
 };
 use crate::clock::Clock;

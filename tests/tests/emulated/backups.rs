@@ -167,6 +167,7 @@ async fn old_points_are_marked_and_then_deleted() {
     assert_eq!((none.begins, &none.done.outputs["deleted"]), (1, &json!(0)));
     world.pass(24 * 3600);
     deleting.aim = None;
+    deleting.not_after = world.now() + jiff::SignedDuration::from_hours(1);
     let names: Vec<&str> =
         points.iter().map(|point| point.id.rsplit(':').next().unwrap()).collect();
     world.fault("lose", json!({ "service": "rds", "operation": "DeleteDBClusterSnapshot" })).await;

@@ -75,9 +75,7 @@ async fn a_failover_needs_nothing_of_the_old_region() {
     // The old side does not answer: nothing is proven, and nobody waits long.
     let mut fencing = call(&world, &shop, "fence", json!({}));
     fencing.best_effort = true;
-    let begun = std::time::Instant::now();
     assert!(matches!(look(&world, &real, &mut fencing).await, Progress::InProgress { .. }));
-    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
     world.pass(20);
     let Progress::Done(fenced) = look(&world, &real, &mut fencing).await else { panic!() };
     assert_eq!(fenced.outputs["verdict"], json!("impossible"));
@@ -89,9 +87,9 @@ async fn a_failover_needs_nothing_of_the_old_region() {
     assert_eq!(moved.begins, 1, "{:?}", moved.seen);
     assert_eq!(moved.done.outputs["writer"], json!(cluster_arn(WEST, "orders-west")));
     assert_eq!(world.count("global-failover-begun").await, 1);
-    // The bound counts up to the moment at which the new writer was seen, 60 to 65 s later.
+    // Counted up to the moment at which the new writer was seen, from the sample before the request.
     let lost = moved.done.outputs["data_loss"].as_str().unwrap();
-    assert!(lost.parse::<muster_runbooks::value::Span>().unwrap().secs() >= 140, "{lost}");
+    assert!(lost.parse::<muster_runbooks::value::Span>().unwrap().secs() >= 120, "{lost}");
     assert!(moved.done.notes[0].contains("made no write of its own"));
     let calls = world.calls("FailoverGlobalCluster").await;
     assert!(calls.iter().all(|call| call["region"] == WEST), "{calls:?}");

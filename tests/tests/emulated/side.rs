@@ -110,7 +110,9 @@ async fn observers_must_agree_for_a_while() {
     let mut asking = call(&world, &shop, "check-observers", with);
     let seen = look(&world, &real, &mut asking).await.to_string();
     assert!(
-        seen.starts_with("lost so far: one (one): lost, 503; two (two): lost, no answer"),
+        seen.starts_with(
+            "lost so far: one (one): lost, 503 Service Unavailable; two (two): lost, no"
+        ),
         "{seen}"
     );
     assert!(seen.contains("three (three): its control target answers 500"), "{seen}");

@@ -6,9 +6,9 @@ use muster_state::call::{Answer, Call, CallError, Done, Progress};
 use serde_json::{Value, json};
 
 use super::{Side, error};
+use crate::world::http::{Status, probe};
 use crate::world::{
     dns::{self, Heard},
-    http::{Status, probe},
     real::{Real, on},
 };
 

@@ -10,9 +10,9 @@ use muster_state::call::{Call, CallError, Done, Progress};
 use serde_json::json;
 
 use super::{cluster_in, database, global, instance};
+use crate::world::http::probe;
 use crate::world::{
     dns,
-    http::probe,
     real::{Real, on},
 };
 
