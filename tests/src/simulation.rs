@@ -416,6 +416,9 @@ impl Simulation {
 
     /// Makes something go wrong now.
     pub fn inject(&mut self, fault: Fault) {
+        if matches!(fault, Fault::MarkerLost { .. }) {
+            self.watch.marker_is_lost();
+        }
         self.sim.inject(self.now, fault);
     }
 

@@ -190,6 +190,11 @@ impl Watch {
         }
     }
 
+    /// A stranger removed the marker: setting it again is no second effect but the first one anew.
+    pub fn marker_is_lost(&mut self) {
+        self.counts.retain(|(_, object), _| !object.ends_with("standby-serves"));
+    }
+
     /// I7: three newer available points of the same component and region remain.
     fn deletion(&mut self, now: Timestamp, sim: &Sim, arn: &str) {
         let all = sim.truth().snapshots(now);
