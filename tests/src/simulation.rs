@@ -397,7 +397,10 @@ impl Simulation {
                 let command = start.command(self.now, &self.disk.progress());
                 self.say(command, true)
             }
-            Act::Say(command) => self.say(*command, false),
+            Act::Say(command) => {
+                let again = matches!(*command, Command::On { .. });
+                self.say(*command, again)
+            }
             Act::Inject(fault) => {
                 self.inject(fault);
                 Ok(())
@@ -414,8 +417,10 @@ impl Simulation {
         }
     }
 
-    /// Makes something go wrong now.
-    pub fn inject(&mut self, fault: Fault) {
+    fn inject(&mut self, fault: Fault) {
+        if matches!(fault, Fault::MarkerLost { .. }) {
+            self.watch.marker_is_lost();
+        }
         self.sim.inject(self.now, fault);
     }
 
@@ -446,9 +451,7 @@ impl Simulation {
             self.put(again, Happening::Said { command: Box::new(command), again: true });
         }
         self.put(self.now + RESTARTS_AFTER, Happening::Starts);
-        if self.is_verbose {
-            self.remember(format!("{} CRASH, {keep} batches kept", self.now));
-        }
+        self.remember(format!("{} CRASH, {keep} batches kept", self.now));
     }
 
     fn note(&mut self, happening: &Happening) {
@@ -489,7 +492,7 @@ impl Simulation {
         self.words.push_back(text);
     }
 
-    /// The last things that happened, oldest first.
+    /// The last things that happened.
     pub fn story(&self) -> String {
         self.words.iter().map(|line| format!("  {line}\n")).collect()
     }

@@ -1,6 +1,8 @@
 //! The whole engine over the simulated world: every scenario undisturbed, cut off everywhere, with
 //! every fault, and in storms.
 
+#![expect(clippy::print_stdout, reason = "figures are what these tests give")]
+
 mod cuts;
 mod faults;
 mod figures;

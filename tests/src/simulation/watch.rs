@@ -190,6 +190,11 @@ impl Watch {
         }
     }
 
+    /// A stranger removed the marker: setting it again is no second effect but the first one anew.
+    pub fn marker_is_lost(&mut self) {
+        self.counts.retain(|(_, object), _| !object.ends_with("standby-serves"));
+    }
+
     /// I7: three newer available points of the same component and region remain.
     fn deletion(&mut self, now: Timestamp, sim: &Sim, arn: &str) {
         let all = sim.truth().snapshots(now);
@@ -212,14 +217,16 @@ impl Watch {
         let Some(component) = &call.component else { return };
         let truth = sim.truth();
         let name = component.name().as_str();
-        let lost = match &call.action {
-            Action::PredictLoss(_) => truth.loss_now(&SHOP.name, name, now),
-            Action::FailoverDatabase(_) | Action::SwitchoverDatabase(_) => {
-                let own = |token: &Option<String>| token.as_deref() == Some(call.token.as_str());
-                let losses = truth.losses(&SHOP.name, now).into_iter();
-                losses.filter(|loss| own(&loss.token)).map(|loss| loss.lost).next_back()
-            }
-            _ => None,
+        let promotes =
+            matches!(call.action, Action::FailoverDatabase(_) | Action::SwitchoverDatabase(_));
+        let lost = if matches!(call.action, Action::PredictLoss(_)) {
+            truth.loss_now(&SHOP.name, name, now)
+        } else if promotes {
+            let own = |token: &Option<String>| token.as_deref() == Some(call.token.as_str());
+            let losses = truth.losses(&SHOP.name, now).into_iter();
+            losses.filter(|loss| own(&loss.token)).map(|loss| loss.lost).next_back()
+        } else {
+            None
         };
         let Some(lost) = lost else { return };
         self.check("I15", said.duration() >= lost, || {
@@ -268,13 +275,12 @@ impl Watch {
         if let RunEvent::Ended { outcome } = event {
             self.outcomes.insert(id.clone(), *outcome);
         }
-        let says = match event {
-            RunEvent::Step { step, change: Change::Failed { fault, .. } } => {
-                Some(format!("`{step}` failed: {fault}"))
-            }
-            RunEvent::Paused { cause } => Some(format!("paused: {cause:?}")),
-            RunEvent::Abandoned { .. } => Some("abandoned".to_owned()),
-            _ => None,
+        let says = if let RunEvent::Step { step, change: Change::Failed { fault, .. } } = event {
+            Some(format!("`{step}` failed: {fault}"))
+        } else if let RunEvent::Paused { cause } = event {
+            Some(format!("paused: {cause:?}"))
+        } else {
+            matches!(event, RunEvent::Abandoned { .. }).then(|| "abandoned".to_owned())
         };
         if let Some(says) = says {
             self.last_words.insert(id, says);
@@ -331,7 +337,12 @@ impl Watch {
             },
             Command::Off { .. } => known.off.is_some(),
             Command::On { .. } => known.off.is_none(),
-            _ => true,
+            Command::Propose { .. }
+            | Command::Missed { .. }
+            | Command::Refused { .. }
+            | Command::Active { .. }
+            | Command::Finding { .. }
+            | Command::Nudge { .. } => true,
         };
         self.check("I24", is_durable, || format!("{command:?} is acknowledged and not durable"));
     }
