@@ -168,8 +168,8 @@ async fn health_and_metrics() {
     }
     let text = reqwest::get(format!("{}/metrics", house.metrics_url)).await.unwrap();
     let text = text.text().await.unwrap();
-    assert!(text.contains("muster_runs_open{status=\"awaiting_approval\"} 1"), "{text}");
-    assert!(text.contains("muster_runs_waiting_for_person 1"));
+    assert!(text.contains("muster_runs_open{status=\"awaiting_approval\"} 1.0"), "{text}");
+    assert!(text.contains("muster_runs_waiting_for_person 1.0"));
     let elsewhere = reqwest::get(format!("{}/metrics", house.url)).await.unwrap();
     assert_eq!(elsewhere.status(), StatusCode::NOT_FOUND);
     let elsewhere = reqwest::get(format!("{}/v1/runs", house.metrics_url)).await.unwrap();
