@@ -2,6 +2,7 @@
 
 use muster_runbooks::{
     action::{Action, Outputs, control::PersonRole},
+    name::StepId,
     plan::{Part, Plan},
     request::Mode,
 };
@@ -51,28 +52,7 @@ pub fn steps(run: &Run, off: bool) -> Vec<NextView> {
     }
     for (step, state) in run.steps() {
         match state {
-            StepState::Running(attempt) => match &attempt.action {
-                Action::Approval(asked) => {
-                    let accepts: String = approval::risks(asked)
-                        .iter()
-                        .map(|risk| format!(" --accept {risk}"))
-                        .collect();
-                    let step = &step.id;
-                    list.push(next(
-                        format!("muster approve {id} --step {step}{accepts} --reason TEXT"),
-                        "shows what would be done and lost, and asks before it approves",
-                    ));
-                    list.push(next(
-                        format!("muster decline {id} --step {step} --reason TEXT"),
-                        "the run fails and nothing is changed",
-                    ));
-                }
-                Action::Gate(gate) => list.push(next(
-                    format!("muster done {id} {} --reason TEXT", step.id),
-                    gate.asks.clone(),
-                )),
-                _ => {}
-            },
+            StepState::Running(attempt) => list.extend(asked(run, &step.id, &attempt.action)),
             StepState::Held { risk, .. } => list.push(next(
                 format!("muster approve {id} --step {} --accept {risk} --reason TEXT", step.id),
                 "accept the risk, or let its time run out",
@@ -114,6 +94,27 @@ pub fn steps(run: &Run, off: bool) -> Vec<NextView> {
         list.push(next(format!("muster watch {id}"), "it goes on by itself"));
     }
     list
+}
+
+/// What an open step asks a person for.
+fn asked(run: &Run, step: &StepId, action: &Action) -> Vec<NextView> {
+    let id = &run.id;
+    if let Action::Gate(gate) = action {
+        return vec![next(format!("muster done {id} {step} --reason TEXT"), gate.asks.clone())];
+    }
+    let Action::Approval(asked) = action else { return Vec::new() };
+    let risks = approval::risks(asked);
+    let accepts: String = risks.iter().map(|risk| format!(" --accept {risk}")).collect();
+    vec![
+        next(
+            format!("muster approve {id} --step {step}{accepts} --reason TEXT"),
+            "shows what would be done and lost, and asks before it approves",
+        ),
+        next(
+            format!("muster decline {id} --step {step} --reason TEXT"),
+            "the run fails and nothing is changed",
+        ),
+    ]
 }
 
 /// Whether the word would be taken from somebody who may say everything: guards, for one, cannot be

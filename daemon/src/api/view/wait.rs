@@ -123,22 +123,25 @@ fn pending(run: &Run, step: &Step) -> Option<WaitView> {
 
 fn running(run: &Run, step: &Step, attempt: &Attempt) -> WaitView {
     let deadline_at = Some(attempt.deadline);
-    match &attempt.action {
-        Action::Approval(asked) => {
-            let said = match approval::tally(run, step, asked) {
-                Tally::Enough { approved_by } => format!("approved by {approved_by}"),
-                Tally::Missing { said } => said,
-            };
-            WaitView::person(said, format!("a person with the role {}", asked.role), deadline_at)
-        }
-        Action::Gate(gate) => WaitView::person(gate.asks.clone(), "an operator", deadline_at),
-        action if action.spec().reach == Reach::Inside => {
-            WaitView::machine("its time has not come", "muster", deadline_at)
-        }
-        action => {
-            let expects = step.expect.clone();
-            let said = expects.unwrap_or_else(|| format!("the result of {}", action.spec().name));
-            WaitView::machine(format!("until {said}"), "the provider", deadline_at)
-        }
+    if let Action::Approval(asked) = &attempt.action {
+        let said = match approval::tally(run, step, asked) {
+            Tally::Enough { approved_by } => format!("approved by {approved_by}"),
+            Tally::Missing { said } => said,
+        };
+        return WaitView::person(
+            said,
+            format!("a person with the role {}", asked.role),
+            deadline_at,
+        );
     }
+    if let Action::Gate(gate) = &attempt.action {
+        return WaitView::person(gate.asks.clone(), "an operator", deadline_at);
+    }
+    let spec = attempt.action.spec();
+    if spec.reach == Reach::Inside {
+        return WaitView::machine("its time has not come", "muster", deadline_at);
+    }
+    let expects = step.expect.clone();
+    let said = expects.unwrap_or_else(|| format!("the result of {}", spec.name));
+    WaitView::machine(format!("until {said}"), "the provider", deadline_at)
 }
