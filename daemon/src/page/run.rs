@@ -76,7 +76,7 @@ fn approval(one: &ApprovalView, run: &RunView, now: Timestamp) -> Markup {
             }
             dl {
                 @if let Some(loss) = &one.data_loss {
-                    dt { "Data loss" } dd { (figure(loss)) @if let Some(max) = &one.data_loss_max { span class="quiet" { " limit " (max.text) } } }
+                    dt { "Data loss" } dd { (figure(loss, one.data_loss_max.as_ref())) }
                 }
                 @if let Some(length) = &one.recovery_time { dt { "Still takes" } dd { "about " (short(length)) } }
                 @if let Some(verdict) = &one.observers { dt { "Observers" } dd { strong { (verdict) } } }
@@ -97,9 +97,11 @@ fn approval(one: &ApprovalView, run: &RunView, now: Timestamp) -> Markup {
     }
 }
 
-fn figure(loss: &LossFigure) -> Markup {
+fn figure(loss: &LossFigure, limit: Option<&Length>) -> Markup {
     html! {
-        @if loss.secs.is_none() { span class="badge bad" { "unknown" } } @else { strong { "at most " (loss.text) } }
+        @if loss.secs.is_none() { span class="badge bad" { "unknown" } }
+        @else { strong { "at most " (loss.text) } }
+        @if let Some(limit) = limit { ", limit " (short(limit)) }
         span class="quiet" { " — " (said(&loss.by)) }
     }
 }
@@ -145,8 +147,8 @@ fn recovery(one: &RecoveryView) -> Markup {
 fn losses(one: &LossesView) -> Markup {
     html! {
         dl {
-            @if let Some(predicted) = &one.predicted { dt { "Loss predicted" } dd { (figure(predicted)) } }
-            dt { "Loss measured" } dd { (figure(&one.measured)) }
+            @if let Some(predicted) = &one.predicted { dt { "Loss predicted" } dd { (figure(predicted, one.limit.as_ref())) } }
+            dt { "Loss measured" } dd { (figure(&one.measured, None)) }
         }
     }
 }
