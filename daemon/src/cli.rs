@@ -30,9 +30,12 @@ pub use self::{
     watch::Watch,
 };
 
+/// The version, with the id of the sources it was built from.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (build ", env!("MUSTER_BUILD_ID"), ")");
+
 /// Disaster recovery by runbook.
 #[derive(Debug, Parser)]
-#[command(name = "muster", version, max_term_width = 100, propagate_version = true)]
+#[command(name = "muster", version = VERSION, max_term_width = 100, propagate_version = true)]
 #[command(
     after_help = "Exit codes: 0 done, 1 the answer is no, 2 bad use, 3 cannot reach the daemon."
 )]
@@ -107,7 +110,7 @@ pub struct Serve {
 #[derive(Clone, Debug, Args)]
 pub struct Demo {
     /// How many times as fast as real time.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=600))]
+    #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=600))]
     pub speed: u32,
     /// The seed of the simulated world.
     #[arg(long, default_value_t = 1)]
@@ -115,6 +118,9 @@ pub struct Demo {
     /// Where the API and the page listen.
     #[arg(long, default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
     pub listen: std::net::SocketAddr,
+    /// End when the story is told; the exit code is 0 only when backup and failover succeeded.
+    #[arg(long)]
+    pub exit: bool,
 }
 
 /// Verbs for a state directory.
@@ -125,21 +131,23 @@ pub enum State {
         /// The state directory.
         dir: PathBuf,
     },
-    /// Write every record as JSON lines.
+    /// Write every record with its hash into one file.
     Export {
         /// The state directory.
         dir: PathBuf,
-        /// Where to; standard output without it.
-        #[arg(long, value_name = "FILE")]
-        to: Option<PathBuf>,
+        /// The file to write.
+        to: PathBuf,
     },
-    /// Rebuild the progress from the log, or both from a copy.
+    /// Rebuild the progress from the log, or both from an export.
     Restore {
         /// The state directory.
         dir: PathBuf,
-        /// An export, or `s3://…`.
-        #[arg(long, value_name = "EXPORT")]
-        from: Option<String>,
+        /// The export to take everything from.
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
+        /// Set a log that is there aside instead of refusing.
+        #[arg(long, requires = "from")]
+        set_aside: bool,
     },
     /// Cut a damaged log at its last intact record, and set the rest aside.
     Repair {

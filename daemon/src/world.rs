@@ -16,9 +16,10 @@ use real::Real;
 use sim::Sim;
 
 /// What runs act on.
+#[expect(clippy::large_enum_variant, reason = "there is one of them in a process")]
 pub enum World {
-    /// AWS and the networks around it.
-    Real(Box<Real>),
+    /// AWS, name servers and whatever else there is.
+    Real(Real),
     /// Two simulated regions.
     Sim(Simulated),
 }

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use muster_state::{
     event::{Batch, Entry, Event, ScheduleEvent, Stream},
     journal::{
-        Journal, LogJournal, Options,
+        Journal, LogJournal, Options, Receipt,
         disk::{Disk, DiskFile, RealDisk},
     },
 };
@@ -91,12 +91,12 @@ fn journal(in_flight: usize, commits: u64) -> (f64, Vec<u64>, f64) {
     let options = Options { disk: Arc::new(disk.clone()), ..options };
     let journal = LogJournal::open(dir.path(), options).expect("opened");
     let before = disk.0.load(Ordering::Relaxed);
-    let mut waiting = VecDeque::new();
+    let mut waiting: VecDeque<(Instant, Receipt)> = VecDeque::new();
     let mut latencies = Vec::new();
     let started = now();
     for n in 0..commits + in_flight as u64 {
         if waiting.len() == in_flight || n >= commits {
-            let (since, receipt): (Instant, _) = waiting.pop_front().expect("some are in flight");
+            let (since, receipt) = waiting.pop_front().expect("some are in flight");
             block_on(receipt).expect("answered").expect("written");
             latencies.push(since.elapsed().as_micros() as u64);
         }

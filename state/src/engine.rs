@@ -305,6 +305,11 @@ impl Engine {
         let batch = std::mem::take(&mut self.draft);
         let runs = std::mem::take(&mut self.drafted);
         if batch.entries.is_empty() {
+            // What is repeated may itself not be durable yet, and is acknowledged with it (I24).
+            if let Some(mut last) = self.after.last_entry() {
+                last.get_mut().replies.extend(replies);
+                return;
+            }
             let replies = replies.into_iter();
             out.extend(replies.map(|(ticket, done)| Output::Reply { ticket, result: Ok(done) }));
             return;

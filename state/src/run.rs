@@ -351,26 +351,41 @@ impl Run {
     }
 
     /// Whether every step that `step` needs has ended in a way that lets it start.
+    ///
+    /// Their own needs count too: forcing a run asks an approval again that steps behind it have
+    /// passed before, and nothing behind it may start on the old one (I9).
     pub fn is_ready(&self, step: &Step) -> bool {
-        step.needs.iter().all(|id| {
-            self.position(id).is_some_and(|place| {
-                let needed = &self.plan.steps[place];
-                match &self.states[place] {
-                    StepState::Succeeded { .. }
-                    | StepState::Skipped { .. }
-                    | StepState::DoneByHand { .. }
-                    | StepState::Previewed { .. } => true,
-                    StepState::Failed { .. } => {
-                        needed.on_failure == OnFailure::Continue || needed.part == Part::Finally
-                    }
-                    StepState::Pending { .. }
-                    | StepState::Running(_)
-                    | StepState::Held { .. }
-                    | StepState::BackingOff { .. }
-                    | StepState::Superseded { .. } => false,
-                }
-            })
-        })
+        let mut next: Vec<&StepId> = step.needs.iter().collect();
+        let mut met = vec![false; self.states.len()];
+        while let Some(id) = next.pop() {
+            let Some(place) = self.position(id) else { return false };
+            if std::mem::replace(&mut met[place], true) {
+                continue;
+            }
+            if !self.lets_go_on(place) {
+                return false;
+            }
+            next.extend(&self.plan.steps[place].needs);
+        }
+        true
+    }
+
+    fn lets_go_on(&self, place: usize) -> bool {
+        let needed = &self.plan.steps[place];
+        match &self.states[place] {
+            StepState::Succeeded { .. }
+            | StepState::Skipped { .. }
+            | StepState::DoneByHand { .. }
+            | StepState::Previewed { .. } => true,
+            StepState::Failed { .. } => {
+                needed.on_failure == OnFailure::Continue || needed.part == Part::Finally
+            }
+            StepState::Pending { .. }
+            | StepState::Running(_)
+            | StepState::Held { .. }
+            | StepState::BackingOff { .. }
+            | StepState::Superseded { .. } => false,
+        }
     }
 
     /// The first failed step that holds the run up.
@@ -403,7 +418,9 @@ impl Run {
     pub fn part(&self) -> Part {
         let is_over = |part| self.steps().all(|(step, state)| step.part != part || state.is_over());
         if !(self.failing || self.abandoned.is_some()) {
-            return if is_over(Part::Steps) { Part::Finally } else { Part::Steps };
+            // A failed step that holds the run up is asked about, even if it was the last.
+            let goes_on = is_over(Part::Steps) && self.failed_step().is_none();
+            return if goes_on { Part::Finally } else { Part::Steps };
         }
         let is_open =
             self.steps().any(|(step, state)| step.part == Part::Steps && state.attempt().is_some());

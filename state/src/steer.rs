@@ -254,7 +254,10 @@ fn force(run: &Run, by: String, reason: String) -> Result<Vec<RunEvent>, Refusal
                 let seen = "nothing was decided".to_owned();
                 events.push(change(&step.id, Change::Superseded { attempt: attempt.number, seen }));
             }
-            StepState::Succeeded { .. } if asked_again.contains(&step.id) => {
+            // What only looked is looked at again its forced way: a fence stands in such a place.
+            StepState::Succeeded { .. }
+                if asked_again.contains(&step.id) || is_variant && only_looks(step) =>
+            {
                 events.push(change(&step.id, Change::Reset));
             }
             StepState::Failed { .. } if is_variant => events.push(change(&step.id, Change::Reset)),
@@ -271,6 +274,10 @@ fn force(run: &Run, by: String, reason: String) -> Result<Vec<RunEvent>, Refusal
         }
     }
     Ok(events)
+}
+
+fn only_looks(step: &Step) -> bool {
+    step.task.spec().is_some_and(|spec| spec.reach == Reach::Reads)
 }
 
 /// The approvals and the reading steps that they need, directly or not.

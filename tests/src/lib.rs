@@ -1,4 +1,7 @@
 //! What the tests of the whole have in common: real processes, emulators, the simulator.
 
+pub mod aws;
 pub mod daemon;
+pub mod emulator;
+pub mod lambda;
 pub mod simulation;

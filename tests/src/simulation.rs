@@ -37,22 +37,22 @@ const RESTARTS_AFTER: SignedDuration = SignedDuration::from_secs(3);
 const GLANCES_EVERY: SignedDuration = SignedDuration::from_secs(10);
 
 /// No history is longer: a run that never settles is a failure, not an endless test.
-const EVENTS_MAX: u64 = 2_000_000;
+const EVENTS_MAX: u64 = 100_000;
 
 /// How many of the last events are shown when something is wrong.
-const SHOWN: usize = 60;
+const SHOWN: usize = 300;
 
 /// What the history is made of.
 #[derive(Debug)]
 enum Happening {
-    /// A batch reaches the disk.
-    Synced { number: u64 },
+    /// The oldest waiting batch reaches the disk.
+    Synced,
     /// A call reaches the world. It does so even if the process that sent it is dead.
     Arrives { process: u32, begins: bool, call: Box<Call> },
     /// An answer reaches the process.
     Heard { input: Box<Input> },
     /// The engine wanted to be woken.
-    Wake,
+    Wake { at: Timestamp },
     /// Somebody says something to the engine.
     Said { command: Box<Command>, again: bool },
     /// The next process starts.
@@ -108,6 +108,8 @@ pub struct Simulation {
     fuse: Option<u64>,
     /// In how many of ten thousand operations a process is cut off anyway.
     cuts: u64,
+    /// The numbers of the batches that wait for the disk, oldest first.
+    numbers: VecDeque<u64>,
     woken_at: Option<Timestamp>,
     glances: bool,
     scripted: usize,
@@ -136,6 +138,7 @@ impl Simulation {
             process: 0,
             fuse: None,
             cuts: scenario.cuts,
+            numbers: VecDeque::new(),
             woken_at: None,
             glances: false,
             scripted: scenario.script.len(),
@@ -176,7 +179,9 @@ impl Simulation {
         let end = dawn() + self.scenario.horizon;
         while let Some(((at, ..), happening)) = self.queue.pop_first() {
             if at > end || self.figures.events > EVENTS_MAX {
-                self.watch.fail("I12", format!("not settled by {}", self.now));
+                let events = self.figures.events;
+                self.watch
+                    .fail("I12", format!("not settled by {} after {events} events", self.now));
                 break;
             }
             self.now = at;
@@ -201,18 +206,21 @@ impl Simulation {
             && self.disk.unsynced() == 0
             && self.disk.progress().runs.is_empty()
             && self.waiting.is_empty()
+            && !self.queue.values().any(|happening| matches!(happening, Happening::Said { .. }))
     }
 
     fn happen(&mut self, happening: Happening) -> Result<(), Cut> {
         match happening {
             Happening::Starts => self.start(),
-            Happening::Synced { number } => self.sync(number),
+            Happening::Synced => self.sync(),
             Happening::Arrives { process, begins, call } => {
                 self.arrive(process, begins, *call);
                 Ok(())
             }
             Happening::Heard { input } => self.tell(*input),
-            Happening::Wake => {
+            // One that was put off by an earlier one is stale.
+            Happening::Wake { at } if self.woken_at != Some(at) => Ok(()),
+            Happening::Wake { .. } => {
                 self.woken_at = None;
                 self.tell(Input::Tick)
             }
@@ -232,10 +240,7 @@ impl Simulation {
     /// A process opens the journal and goes on.
     fn start(&mut self) -> Result<(), Cut> {
         let alive_at = self.disk.progress().last_at;
-        match self.disk.opened(self.now) {
-            Ok(commit) => self.watch.commit(commit),
-            Err(error) => self.watch.fail("I14", error.to_string()),
-        }
+        self.watch.records(&self.disk.opened(self.now));
         self.watch.replay(&self.disk);
         let mut engine = Engine::new(self.disk.progress().clone());
         let outputs = engine.start(self.now, alive_at);
@@ -257,8 +262,9 @@ impl Simulation {
                 Output::Append { number, batch } => {
                     self.point()?;
                     self.disk.append(self.now, batch);
+                    self.numbers.push_back(number);
                     let takes = SignedDuration::from_millis(1 + self.chance.below(6) as i64);
-                    self.put(self.now + takes, Happening::Synced { number });
+                    self.put(self.now + takes, Happening::Synced);
                     self.point()?;
                 }
                 Output::Observe(call) => self.send(false, call)?,
@@ -269,7 +275,7 @@ impl Simulation {
                 Output::WakeAt(at) => {
                     if self.woken_at.is_none_or(|woken_at| at < woken_at) {
                         self.woken_at = Some(at);
-                        self.put(at, Happening::Wake);
+                        self.put(at, Happening::Wake { at });
                     }
                 }
                 Output::Reply { ticket, result } => self.reply(ticket, result),
@@ -315,12 +321,13 @@ impl Simulation {
         }
     }
 
-    fn sync(&mut self, number: u64) -> Result<(), Cut> {
+    fn sync(&mut self) -> Result<(), Cut> {
         self.point()?;
+        let Some(number) = self.numbers.pop_front() else { return Ok(()) };
         match self.disk.sync_one() {
-            Ok(commit) => self.watch.commit(commit),
+            Ok(records) => self.watch.records(&records),
             Err(error) => {
-                self.watch.fail("I14", error.to_string());
+                self.watch.fail("I14", error);
                 return Ok(());
             }
         }
@@ -364,15 +371,13 @@ impl Simulation {
     fn glance(&mut self) {
         self.glances = false;
         let (now, sim) = (self.now, &self.sim);
-        let known = self.disk.progress();
         let since = now - SignedDuration::from_secs(45);
-        let is_lost = |name: &muster_runbooks::name::ApplicationName| {
-            let state = known.applications.get(name).and_then(|state| state.active.as_ref());
-            let region = state.map_or_else(cast::home, |active| active.region.clone());
+        let is_lost = |region: &muster_runbooks::name::Region| {
             let truth = sim.truth();
-            !truth.is_well(&region, now) && !truth.is_well(&region, since)
+            !truth.is_well(region, now) && !truth.is_well(region, since)
         };
-        for command in self.people.look(now, known, is_lost) {
+        let said = self.people.look(now, &self.disk.progress(), is_lost);
+        for command in said {
             let command = Box::new(command);
             self.put(self.now, Happening::Said { command, again: false });
         }
@@ -389,7 +394,7 @@ impl Simulation {
     fn act(&mut self, act: Act) -> Result<(), Cut> {
         match act {
             Act::Start(start) => {
-                let command = start.command(self.now, self.disk.progress());
+                let command = start.command(self.now, &self.disk.progress());
                 self.say(command, true)
             }
             Act::Say(command) => self.say(*command, false),
@@ -421,16 +426,16 @@ impl Simulation {
         self.process += 1;
         self.engine = None;
         self.woken_at = None;
+        self.numbers.clear();
         let keep = self.chance.below(self.disk.unsynced() as u64 + 1) as usize;
-        for commit in self.disk.crash(keep) {
-            self.watch.commit(&commit);
-        }
+        let kept = self.disk.crash(keep);
+        self.watch.records(&kept);
         let dies = |happening: &Happening| {
             matches!(
                 happening,
-                Happening::Synced { .. }
+                Happening::Synced
                     | Happening::Heard { .. }
-                    | Happening::Wake
+                    | Happening::Wake { .. }
                     | Happening::Starts
             )
         };
@@ -450,7 +455,7 @@ impl Simulation {
         let at = self.now.as_millisecond().to_le_bytes();
         mix(&mut self.trace, &at);
         let text = match happening {
-            Happening::Synced { number } => format!("synced {number}"),
+            Happening::Synced => "synced".to_owned(),
             Happening::Arrives { begins, call, .. } => {
                 let verb = if *begins { "BEGIN" } else { "observe" };
                 format!("{verb} {} {}", call.token, call.action.spec().name)
@@ -465,14 +470,14 @@ impl Simulation {
                 }
                 Input::Appended(_) | Input::Command(..) | Input::Tick => String::new(),
             },
-            Happening::Wake => "wake".to_owned(),
+            Happening::Wake { .. } => return,
             Happening::Said { command, .. } => scenario::in_short(command),
             Happening::Starts => "process starts".to_owned(),
             Happening::Glance => return,
             Happening::Script { place } => format!("script {}", self.scenario.script[*place].1),
         };
         mix(&mut self.trace, text.as_bytes());
-        if self.is_verbose && !text.starts_with("observe") && text != "wake" {
+        if self.is_verbose && !text.starts_with("observe") {
             self.remember(format!("{} {text}", self.now));
         }
     }

@@ -1,5 +1,7 @@
 //! Every test of the whole in one binary: each binary links a hundred megabytes.
 
+mod emulated;
+mod queue;
 mod simulation;
 mod tidy;
 mod transitions;

@@ -1,7 +1,11 @@
 //! The whole engine over the simulated world: every scenario undisturbed, cut off everywhere, with
 //! every fault, and in storms.
 
+mod cuts;
+mod faults;
+mod figures;
 mod quiet;
+mod storms;
 
 use muster_tests::simulation::{Simulation, scenario::Scenario};
 
@@ -10,13 +14,13 @@ fn play(seed: u64, scenario: &Scenario) -> Simulation {
     let mut simulation = Simulation::new(seed, scenario.clone());
     simulation.run();
     if simulation.watch.has_failed() {
-        tell(seed, scenario, None);
+        tell(seed, scenario, None, "");
     }
     simulation
 }
 
 /// Plays it again with every event in words, and fails.
-fn tell(seed: u64, scenario: &Scenario, fuse: Option<u64>) -> ! {
+fn tell(seed: u64, scenario: &Scenario, fuse: Option<u64>, what: &str) -> ! {
     let mut again = Simulation::new(seed, scenario.clone());
     again.is_verbose = true;
     if let Some(fuse) = fuse {
@@ -25,7 +29,7 @@ fn tell(seed: u64, scenario: &Scenario, fuse: Option<u64>) -> ! {
     again.run();
     let cut = fuse.map_or_else(String::new, |fuse| format!(", cut at {fuse}"));
     panic!(
-        "{} under seed {seed}{cut}:\n{}\n{}\nreplay: MUSTER_SEED={seed} cargo nextest run -p muster-tests -E 'test(simulation)'",
+        "{} under seed {seed}{cut}: {what}\n{}\n{}\nreplay: MUSTER_SEED={seed} cargo nextest run -p muster-tests -E 'test(simulation)'",
         scenario.name,
         again.story(),
         again.watch.failures.join("\n"),

@@ -31,7 +31,7 @@ const WALLS: &[Wall] = &[
         why: "Kubernetes behind the world",
     },
     Wall {
-        words: &["sled::"],
+        words: &["::sled::"],
         may: &["state/src/journal/sled.rs"],
         why: "one file knows where progress is kept",
     },
@@ -53,7 +53,7 @@ const WALLS: &[Wall] = &[
         why: "the Lambda's own door",
     },
     Wall {
-        words: &["tokio_cron_scheduler"],
+        words: &["tokio_cron_scheduler::"],
         may: &["daemon/src/schedule.rs"],
         why: "it rings a bell and nothing else",
     },

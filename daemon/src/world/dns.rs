@@ -67,7 +67,9 @@ impl fmt::Display for Heard {
 
 /// Asks all name servers of the zone. At least half must answer.
 pub async fn ask(traffic: &Traffic) -> Result<Heard, CallError> {
-    let name: Name = traffic.name.parse().map_err(|why| no_answer(Box::new(why)))?;
+    let mut name: Name = traffic.name.parse().map_err(|why| no_answer(Box::new(why)))?;
+    // Else the question in an answer would not equal ours.
+    name.set_fqdn(true);
     let servers = servers(traffic, &name).await.map_err(no_answer)?;
     let has_six = |values: &Vec<String>| values.iter().any(|v| v.parse::<Ipv6Addr>().is_ok());
     let kinds: &[RecordType] = if traffic.answers.values().any(has_six) {

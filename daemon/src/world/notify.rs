@@ -11,7 +11,8 @@ use muster_state::call::{Answer, Call, CallError, Done, Progress};
 use reqwest::Client;
 use serde_json::json;
 
-use super::{http, real::Real};
+use super::http::allowed;
+use super::real::Real;
 use crate::config;
 
 /// Messages whose partial delivery is remembered.
@@ -133,7 +134,7 @@ async fn post(
     token: &str,
     body: &serde_json::Value,
 ) -> Result<(), String> {
-    let url = http::allowed(url)?;
+    let url = allowed(url)?;
     let sent = client.post(url).header("Idempotency-Key", token).json(body).send().await;
     let answer = sent.map_err(|why| super::aws::error::chain(&why.without_url()))?;
     let status = answer.status();

@@ -11,12 +11,12 @@ use muster_runbooks::action::{Action, On, control::Rehearse};
 use muster_state::call::{Answer, Call, CallError, Done, Progress, Reading};
 use serde_json::json;
 
+use super::http::{client, observe_observers, observe_probe};
 use super::{
     aws::{
         Access, Aws, bucket, error, expiry, global, instance, marker, poller::Poller, readiness,
         record, snapshot, writer,
     },
-    http,
     notify::{self, Delivered, Receiver},
 };
 use crate::clock::Clock;
@@ -62,7 +62,7 @@ impl Real {
         Ok(Real {
             aws: Aws::load(&settings.access).await,
             poller: Poller::default(),
-            http: http::client()?,
+            http: client()?,
             receivers: settings.receivers,
             delivered: Delivered::default(),
             clock: settings.clock,
@@ -104,7 +104,7 @@ impl Real {
             Action::PredictLoss(with) => {
                 reads(call, readiness::observe_prediction(self, call, with))
             }
-            Action::CheckObservers(with) => reads(call, http::observe_observers(self, call, with)),
+            Action::CheckObservers(with) => reads(call, observe_observers(self, call, with)),
             Action::CheckReplication(with) => {
                 reads(call, readiness::observe_replication(self, call, with))
             }
@@ -112,7 +112,7 @@ impl Real {
             Action::WriteCanary(with) => {
                 verbs(call, bucket::observe(self, call, with), bucket::begin(self, call, with))
             }
-            Action::Probe(with) => reads(call, http::observe_probe(self, call, with)),
+            Action::Probe(with) => reads(call, observe_probe(self, call, with)),
             Action::Fence(with) => reads(call, writer::observe_fence(self, call, with)),
             Action::SwitchoverDatabase(with) => verbs(
                 call,

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
     action::{Action, Reach, Role, database},
     name::{RunId, StepId},
-    plan::Step,
+    plan::{Part, Step},
     request::Manner,
 };
 use serde_json::Value;
@@ -190,7 +190,8 @@ impl Engine {
             return Verdict::Nap;
         };
         let held_back = run.is_paused() || self.known.off.is_some();
-        if held_back || run.abandoned.is_some() {
+        // Undo and finally run because the run was given up; only its own steps end with it.
+        if held_back || run.abandoned.is_some() && step.part == Part::Steps {
             return Verdict::Nap;
         }
         let reach = attempt.action.spec().reach;

@@ -135,7 +135,10 @@ impl Engine {
         if look.in_flight {
             return;
         }
-        self.wakes.insert((deadline.max(now), id.clone()));
+        // Past the deadline the pause between two last looks says when; waking at once would spin.
+        if deadline > now {
+            self.wakes.insert((deadline, id.clone()));
+        }
         let begins = look.begin_next && !last && !held_back;
         look.begin_next = false;
         // The first last look is not put off; those after it wait like all others.

@@ -151,14 +151,14 @@ impl OpenError {
     /// The error for a file that the system refused.
     pub(crate) fn io(file: &Path, source: io::Error) -> OpenError {
         let file = file.display().to_string();
-        match source.kind() {
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                OpenError::ReadOnly { file, source }
-            }
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                OpenError::Full { file, source }
-            }
-            _ => OpenError::Io { file, source },
+        use io::ErrorKind as Kind;
+        let is = |kinds: [Kind; 2]| kinds.contains(&source.kind());
+        if is([Kind::PermissionDenied, Kind::ReadOnlyFilesystem]) {
+            OpenError::ReadOnly { file, source }
+        } else if is([Kind::StorageFull, Kind::QuotaExceeded]) {
+            OpenError::Full { file, source }
+        } else {
+            OpenError::Io { file, source }
         }
     }
 

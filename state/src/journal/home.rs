@@ -3,9 +3,16 @@
 use std::{
     fs::{self, File, TryLockError},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use super::{OpenError, codec::FORMAT, disk};
+
+/// How often a lock is tried, and how long is waited in between. A process that is being spawned
+/// holds every descriptor of its parent until it runs, and so a lock that was just let go.
+pub(crate) const LOCK_TRIES: usize = 40;
+pub(crate) const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// A state directory.
 #[derive(Clone, Debug)]
@@ -67,13 +74,14 @@ impl Home {
             .write(true)
             .open(&path)
             .map_err(|source| OpenError::io(&path, source))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Lock { _file: file }),
-            Err(TryLockError::WouldBlock) => {
-                Err(OpenError::Locked { dir: self.dir.display().to_string() })
+        for _ in 0..LOCK_TRIES {
+            match file.try_lock() {
+                Ok(()) => return Ok(Lock { _file: file }),
+                Err(TryLockError::WouldBlock) => thread::park_timeout(LOCK_PAUSE),
+                Err(TryLockError::Error(source)) => return Err(OpenError::io(&path, source)),
             }
-            Err(TryLockError::Error(source)) => Err(OpenError::io(&path, source)),
         }
+        Err(OpenError::Locked { dir: self.dir.display().to_string() })
     }
 
     /// Whether the directory was ever used: it has segments or progress.

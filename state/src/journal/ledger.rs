@@ -123,9 +123,11 @@ impl Ledger {
         Ok(commit)
     }
 
-    /// Everything that was written is durable, and the runs that ended are known to have.
-    pub(crate) fn settle(&mut self) {
-        self.closing.clear();
+    /// These ends are durable, and `has_ended` knows them from here on.
+    pub(crate) fn settle<'a>(&mut self, ended: impl Iterator<Item = &'a RunId>) {
+        for run in ended {
+            self.closing.remove(run);
+        }
     }
 
     /// The lengths of streams.

@@ -140,14 +140,12 @@ impl MemoryJournal {
             .map_err(|misfit| AppendError::Broken { because: misfit.to_string() })?;
         inner.lengths.count(&commit);
         for run in touched.ended {
+            inner.ledger.settle(std::iter::once(&run.id));
             inner.ids.insert(run.id.clone(), run.last_seq);
             inner.ended.push(run);
         }
         let end = commit.end();
         inner.durable.push(commit);
-        if inner.tail.is_empty() {
-            inner.ledger.settle();
-        }
         Ok(end)
     }
 }

@@ -62,7 +62,7 @@ struct Counted<T> {
     state: T,
 }
 
-/// A value under its key; none to delete it.
+/// A value, or the whole body of a row, under its key; none to delete it.
 pub(crate) type Change = (Vec<u8>, Option<Vec<u8>>);
 
 /// What a row is worth in the digest.
@@ -127,7 +127,7 @@ pub(crate) fn encode(
     row: &Row,
     progress: &Progress,
     lengths: &Lengths,
-) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>, serde_json::Error> {
+) -> Result<Option<Change>, serde_json::Error> {
     let (key, body) = match row {
         Row::Run(id) => {
             let span = progress.spans.get(id).copied();

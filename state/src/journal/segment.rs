@@ -65,6 +65,9 @@ pub(crate) struct Flaw {
     pub(crate) bytes: u64,
 }
 
+/// Is shown a frame, its payload, its offset, and the chain before it.
+pub(crate) type Visit<'a, E> = dyn FnMut(&Frame, &[u8], u64, Hash) -> Result<(), E> + 'a;
+
 impl Segment {
     /// The segment of the log directory `log` that begins with record `first_seq`.
     pub(crate) fn new(log: &Path, first_seq: u64) -> Segment {
@@ -138,10 +141,7 @@ impl Loaded {
 
     /// Shows every intact frame to `visit`, with its payload, its offset and the chain before it,
     /// and says where they end.
-    pub(crate) fn walk<E>(
-        &self,
-        visit: &mut dyn FnMut(&Frame, &[u8], u64, Hash) -> Result<(), E>,
-    ) -> Result<Walked, E> {
+    pub(crate) fn walk<E>(&self, visit: &mut Visit<'_, E>) -> Result<Walked, E> {
         let SegmentHeader { first_seq: seq, before: hash } = self.header;
         let mut at = Walked { offset: SEGMENT_HEADER as u64, seq, hash, last: None, flaw: None };
         loop {

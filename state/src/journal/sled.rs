@@ -9,6 +9,7 @@ use std::{
     fs::File,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    thread,
 };
 
 use jiff::Timestamp;
@@ -17,6 +18,7 @@ use muster_runbooks::name::RunId;
 use super::{
     OpenError,
     codec::{FORMAT, Hash},
+    home::{LOCK_PAUSE, LOCK_TRIES},
     ledger::Lengths,
     rows::{self, BEAT, Change, Gathered, HEAD, Head},
 };
@@ -83,7 +85,18 @@ impl Rows {
     /// Opens the rows in `dir`, or makes the directory.
     pub(crate) fn open(dir: &Path) -> Result<Rows, OpenError> {
         let config = sled::Config::new().path(dir).flush_every_ms(None).cache_capacity(64 << 20);
-        let db = guarded(|| config.open()).map_err(|trouble| trouble.at(dir))?;
+        let mut opened = guarded(|| config.open());
+        // Our own lock is held, so nobody else can mean to keep sled's.
+        for _ in 0..LOCK_TRIES {
+            match &opened {
+                Err(trouble) if trouble.because.contains("could not acquire lock") => {
+                    thread::park_timeout(LOCK_PAUSE);
+                    opened = guarded(|| config.open());
+                }
+                Ok(_) | Err(_) => break,
+            }
+        }
+        let db = opened.map_err(|trouble| trouble.at(dir))?;
         let synced = File::open(dir.join("db")).map_err(|source| OpenError::io(dir, source))?;
         Ok(Rows { db, dir: dir.to_owned(), synced })
     }
@@ -180,7 +193,7 @@ impl Rows {
     }
 
     /// The rows to write, each once, with their bodies.
-    fn bodies(&self, update: &Update<'_>) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>, Trouble> {
+    fn bodies(&self, update: &Update<'_>) -> Result<Vec<Change>, Trouble> {
         let mut bodies = Vec::new();
         for row in update.dirty {
             bodies.extend(rows::encode(row, update.progress, update.lengths)?);

@@ -1,19 +1,20 @@
 //! The one writer: takes batches from the queue, writes a group at once, syncs once, and only then
 //! lets anybody know.
 
+mod behind;
+mod flush;
+
 use std::{
     collections::BTreeSet,
-    mem,
     sync::{
         Arc, PoisonError,
-        atomic::Ordering,
         mpsc::{Receiver, RecvTimeoutError},
     },
     time::Duration,
 };
 
 use futures::channel::oneshot;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     AppendError,
@@ -22,7 +23,7 @@ use super::{
     ledger::Ledger,
     log::Shared,
     segment::Segment,
-    sled::{Sum, Update},
+    sled::Sum,
 };
 use crate::{
     event::{Batch, Commit},
@@ -35,13 +36,7 @@ const GROUP_BYTES: usize = 4 << 20;
 
 /// The rows are written after so long without a commit, or after so many groups.
 const IDLE: Duration = Duration::from_millis(20);
-const GROUPS_PER_ROWS: u32 = 64;
-
-/// The rows are synced after so many writes of them: only to shorten the replay after a power cut.
-const ROWS_PER_SYNC: u32 = 256;
-
-/// Beats closer together than this are not written.
-const BEAT_EVERY: SignedDuration = SignedDuration::from_secs(1);
+const GROUPS_PER_ROWS: u32 = 512;
 
 /// What the writer is asked for.
 pub(crate) enum Message {
@@ -204,69 +199,6 @@ impl Writer {
         self.work.staged.push(Staged::Written { commit, bytes, offset, reply });
     }
 
-    /// Writes and syncs the group, shows it, and answers.
-    fn flush(&mut self) -> Result<(), Broken> {
-        let group = mem::take(&mut self.work.group);
-        let staged = mem::take(&mut self.work.staged);
-        let mut result = Ok(());
-        if !group.is_empty() {
-            let written = self.file.write_at(&group, self.offset).and_then(|()| self.file.sync());
-            result = written.map_err(|refused| Broken(refused.to_string())).and_then(|()| {
-                self.offset += group.len() as u64;
-                self.show(&staged)
-            });
-        }
-        for staged in staged {
-            // Nobody may wait any more; the batch is on disk all the same.
-            let _ = match (staged, &result) {
-                (Staged::Written { commit, reply, .. }, Ok(())) => reply.send(Ok(commit.end())),
-                (Staged::Refused { error, reply }, Ok(())) => reply.send(Err(error)),
-                (
-                    Staged::Written { reply, .. } | Staged::Refused { reply, .. },
-                    Err(Broken(because)),
-                ) => reply.send(Err(AppendError::Broken { because: because.clone() })),
-            };
-        }
-        self.work.group = group;
-        self.work.group.clear();
-        result
-    }
-
-    /// Folds what is durable now into what everybody sees.
-    fn show(&mut self, staged: &[Staged]) -> Result<(), Broken> {
-        let shared = self.shared.clone();
-        let written = || {
-            staged.iter().filter_map(|staged| match staged {
-                Staged::Written { commit, bytes, offset, .. } => Some((commit, *bytes, *offset)),
-                Staged::Refused { .. } => None,
-            })
-        };
-        // One lock at a time: a reader may hold the progress while it reads records.
-        if let Some(segment) =
-            shared.segments.write().unwrap_or_else(PoisonError::into_inner).last_mut()
-        {
-            written().for_each(|(commit, _, offset)| segment.note(commit.seq, offset));
-        }
-        let mut recent = shared.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        written().for_each(|(commit, bytes, _)| recent.push(commit.clone(), bytes));
-        drop(recent);
-        let mut ended = Vec::new();
-        let mut progress = shared.progress.write().unwrap_or_else(PoisonError::into_inner);
-        for (commit, ..) in written() {
-            let touched = progress
-                .apply(commit)
-                .map_err(|misfit| Broken(format!("a durable commit does not fit: {misfit}")))?;
-            self.dirty.extend(touched.rows);
-            ended.extend(touched.ended);
-        }
-        self.durable = progress.end;
-        shared.unwritten.lock().unwrap_or_else(PoisonError::into_inner).extend(ended);
-        shared.durable.store(progress.end, Ordering::Release);
-        drop(progress);
-        self.ledger.settle();
-        Ok(())
-    }
-
     /// Ends the segment and begins the next, in the order that a crash at any point can be told
     /// from a segment that went missing: the next one exists before this one says that it does.
     fn turn(&mut self, first_seq: u64, room: u64) -> Result<(), Broken> {
@@ -282,67 +214,6 @@ impl Writer {
         self.offset = SEGMENT_HEADER as u64;
         self.shared.segments.write().unwrap_or_else(PoisonError::into_inner).push(next);
         Ok(())
-    }
-
-    /// Remembers the first thing that broke. A sync that failed may have dropped what it should
-    /// have written, so the descriptor is never trusted again.
-    fn survive(&mut self, result: Result<(), Broken>) {
-        if let Err(Broken(because)) = result {
-            let _ = self.shared.broken.set(because);
-            self.dirty.clear();
-            self.work.group.clear();
-            let error = self.shared.broken_error();
-            for staged in mem::take(&mut self.work.staged) {
-                let (Staged::Written { reply, .. } | Staged::Refused { reply, .. }) = staged;
-                let _ = reply.send(Err(error.clone()));
-            }
-        }
-    }
-
-    /// Brings the rows up to the log.
-    fn write_rows(&mut self) {
-        self.work.groups = 0;
-        if self.dirty.is_empty() || self.shared.broken.get().is_some() {
-            return;
-        }
-        let shared = self.shared.clone();
-        let ended = shared.unwritten.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let written = {
-            let progress = shared.progress.read().unwrap_or_else(PoisonError::into_inner);
-            shared.rows.write(
-                &mut self.sum,
-                &Update {
-                    progress: &progress,
-                    lengths: self.ledger.lengths(),
-                    hash: self.hash,
-                    dirty: &self.dirty,
-                    ended: &ended,
-                },
-            )
-        };
-        let synced = written.and_then(|()| {
-            self.work.rows_written += 1;
-            if self.work.rows_written.is_multiple_of(ROWS_PER_SYNC) {
-                shared.rows.sync()
-            } else {
-                Ok(())
-            }
-        });
-        self.dirty.clear();
-        // Only now are they found among the rows.
-        shared.unwritten.lock().unwrap_or_else(PoisonError::into_inner).drain(..ended.len());
-        self.survive(synced.map_err(|trouble| Broken(trouble.because)));
-    }
-
-    fn beat(&mut self) {
-        let beat = *self.shared.beat.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(at) = beat else { return };
-        let is_due = |last: Timestamp| at.duration_since(last).abs() >= BEAT_EVERY;
-        if self.work.beat_written.is_none_or(is_due) && self.shared.broken.get().is_none() {
-            self.work.beat_written = Some(at);
-            let beaten = self.shared.rows.beat(at);
-            self.survive(beaten.map_err(|trouble| Broken(trouble.because)));
-        }
     }
 
     /// Seals the log, so that damage to its last record is noticed whatever happens to the rows.

@@ -192,6 +192,73 @@ fn the_last_commit_has_two_witnesses() {
     assert_eq!(start(dir.path(), &before), Outcome::Refused);
 }
 
+/// Goal: damage to acknowledged records is no torn tail, even if sled is too old to know them.
+/// Method: yesterday's progress under today's log; flip a bit of today's last commit, which only
+/// the seal covers, and of one before it, which later commits cover after the seal is wiped.
+#[test]
+fn the_log_is_its_own_witness() {
+    let (yesterday, _) = filled();
+    let today = temp();
+    copy(yesterday.path(), today.path());
+    let journal = open(today.path());
+    let starts: Vec<u64> =
+        (0..4).map(|n| append(&journal, note(1, &format!("note-{n}"))).expect("noted")).collect();
+    let before = records(&journal);
+    drop(journal);
+    fs::remove_dir_all(today.path().join("progress")).expect("removed");
+    copy(&yesterday.path().join("progress"), &today.path().join("progress"));
+    for (note, has_seal) in [("note-3", true), ("note-0", true), ("note-0", false)] {
+        let dir = temp();
+        copy(today.path(), dir.path());
+        let place = |bytes: &[u8]| bytes.windows(6).position(|text| text == note.as_bytes());
+        let holds = |path: &PathBuf| place(&fs::read(path).expect("read")).is_some();
+        let segment = segments(dir.path()).into_iter().find(holds).expect("noted");
+        let mut bytes = fs::read(&segment).expect("read");
+        let place = place(&bytes).expect("noted");
+        bytes[place] ^= 1;
+        if !has_seal {
+            let end = bytes.iter().rposition(|byte| *byte != 0).expect("a seal") + 1;
+            let seal = bytes[..end].windows(4).rposition(|text| text == b"MFr1").expect("a seal");
+            bytes[seal..end].fill(0);
+        }
+        fs::write(&segment, bytes).expect("written");
+        assert_eq!(start(dir.path(), &before), Outcome::Refused, "{note} of {starts:?}");
+    }
+}
+
+/// Goal: a record that was rewritten with all its checksums right is noticed: the log is evidence.
+/// Method: change a word of an old commit and mend its checksum, as somebody would who knows the
+/// format; its hash is left, or made to fit the new payload.
+#[test]
+fn a_forged_record_is_noticed() {
+    use sha2::{Digest, Sha256};
+    let (pristine, before) = filled();
+    for mends_hash in [false, true] {
+        let dir = temp();
+        copy(pristine.path(), dir.path());
+        let segment = segments(dir.path()).remove(1);
+        let mut bytes = fs::read(&segment).expect("read");
+        let payload = 64 + 72;
+        let len = bytes[64 + 8] as usize + 256 * bytes[64 + 9] as usize;
+        let word = bytes.windows(3).position(|word| word == b"xxx").expect("a note");
+        assert!((payload..payload + len).contains(&word), "it is in the first commit");
+        bytes[word] = b'y';
+        if mends_hash {
+            let hash = Sha256::new()
+                .chain_update(&bytes[24..56])
+                .chain_update(&bytes[payload..payload + len])
+                .finalize();
+            bytes[64 + 40..payload].copy_from_slice(&hash);
+        }
+        let crc = crc32c::crc32c(&bytes[64 + 8..payload + len]);
+        bytes[64 + 4..64 + 8].copy_from_slice(&crc.to_le_bytes());
+        fs::write(&segment, bytes).expect("written");
+        let refused = LogJournal::open(dir.path(), options()).expect_err("it was forged");
+        assert!(refused.to_string().contains("the chain of hashes is broken"), "{refused}");
+        assert_eq!(start(dir.path(), &before), Outcome::Refused);
+    }
+}
+
 /// Goal: what a crash left behind the last commit is cut, kept and recorded, once.
 /// Method: put half a frame behind the end; start twice.
 #[test]
@@ -258,7 +325,7 @@ fn newer_commit(segment: &Path, seq: u64) {
     let seal = bytes[..end].windows(4).rposition(|window| window == b"MFr1").expect("a seal");
     let before = bytes[seal + 40..seal + 72].to_vec();
     let payload = b"CBOR perhaps";
-    let mut head = vec![0; 72];
+    let mut head = [0; 72];
     head[..4].copy_from_slice(b"MFr1");
     head[8] = payload.len() as u8;
     head[12] = 1;

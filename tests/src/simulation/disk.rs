@@ -1,111 +1,73 @@
 //! The journal as the simulation uses it: what was appended, what is durable, what a crash leaves.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::RwLockReadGuard};
 
 use jiff::Timestamp;
 use muster_state::{
-    event::{AccessEvent, Batch, Commit, Entry, Stream, VERSION},
-    journal::AppendError,
+    event::{Batch, Record},
+    journal::{Journal, MemoryJournal, Receipt},
     progress::Progress,
 };
 
-/// A log whose tail is lost in a crash.
+/// The journal in memory, and the receipts that wait.
 #[derive(Debug, Default)]
 pub struct Disk {
-    durable: Vec<Commit>,
-    known: Progress,
-    written: Progress,
-    tail: VecDeque<Result<Commit, AppendError>>,
+    journal: MemoryJournal,
+    receipts: VecDeque<Receipt>,
+    read_to: u64,
 }
 
 impl Disk {
     /// Queues a batch.
     pub fn append(&mut self, at: Timestamp, batch: Batch) {
-        let commit = self.admit(at, batch);
-        self.tail.push_back(commit);
+        self.receipts.push_back(self.journal.append(at, batch));
     }
 
-    fn admit(&mut self, at: Timestamp, batch: Batch) -> Result<Commit, AppendError> {
-        let conflict = |on: String| AppendError::Conflict { on };
-        for (stream, expected) in &batch.expected {
-            let len = match stream {
-                Stream::Run(id) => self.written.runs.get(id).map_or(0, |run| run.len),
-                Stream::Application(_)
-                | Stream::Schedule(_)
-                | Stream::Access
-                | Stream::Notice(_) => continue,
-            };
-            if len != *expected {
-                return Err(conflict(stream.to_string()));
-            }
+    /// Makes the oldest waiting batch durable, and returns its records.
+    pub fn sync_one(&mut self) -> Result<Vec<Record>, String> {
+        self.journal.sync_one();
+        let receipt = self.receipts.pop_front().map(|mut receipt| receipt.try_recv());
+        match receipt {
+            Some(Ok(Some(Ok(_)))) => Ok(self.fresh()),
+            Some(Ok(Some(Err(refused)))) => Err(refused.to_string()),
+            Some(Ok(None) | Err(_)) | None => Err("a batch has no receipt".to_owned()),
         }
-        let taken = batch.take.iter().find(|claim| {
-            let held = self.written.claims.get(&claim.key);
-            held.is_some_and(|held| held.holder != claim.holder) && !batch.free.contains(&claim.key)
-        });
-        if let Some(claim) = taken {
-            return Err(conflict(claim.key.clone()));
-        }
-        let Batch { entries, take, free, .. } = batch;
-        let commit = Commit { v: VERSION, seq: self.written.end, at, entries, take, free };
-        self.written.apply(&commit).map_err(|misfit| conflict(misfit.to_string()))?;
-        Ok(commit)
-    }
-
-    /// Makes the oldest waiting batch durable.
-    pub fn sync_one(&mut self) -> Result<&Commit, AppendError> {
-        let gone = || AppendError::Broken { because: "nothing waits".to_owned() };
-        let commit = self.tail.pop_front().ok_or_else(gone)??;
-        let broken = |misfit: muster_state::progress::Misfit| AppendError::Broken {
-            because: misfit.to_string(),
-        };
-        self.known.apply(&commit).map_err(broken)?;
-        self.durable.push(commit);
-        self.durable.last().ok_or_else(gone)
     }
 
     /// How many batches wait.
     pub fn unsynced(&self) -> usize {
-        self.tail.len()
+        self.journal.unsynced()
     }
 
     /// What is durable, folded.
-    pub fn progress(&self) -> &Progress {
-        &self.known
-    }
-
-    /// What is durable, commit by commit.
-    pub fn commits(&self) -> &[Commit] {
-        &self.durable
+    pub fn progress(&self) -> RwLockReadGuard<'_, Progress> {
+        self.journal.progress()
     }
 
     /// What the next process finds when `keep` of the waiting batches had reached the disk. Returns
-    /// those.
-    pub fn crash(&mut self, keep: usize) -> Vec<Commit> {
-        let kept: Vec<Commit> = self.tail.drain(..).map_while(Result::ok).take(keep).collect();
-        for commit in &kept {
-            if self.known.apply(commit).is_ok() {
-                self.durable.push(commit.clone());
-            }
-        }
-        self.written = self.known.clone();
-        kept
+    /// the records of those.
+    pub fn crash(&mut self, keep: usize) -> Vec<Record> {
+        self.journal = self.journal.crash(keep);
+        self.receipts.clear();
+        self.fresh()
     }
 
     /// Records that a process took the journal over.
-    pub fn opened(&mut self, at: Timestamp) -> Result<&Commit, AppendError> {
-        let epoch = self.known.epoch + 1;
-        let opened = Entry::access(AccessEvent::Opened { epoch, program: "simulation".to_owned() });
-        self.append(at, Batch { entries: vec![opened], ..Batch::default() });
-        self.sync_one()
+    pub fn opened(&mut self, at: Timestamp) -> Vec<Record> {
+        self.journal.opened(at, "simulation");
+        self.fresh()
     }
 
-    /// Everything that is durable, folded anew from the first commit on.
-    pub fn replayed(&self) -> Result<Progress, muster_state::progress::Misfit> {
-        let mut progress = Progress::default();
-        for commit in &self.durable {
-            progress.apply(commit)?;
-        }
-        Ok(progress)
+    /// Everything that is durable, folded anew from the first commit on. Nothing may be waiting.
+    pub fn replayed(&self) -> Progress {
+        assert_eq!(self.unsynced(), 0, "a replay is of a journal at rest");
+        self.journal.crash(0).progress().clone()
+    }
+
+    /// The records that became durable since the last look.
+    fn fresh(&mut self) -> Vec<Record> {
+        let records = self.journal.read(None, self.read_to, usize::MAX).unwrap_or_default();
+        self.read_to = self.journal.progress().end;
+        records
     }
 }

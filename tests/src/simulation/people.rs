@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
     action::{Action, Outputs, Reach, control::Risk},
-    name::{ApplicationName, RunId, StepId},
+    name::{Region, RunId, StepId},
     plan::Part,
     request::{Manner, Mode},
 };
@@ -54,13 +54,12 @@ impl People {
         People { manners, seen: BTreeMap::new() }
     }
 
-    /// What they say now. `is_lost` says whether everybody knows that an application's active
-    /// region is gone.
+    /// What they say now. `is_lost` says whether everybody knows that a region is gone.
     pub fn look(
         &mut self,
         now: Timestamp,
         known: &Progress,
-        is_lost: impl Fn(&ApplicationName) -> bool,
+        is_lost: impl Fn(&Region) -> bool,
     ) -> Vec<Command> {
         let mut said = Vec::new();
         for run in known.runs.values() {
@@ -81,10 +80,10 @@ impl People {
         &mut self,
         now: Timestamp,
         run: &Run,
-        is_lost: &impl Fn(&ApplicationName) -> bool,
+        is_lost: &impl Fn(&Region) -> bool,
     ) -> Vec<(Person, Steer)> {
         let mut said = Vec::new();
-        let lost = run.application().is_some_and(is_lost);
+        let lost = run.plan.binding.as_ref().is_some_and(|binding| is_lost(&binding.active));
         let can_force = run.manner == Manner::Graceful
             && run.plan.mode == Mode::Live
             && run.plan.steps.iter().any(|step| step.forced.is_some());
@@ -105,7 +104,12 @@ impl People {
                 }
                 StepState::Failed { .. } if step.part == Part::Steps => {
                     let held_up = run.failed_step().is_some_and(|failed| failed.id == *id);
-                    if held_up && self.is_time(now, run, &format!("retry {id}"), 2) {
+                    if held_up && run.plan.mode == Mode::Drill {
+                        // Nothing was changed, so what looks for the change cannot find it.
+                        if self.is_time(now, run, "end the drill", 1) {
+                            said.push((olga(), Steer::Abandon { undo: false }));
+                        }
+                    } else if held_up && self.is_time(now, run, &format!("retry {id}"), 2) {
                         said.push((olga(), Steer::Retry { step: id.clone() }));
                     }
                 }

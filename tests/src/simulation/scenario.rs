@@ -187,19 +187,37 @@ impl Scenario {
 
     /// A backup each night and an expiry after it, for nine nights: three days are kept.
     pub fn expire() -> Scenario {
+        Scenario::nights(9, 9)
+    }
+
+    /// The same, short enough to be cut off everywhere.
+    pub fn short_expiry() -> Scenario {
+        Scenario::nights(6, 6)
+    }
+
+    /// Backups stop, expiries go on.
+    pub fn drought() -> Scenario {
+        Scenario { horizon: hours(24 * 16), ..Scenario::nights(5, 13) }
+    }
+
+    fn nights(backups: i64, nights: i64) -> Scenario {
         let mut script = Vec::new();
-        for night in 0..9_i64 {
+        for night in 0..nights {
             let due_at = super::dawn() + hours(24 * night + 1);
             for (runbook, letter, later) in
                 [("daily-backup", 'b', 0), ("expire-recovery-points", 'e', 20)]
             {
-                let at = hours(24 * night + 1 + later);
+                // A little later each night, so that a mark is a day old beyond doubt.
+                let at = hours(24 * night + 1 + later) + secs(600 * night);
+                if letter == 'b' && night >= backups {
+                    continue;
+                }
                 let start = Start {
                     runbook,
                     id: id(letter, night as u64 + 1),
                     manner: Manner::Graceful,
                     mode: Mode::Live,
-                    due_at: Some(due_at + hours(later)),
+                    due_at: Some(due_at + hours(later) + secs(600 * night)),
                 };
                 script.push((at, Act::Start(start.clone())));
                 // The bell rings twice.
@@ -252,7 +270,7 @@ impl Scenario {
         )
     }
 
-    /// A drill of the failover beside a backup.
+    /// A drill of the failover beside a check that acts.
     pub fn drill() -> Scenario {
         let drill = Act::Start(Start {
             runbook: "region-failover",
@@ -261,8 +279,8 @@ impl Scenario {
             mode: Mode::Drill,
             due_at: None,
         });
-        let backup = live("daily-backup", id('b', 1), Manner::Graceful);
-        Scenario::new("drill", vec![(secs(120), drill), (secs(121), backup)])
+        let check = live("replication-check", id('c', 1), Manner::Graceful);
+        Scenario::new("drill", vec![(secs(120), drill), (secs(121), check)])
     }
 
     /// Every scenario that must end well without anybody's fault.

@@ -16,7 +16,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from multidict import CIMultiDict
 
-from . import route53
+from . import cbor, route53
 from .clock import Clock
 from .clusters import Clusters
 from .control import PREFIX, Control
@@ -66,6 +66,11 @@ class Server:
             )
             return [answer]
         call = describe(environ, body)
+        if cbor.is_cbor(environ):
+            cbor.to_json(environ, body)
+            start_response, told = cbor.held_back(start_response)
+        else:
+            told = None
         with self.world.lock:
             self._catch_up()
         # A long poll may wait 20 s in moto; nobody else shall wait for it.
@@ -78,7 +83,7 @@ class Server:
                 self.world.changed()
         with self.world.lock:
             self.world.called(call)
-        return answer
+        return answer if told is None else told(answer)
 
     def _catch_up(self) -> None:
         self.world.catch_up()

@@ -75,7 +75,6 @@ const CODES: &[(&str, Class)] = &[
     ("AuthFailure", Class::Credentials),
     ("MissingAuthenticationToken", Class::Credentials),
     ("NoSuchKey", Class::Missing),
-    ("NoSuchBucket", Class::Refused),
     ("KMSKeyNotAccessibleFault", Class::Refused),
     ("UnauthorizedOperation", Class::Refused),
     ("NotAuthorized", Class::Refused),
@@ -106,7 +105,7 @@ pub fn class(status: u16, code: &str) -> Class {
         // `InvalidDBClusterStateFault` and its kin: somebody else's operation, ours, or a backup
         // window (facts §2, §8).
         Class::Busy
-    } else if ["Invalid", "Validation", "Malformed", "Missing", "Unsupported"]
+    } else if ["Invalid", "Validation", "Malformed", "Missing", "NoSuch", "Unsupported"]
         .iter()
         .any(|start| name.starts_with(start))
     {
@@ -264,6 +263,7 @@ mod tests {
             (404, "NoSuchKey", Class::Missing),
             (404, "", Class::Missing),
             (404, "NoSuchBucket", Class::Refused),
+            (404, "NoSuchHostedZone", Class::Refused),
             (400, "SnapshotQuotaExceeded", Class::Refused),
             (403, "DBClusterQuotaExceededFault", Class::Refused),
             (400, "KMSKeyNotAccessibleFault", Class::Refused),

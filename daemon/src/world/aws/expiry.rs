@@ -86,6 +86,7 @@ pub async fn begin_delete(
             }
         }
     }
+    real.poller.forget(region).await;
     done.outputs.insert("deleted".to_owned(), json!(deleted));
     done.outputs.insert("undeletable".to_owned(), json!(undeletable));
     Ok(Answer::Done(done))

@@ -212,7 +212,7 @@ fn stands(
     if let Some(state) = global.failover_state().filter(|state| is_something(state)) {
         // The writer may have moved already while the state still says how it came there.
         let from = aimed.or(writer(global).filter(|writer| *writer != target));
-        return Some(moving(state, target, data_loss, from));
+        return Some(moving(state, database, target, data_loss, from));
     }
     let Some(writer) = writer(global) else {
         return Some(Progress::in_progress("no member writes"));
@@ -240,15 +240,21 @@ fn is_something(state: &FailoverState) -> bool {
 /// An operation is under way: ours if it has our target, our origin and our leave to lose data
 /// (facts §1.4). Its status is compared as a text, for AWS says more than its own enum lists, such as
 /// `switching-over` (facts §0.3).
-fn moving(state: &FailoverState, target: &str, data_loss: bool, from: Option<&str>) -> Progress {
+fn moving(
+    state: &FailoverState,
+    database: &Database,
+    target: &str,
+    data_loss: bool,
+    from: Option<&str>,
+) -> Progress {
     let status = state.status().map_or("in progress", |status| status.as_str());
     let to = state.to_db_cluster_arn().unwrap_or("an unknown target");
     let is_ours = to == target
         && state.is_data_loss_allowed().is_none_or(|allowed| allowed == data_loss)
-        && match (state.from_db_cluster_arn(), from) {
-            (Some(state), Some(from)) => state == from,
-            (None, _) | (_, None) => true,
-        };
+        && state.from_db_cluster_arn().is_none_or(|stated| {
+            from.is_none_or(|from| from == stated)
+                && database.clusters.values().any(|cluster| cluster == stated)
+        });
     if is_ours && status != "cancelling" {
         return Progress::in_progress(format!("{status} to `{to}`"));
     }

@@ -6,9 +6,9 @@ use muster_state::call::{Answer, Call, CallError, Done, Progress};
 use serde_json::{Value, json};
 
 use super::{Side, error};
+use crate::world::http::{Status, probe};
 use crate::world::{
     dns::{self, Heard},
-    http,
     real::{Real, on},
 };
 
@@ -37,7 +37,7 @@ pub async fn observe(
     }
     // Users never go to a side that does not serve (I2), and have arrived when it does.
     if let Some(url) = on.application.probes.get(to.as_str()) {
-        let status = http::probe(&real.http, url).await;
+        let status = probe(&real.http, url).await;
         if let Some(why) = not_serving(status) {
             return Ok(Progress::in_progress(format!("{to} does not serve: {why}")));
         }
@@ -100,7 +100,7 @@ fn before(traffic: &Traffic, marker: Option<String>, heard: Option<Heard>) -> Pr
     }
 }
 
-fn not_serving(status: Result<http::Status, CallError>) -> Option<String> {
+fn not_serving(status: Result<Status, CallError>) -> Option<String> {
     match status {
         Ok(status) if status.is_success() => None,
         Ok(status) => Some(format!("its probe answers {status}")),

@@ -56,10 +56,7 @@ impl Poller {
         since: Timestamp,
         now: Timestamp,
     ) -> Result<Listed, CallError> {
-        let shelf = {
-            let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
-            regions.entry(side.region.clone()).or_default().clone()
-        };
+        let shelf = self.shelf(&side.region);
         let answers = shelf.answers.load(Ordering::Acquire);
         let mut last = shelf.last.lock().await;
         match last.as_ref() {
@@ -84,6 +81,16 @@ impl Poller {
         };
         shelf.answers.fetch_add(1, Ordering::Release);
         fetched
+    }
+
+    /// Forgets a region's list, because something there is about to change (design §6).
+    pub async fn forget(&self, region: &Region) {
+        *self.shelf(region).last.lock().await = None;
+    }
+
+    fn shelf(&self, region: &Region) -> Arc<Shelf> {
+        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        regions.entry(region.clone()).or_default().clone()
     }
 }
 

@@ -84,6 +84,7 @@ pub async fn begin_taken(
         .set_tags(Some(tags(call, real.epoch, None, action.schema_version.as_deref())))
         .send()
         .await;
+    real.poller.forget(region).await;
     match sent {
         Ok(_) => Ok(Answer::Accepted),
         Err(why) => error::trouble(why).begun_named(side.name("rds"), "CreateDBClusterSnapshot"),
@@ -112,6 +113,7 @@ pub async fn begin_copied(
         .set_tags(Some(tags(call, real.epoch, Some(action.data_time), None)))
         .send()
         .await;
+    real.poller.forget(region).await;
     let why = match sent {
         Ok(_) => return Ok(Answer::Accepted),
         Err(why) => error::trouble(why),

@@ -10,8 +10,9 @@ use muster_state::call::{Call, CallError, Done, Progress};
 use serde_json::json;
 
 use super::{cluster_in, database, global, instance};
+use crate::world::http::probe;
 use crate::world::{
-    dns, http,
+    dns,
     real::{Real, on},
 };
 
@@ -73,7 +74,7 @@ pub async fn observe_active(
         }
     }
     if let Some(url) = on.application.probes.get(region.as_str()) {
-        let status = http::probe(&real.http, url).await?;
+        let status = probe(&real.http, url).await?;
         if !status.is_success() {
             return Ok(Progress::in_progress(format!("the probe of {region} answers {status}")));
         }

@@ -92,12 +92,12 @@ fn line(to: &mut impl Write, value: &impl Serialize) -> std::io::Result<()> {
     to.write_all(b"\n")
 }
 
+/// Is shown a frame and its payload.
+pub(super) type Visit<'a> = dyn FnMut(&Frame, &[u8]) -> Result<(), OfflineError> + 'a;
+
 /// Reads an export from its first line to its last, checks it, and shows every commit as the frame
 /// and the payload that it has in a log.
-pub(super) fn read_export(
-    file: &Path,
-    visit: &mut dyn FnMut(&Frame, &[u8]) -> Result<(), OfflineError>,
-) -> Result<Exported, OfflineError> {
+pub(super) fn read_export(file: &Path, visit: &mut Visit<'_>) -> Result<Exported, OfflineError> {
     let mut reading = Reading { file, line: 0, buffer: Vec::new() };
     let opened = File::open(file).map_err(|source| OfflineError::file(file, source))?;
     let mut from = BufReader::new(opened);

@@ -71,10 +71,8 @@ pub fn restore_from(
     home.make()?;
     let _lock = home.lock()?;
     let mut kept_in = Vec::new();
-    if let Some(records) = held(&home)? {
-        if existing == Existing::Refuse {
-            return Err(OfflineError::NotEmpty { dir: dir.display().to_string(), records });
-        }
+    if let (Some(records), Existing::Refuse) = (held(&home)?, existing) {
+        return Err(OfflineError::NotEmpty { dir: dir.display().to_string(), records });
     }
     kept_in.extend(set_aside(&home, &home.progress())?);
     kept_in.extend(set_aside(&home, &home.log())?);

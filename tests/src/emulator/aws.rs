@@ -1,0 +1,174 @@
+//! What stands in the emulated AWS before a test begins. Written without the SDK, so that the product's
+//! own way of speaking is not what it is tested with.
+
+use serde_json::{Value, json};
+
+use super::{EAST, Emulator, WEST};
+
+/// The account of the emulator.
+pub const ACCOUNT: &str = "123456789012";
+
+/// The ARN of a cluster.
+pub fn cluster_arn(region: &str, name: &str) -> String {
+    format!("arn:aws:rds:{region}:{ACCOUNT}:cluster:{name}")
+}
+
+impl Emulator {
+    /// One call of RDS; the answer as text.
+    pub async fn rds(&self, region: &str, action: &str, with: &[(&str, &str)]) -> String {
+        let mut form = vec![("Action", action), ("Version", "2014-10-31")];
+        form.extend_from_slice(with);
+        let url = reqwest::Url::parse_with_params("http://x/", &form).expect("a form");
+        let body = url.query().unwrap_or_default().to_owned();
+        let request = self.http.post(self.aws.url());
+        let request = request.header("Content-Type", "application/x-www-form-urlencoded");
+        self.send(request.body(body), "rds", region).await
+    }
+
+    /// A KMS key; answers its ARN.
+    pub async fn key(&self, region: &str) -> String {
+        let request = self.http.post(self.aws.url());
+        let request = request.header("X-Amz-Target", "TrentService.CreateKey");
+        let request = request.header("Content-Type", "application/x-amz-json-1.1").body("{}");
+        let answer: Value =
+            serde_json::from_str(&self.send(request, "kms", region).await).expect("JSON");
+        answer["KeyMetadata"]["Arn"].as_str().expect("a key").to_owned()
+    }
+
+    /// A bucket that anybody may read, as a marker's must be.
+    pub async fn bucket(&self, region: &str, name: &str) {
+        let place = format!(
+            "<CreateBucketConfiguration><LocationConstraint>{region}</LocationConstraint>\
+             </CreateBucketConfiguration>"
+        );
+        let url = format!("{}/{name}", self.aws.url());
+        let create = self.http.put(&url).body(if region == EAST { String::new() } else { place });
+        self.send(create, "s3", region).await;
+        let readable = json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",
+            "Resource": format!("arn:aws:s3:::{name}/*"),
+        }]});
+        let policy = self.http.put(format!("{url}?policy")).body(readable.to_string());
+        self.send(policy, "s3", region).await;
+    }
+
+    /// Writes an object with metadata.
+    pub async fn put(&self, region: &str, path: &str, metadata: &[(&str, &str)]) {
+        let mut request = self.http.put(format!("{}/{path}", self.aws.url())).body("x");
+        for (name, value) in metadata {
+            request = request.header(format!("x-amz-meta-{name}"), *value);
+        }
+        self.send(request, "s3", region).await;
+    }
+
+    /// Reads an object.
+    pub async fn get(&self, region: &str, path: &str) -> String {
+        self.send(self.http.get(format!("{}/{path}", self.aws.url())), "s3", region).await
+    }
+
+    /// A cluster with instances and a key of its own; answers its ARN.
+    pub async fn cluster(
+        &self,
+        region: &str,
+        name: &str,
+        instances: u32,
+        of_global: Option<&str>,
+    ) -> String {
+        let mut with = vec![
+            ("DBClusterIdentifier", name),
+            ("Engine", "aurora-postgresql"),
+            ("EngineVersion", "16.4"),
+            ("StorageEncrypted", "true"),
+        ];
+        let key = self.key(region).await;
+        with.push(("KmsKeyId", &key));
+        match of_global {
+            Some(of) => with.push(("GlobalClusterIdentifier", of)),
+            None => {
+                with.extend([("MasterUsername", "root"), ("MasterUserPassword", "only-for-tests")])
+            }
+        }
+        self.rds(region, "CreateDBCluster", &with).await;
+        for number in 1..=instances {
+            let instance = format!("{name}-{number}");
+            let with = [
+                ("DBInstanceIdentifier", instance.as_str()),
+                ("DBClusterIdentifier", name),
+                ("DBInstanceClass", "db.r6g.large"),
+                ("Engine", "aurora-postgresql"),
+            ];
+            self.rds(region, "CreateDBInstance", &with).await;
+        }
+        cluster_arn(region, name)
+    }
+
+    /// The global cluster `orders`: written in the east by two instances, followed in the west.
+    pub async fn global_pair(&self) {
+        let east = self.cluster(EAST, "orders-east", 2, None).await;
+        let with = [("GlobalClusterIdentifier", "orders"), ("SourceDBClusterIdentifier", &*east)];
+        self.rds(EAST, "CreateGlobalCluster", &with).await;
+        self.cluster(WEST, "orders-west", 2, Some("orders")).await;
+    }
+
+    /// The zone `example.com`: `app` answers with the first address, and with the second once an object
+    /// `moved` stands in the bucket that the name server looks into. Answers the zone's id.
+    pub async fn zone(&self, home: &str, away: &str) -> String {
+        let check = "<CreateHealthCheckRequest><CallerReference>1</CallerReference>\
+             <HealthCheckConfig><Type>HTTP</Type>\
+             <FullyQualifiedDomainName>marker.example.com</FullyQualifiedDomainName>\
+             <ResourcePath>/moved</ResourcePath><RequestInterval>10</RequestInterval>\
+             <FailureThreshold>3</FailureThreshold><Inverted>true</Inverted>\
+             </HealthCheckConfig></CreateHealthCheckRequest>";
+        let guard = self.route53("healthcheck", check).await;
+        let guard = between(&guard, "<Id>", "</Id>");
+        let zone = "<CreateHostedZoneRequest><Name>example.com</Name>\
+             <CallerReference>1</CallerReference></CreateHostedZoneRequest>";
+        let zone = self.route53("hostedzone", zone).await;
+        let zone = between(&zone, "<Id>/hostedzone/", "</Id>").to_owned();
+        let record = |id: &str, more: &str, value: &str| {
+            format!(
+                "<Change><Action>UPSERT</Action><ResourceRecordSet><Name>app.example.com</Name>\
+                 <Type>A</Type><SetIdentifier>{id}</SetIdentifier>{more}<TTL>60</TTL><ResourceRecords>\
+                 <ResourceRecord><Value>{value}</Value></ResourceRecord></ResourceRecords>\
+                 </ResourceRecordSet></Change>"
+            )
+        };
+        let guarded = format!("<Failover>PRIMARY</Failover><HealthCheckId>{guard}</HealthCheckId>");
+        let primary = record("home", &guarded, home);
+        let secondary = record("away", "<Failover>SECONDARY</Failover>", away);
+        let (east, west) = ("<Weight>100</Weight>", "<Weight>0</Weight>");
+        let both = [record(EAST, east, home), record(WEST, west, away)].concat();
+        let both = both.replace("app.example.com", "both.example.com");
+        let batch = format!(
+            "<ChangeResourceRecordSetsRequest><ChangeBatch><Changes>{primary}{secondary}{both}</Changes>\
+             </ChangeBatch></ChangeResourceRecordSetsRequest>"
+        );
+        self.route53(&format!("hostedzone/{zone}/rrset"), &batch).await;
+        zone
+    }
+
+    async fn route53(&self, path: &str, body: &str) -> String {
+        let request = self.http.post(format!("{}/2013-04-01/{path}", self.aws.url()));
+        let body =
+            body.replacen('>', " xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\">", 1);
+        self.send(request.body(body), "route53", EAST).await
+    }
+
+    /// The emulator reads from the signature who is called where, and does not check it.
+    async fn send(&self, request: reqwest::RequestBuilder, service: &str, region: &str) -> String {
+        let scope = format!("test/20260301/{region}/{service}/aws4_request");
+        let signed =
+            format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
+        let answer = request.header("Authorization", signed).send().await.expect("an answer");
+        let status = answer.status();
+        let text = answer.text().await.expect("a text");
+        assert!(status.is_success(), "{service} {region}: {status} {text}");
+        text
+    }
+}
+
+/// What stands between two marks of a text.
+pub fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    let rest = text.split_once(before).map_or("", |(_, rest)| rest);
+    rest.split_once(after).map_or("", |(inside, _)| inside)
+}

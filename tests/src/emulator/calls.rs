@@ -1,0 +1,151 @@
+//! Calls as the engine makes them, and a short engine that carries one out.
+
+use std::sync::Arc;
+
+use muster::world::real::Real;
+use muster_runbooks::{
+    action::Action,
+    application::{Application, Component},
+    name::{RunId, StepId, Token},
+    plan::Binding,
+    request::{Manner, Mode},
+};
+use muster_state::{
+    call::{Answer, Call, CallError, Done, Progress},
+    step::Aim,
+};
+use serde_json::{Value, json};
+
+use super::{EAST, Emulator, WEST, aws::cluster_arn};
+
+/// The most looks at one call; more means that it never ends.
+const LOOKS_MAX: usize = 60;
+
+/// The application `shop` with its database `orders` and its bucket `files`, as the emulator holds
+/// them. `more` adds to it or replaces.
+pub fn application(more: Value) -> Application {
+    let mut shop = json!({
+        "name": "shop",
+        "title": "Shop",
+        "home": EAST,
+        "standby": WEST,
+        "objectives": { "rto": "15m", "rpo": "5m" },
+        "databases": [{
+            "name": "orders",
+            "global_cluster": "orders",
+            "clusters": {
+                EAST: cluster_arn(EAST, "orders-east"),
+                WEST: cluster_arn(WEST, "orders-west"),
+            },
+            "retention": { "keep_for": "24h" },
+        }],
+        "buckets": [{
+            "name": "files",
+            "buckets": { EAST: "files-east", WEST: "files-west" },
+            "canary_prefix": "canaries",
+        }],
+    });
+    for (name, value) in more.as_object().into_iter().flatten() {
+        shop[name] = value.clone();
+    }
+    serde_json::from_value(shop).expect("an application")
+}
+
+/// Attempt 1 of the step that is called like its action.
+pub fn call(world: &Emulator, application: &Application, action: &str, with: Value) -> Call {
+    let run: RunId = "r00000000001".parse().expect("a run id");
+    let step: StepId = action.parse().expect("a step id");
+    let action = Action::build(action, with).expect("an action");
+    let component = if matches!(action, Action::WriteCanary(_)) {
+        Component::Bucket(application.buckets[0].clone())
+    } else {
+        Component::Database(application.databases[0].clone())
+    };
+    let binding = Binding {
+        application: application.clone(),
+        active: application.home.clone(),
+        standby: application.standby.clone(),
+    };
+    Call {
+        token: Token::new(&run, &step, 1, false),
+        run,
+        step,
+        attempt: 1,
+        action,
+        binding: Some(Arc::new(binding)),
+        component: Some(component),
+        mode: Mode::Live,
+        manner: Manner::Graceful,
+        started_at: world.now(),
+        asked_at: world.now(),
+        not_after: world.now() + jiff::SignedDuration::from_hours(12),
+        aim: None,
+        best_effort: false,
+        points: Arc::new([]),
+        summary: "a test".to_owned(),
+    }
+}
+
+/// What carrying a call out took.
+#[derive(Debug)]
+pub struct Carried {
+    /// How it ended.
+    pub done: Done,
+    /// How often it was begun.
+    pub begins: usize,
+    /// What every look saw, and every answer that was no acceptance.
+    pub seen: Vec<String>,
+}
+
+/// Looks, aims, begins and looks again until it is done, `secs` of the world's clock apart.
+///
+/// # Panics
+///
+/// When it ends badly, or not at all.
+pub async fn carry_out(world: &mut Emulator, real: &Real, call: &mut Call, secs: i64) -> Carried {
+    let (mut begins, mut seen) = (0, Vec::new());
+    for _ in 0..LOOKS_MAX {
+        call.asked_at = world.now();
+        match real.observe(call).await {
+            Ok(reading) => {
+                seen.push(reading.progress.to_string());
+                match reading.progress {
+                    Progress::Done(done) => return Carried { done, begins, seen },
+                    Progress::InProgress { .. } => {}
+                    Progress::NotStarted { before, targets } => {
+                        if call.action.spec().reach.aims() && call.aim.is_none() {
+                            call.aim = Some(Aim { at: world.now(), before, targets });
+                        }
+                        begins += 1;
+                        match real.begin(call).await {
+                            Ok(Answer::Accepted) => {}
+                            Ok(Answer::Done(done)) => return Carried { done, begins, seen },
+                            Ok(Answer::Busy { reason }) => seen.push(format!("busy: {reason}")),
+                            Err(CallError::NoAnswer { service, operation, .. }) => {
+                                seen.push(format!("no answer: {service} {operation}"));
+                            }
+                            Err(why) => panic!("{why}; seen before: {seen:?}"),
+                        }
+                    }
+                    Progress::Failed { .. }
+                    | Progress::Refused { .. }
+                    | Progress::Foreign { .. } => {
+                        panic!("it ended badly: {seen:?}")
+                    }
+                }
+            }
+            Err(CallError::NoAnswer { service, operation, .. }) => {
+                seen.push(format!("no answer: {service} {operation}"));
+            }
+            Err(why) => panic!("{why}; seen before: {seen:?}"),
+        }
+        world.pass(secs);
+    }
+    panic!("it does not end: {seen:?}")
+}
+
+/// One look, now.
+pub async fn look(world: &Emulator, real: &Real, call: &mut Call) -> Progress {
+    call.asked_at = world.now();
+    real.observe(call).await.expect("an answer").progress
+}

@@ -1,0 +1,86 @@
+//! A small web server that answers what a test tells it to, and remembers what came.
+
+use std::{
+    io::{BufRead, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU16, Ordering},
+    },
+};
+
+/// A site on loopback.
+#[derive(Clone, Debug)]
+pub struct Site {
+    port: u16,
+    status: Arc<AtomicU16>,
+    taken: Arc<Mutex<Vec<Taken>>>,
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// Its header lines, in lower case.
+    pub head: String,
+    /// Its body.
+    pub body: String,
+}
+
+impl Site {
+    /// A site that answers with a status.
+    pub fn start(status: u16) -> Site {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        let site = Site { port, status: Arc::new(AtomicU16::new(status)), taken: Arc::default() };
+        let answering = site.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                // A caller that hangs up is its own business.
+                let _ = answering.answer(stream);
+            }
+        });
+        site
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.port)
+    }
+
+    /// Answers with another status from now on; 0 breaks connections.
+    pub fn set(&self, status: u16) {
+        self.status.store(status, Ordering::SeqCst);
+    }
+
+    /// What came so far.
+    pub fn taken(&self) -> Vec<Taken> {
+        self.taken.lock().expect("no one panics here").clone()
+    }
+
+    fn answer(&self, stream: TcpStream) -> std::io::Result<()> {
+        let mut reader = BufReader::new(stream);
+        let (mut head, mut length) = (String::new(), 0);
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line)? == 0 || line == "\r\n" {
+                break;
+            }
+            let line = line.to_ascii_lowercase();
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap_or(0);
+            }
+            head.push_str(&line);
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body)?;
+        let body = String::from_utf8_lossy(&body).into_owned();
+        self.taken.lock().expect("no one panics here").push(Taken { head, body });
+        let status = self.status.load(Ordering::SeqCst);
+        if status == 0 {
+            return Ok(());
+        }
+        let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n");
+        let elsewhere = if status == 302 { "Location: http://169.254.169.254/\r\n" } else { "" };
+        write!(reader.into_inner(), "{answer}{elsewhere}\r\n")
+    }
+}

@@ -1,0 +1,17 @@
+//! The real world against an emulated AWS: two regions, one clock, faults on the wire.
+
+mod backups;
+mod promotion;
+mod side;
+mod traffic;
+
+/// Starts the world of a test, or ends the test with a skip that is written down.
+macro_rules! world {
+    () => {
+        match muster_tests::emulator::Emulator::start() {
+            Some(world) => world,
+            None => return,
+        }
+    };
+}
+use world;

@@ -1,0 +1,85 @@
+//! Every fault by name, at several instants, in every scenario.
+
+use muster::world::sim::{Fault, Lost};
+use muster_runbooks::value::Span;
+use muster_tests::simulation::{
+    Simulation,
+    cast::{SHOP, dawn, home, standby},
+    scenario::{Act, Scenario},
+};
+
+use super::tell;
+
+/// One of each name.
+pub(super) fn all() -> Vec<Fault> {
+    let application = SHOP.name.clone();
+    let database = SHOP.databases[0].name.clone();
+    let observer = SHOP.observers[2].name.clone();
+    let outage = |region: fn() -> muster_runbooks::name::Region, lost| Fault::Outage {
+        region: region(),
+        lost,
+    };
+    vec![
+        outage(home, Lost::Everything),
+        outage(standby, Lost::Everything),
+        outage(home, Lost::ControlPlane),
+        outage(home, Lost::DataPlane),
+        outage(home, Lost::Connections),
+        Fault::GlobalControlPlane,
+        Fault::Throttled { service: Some("rds"), region: None, length: Span::from_secs(90) },
+        Fault::Silence { region: standby(), length: Span::from_secs(100) },
+        Fault::ReplyLost { operation: None, calls: 3, applied: true },
+        Fault::ReplyLost { operation: None, calls: 3, applied: false },
+        Fault::StaleReads { by: Span::from_secs(120), length: Span::from_mins(10) },
+        Fault::CopyStuck { length: Span::from_hours(4) },
+        Fault::SnapshotFails { times: 2 },
+        Fault::CredentialsExpired { length: Span::from_mins(3) },
+        Fault::ObserverLies { observer: observer.clone() },
+        Fault::ObserverSilent { observer },
+        Fault::FenceFails,
+        Fault::ForeignFailover {
+            application: application.clone(),
+            database: database.clone(),
+            to: standby(),
+            data_loss: false,
+        },
+        Fault::ForeignFailover {
+            application: application.clone(),
+            database: database.clone(),
+            to: standby(),
+            data_loss: true,
+        },
+        Fault::FailedOverByHand { application: application.clone(), database, to: standby() },
+        Fault::MarkerLost { application },
+    ]
+}
+
+/// Goal: no fault breaks an invariant, and once it is over every run ends or is given up by a person.
+/// Method: put every fault at five instants of every scenario, heal an hour later, look on.
+#[test]
+fn every_fault_in_every_scenario() {
+    let seed = 21;
+    let (mut histories, mut checks, mut calls) = (0, 0, 0);
+    for scenario in Scenario::all() {
+        let mut quiet = Simulation::new(seed, scenario.clone());
+        quiet.run();
+        let length = quiet.now.duration_since(dawn());
+        for fault in all() {
+            for fifth in 0..5 {
+                let at = length * fifth / 5;
+                let heal = at + jiff::SignedDuration::from_mins(61);
+                let disturbed =
+                    scenario.clone().and(at, Act::Inject(fault.clone())).and(heal, Act::HealAll);
+                let mut simulation = Simulation::new(seed, disturbed.clone());
+                simulation.run();
+                if simulation.watch.has_failed() {
+                    tell(seed, &disturbed, None, &format!("{} at {at:#}", fault.name()));
+                }
+                histories += 1;
+                checks += simulation.figures.checks;
+                calls += simulation.figures.calls;
+            }
+        }
+    }
+    println!("{histories} histories with a fault, {calls} calls, {checks} checks");
+}
