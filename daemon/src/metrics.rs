@@ -78,8 +78,7 @@ pub fn render(api: &Api) -> String {
         "Requests that were refused and recorded",
         meters.refused.clone(),
     );
-    let streams = gauge(&mut registry, "event_streams", "Event streams that are open");
-    set(&streams, [], api.streams_open());
+    single(&mut registry, "event_streams", "Event streams that are open", api.streams_open());
     process(api, &mut registry);
     api.intake().known(|known| runs(known, &mut registry));
     applications(api, &mut registry);
@@ -97,7 +96,12 @@ fn gauge(registry: &mut Registry, name: &str, help: &str) -> Family<Labels, Floa
     family
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts and seconds stay far below 2^53")]
+fn single(registry: &mut Registry, name: &str, help: &str, value: usize) {
+    let gauge = Float::default();
+    gauge.set(value as f64);
+    registry.register(name, help, gauge);
+}
+
 fn set<const N: usize>(
     family: &Family<Labels, Float>,
     pairs: [(&'static str, &str); N],
@@ -123,17 +127,13 @@ fn process(api: &Api, registry: &mut Registry) {
     }
     let (off, end, epoch) =
         api.intake().known(|known| (known.off.is_some(), known.end, known.epoch));
-    let switch = gauge(registry, "switched_off", "1 while Muster is switched off");
-    set(&switch, [], usize::from(off));
-    let records = gauge(registry, "journal_records", "Records in the journal");
-    set(&records, [], secs(end));
-    let epochs = gauge(registry, "epoch", "How often a process took the state directory over");
-    set(&epochs, [], secs(epoch));
+    single(registry, "switched_off", "1 while Muster is switched off", usize::from(off));
+    single(registry, "journal_records", "Records in the journal", secs(end));
+    single(registry, "epoch", "How often a process took the state directory over", secs(epoch));
     if let Some(beat) = api.intake().journal().last_beat() {
         let now = api.intake().clock().now();
-        let age =
-            gauge(registry, "heartbeat_age_seconds", "Since the engine last gave a sign of life");
-        set(&age, [], secs(Span::between(beat, now).secs()));
+        let age = secs(Span::between(beat, now).secs());
+        single(registry, "heartbeat_age_seconds", "Since the engine last gave a sign of life", age);
     }
 }
 
@@ -145,12 +145,11 @@ fn runs(known: &Progress, registry: &mut Registry) {
             set(&open, [("status", status.word())], count);
         }
     }
-    let people = gauge(registry, "runs_waiting_for_person", "Open runs that wait for a person");
     let waits = known.runs.values().filter(|run| {
         let steps = run.steps().filter_map(|(step, state)| wait::of_step(run, step, state));
         wait::of_run(run, None).into_iter().chain(steps).any(|wait| wait.needs_person)
     });
-    set(&people, [], waits.count());
+    single(registry, "runs_waiting_for_person", "Open runs that wait for a person", waits.count());
     let failed = gauge(registry, "steps_failed", "Failed steps of open runs, by part");
     for part in [Part::Steps, Part::Undo, Part::Finally] {
         let steps = known.runs.values().flat_map(|run| run.steps());
@@ -158,14 +157,13 @@ fn runs(known: &Progress, registry: &mut Registry) {
             steps.filter(|(step, state)| step.part == part && state.word() == "failed").count();
         set(&failed, [("part", part.word())], count);
     }
-    let proposals = gauge(registry, "proposals_open", "Proposals that nobody has started");
-    set(&proposals, [], known.proposals.len());
+    single(registry, "proposals_open", "Proposals that nobody has started", known.proposals.len());
 }
 
 fn applications(api: &Api, registry: &mut Registry) {
     let now = api.intake().clock().now();
     let findings = gauge(registry, "findings", "Standing findings by application");
-    let at_home = gauge(registry, "active_known", "1 if it was seen from where it is served");
+    let known = gauge(registry, "active_known", "1 if it was seen from where it is served");
     let age = gauge(
         registry,
         "recovery_point_age_seconds",
@@ -176,7 +174,7 @@ fn applications(api: &Api, registry: &mut Registry) {
         let view = api.intake().known(|known| application::view(known, one, now));
         let name = view.name.as_str();
         set(&findings, [("application", name)], view.findings.len());
-        set(&at_home, [("application", name)], usize::from(view.active.is_some()));
+        set(&known, [("application", name)], usize::from(view.active.is_some()));
         set(&count, [("application", name)], view.recovery_points);
         for newest in &view.newest {
             let Some(length) = &newest.age else { continue };

@@ -5,4 +5,5 @@ mod all {
     mod commands;
     mod house;
     mod reads;
+    mod views;
 }

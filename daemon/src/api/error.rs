@@ -42,7 +42,7 @@ pub struct ProblemView {
 #[derive(Clone, Debug)]
 pub struct Problem {
     status: StatusCode,
-    view: ProblemView,
+    view: Box<ProblemView>,
     audited: bool,
     challenge: Option<&'static str>,
 }
@@ -56,7 +56,7 @@ impl Problem {
     pub fn new(status: StatusCode, word: &str, title: &str, detail: impl Into<String>) -> Problem {
         Problem {
             status,
-            view: ProblemView {
+            view: Box::new(ProblemView {
                 kind: format!("urn:muster:problem:{word}"),
                 title: title.to_owned(),
                 status: status.as_u16(),
@@ -64,7 +64,7 @@ impl Problem {
                 hint: None,
                 run: None,
                 problems: Vec::new(),
-            },
+            }),
             audited: false,
             challenge: None,
         }
@@ -148,7 +148,7 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let because = self.view.detail.clone();
-        let mut response = (self.status, Json(self.view)).into_response();
+        let mut response = (self.status, Json(*self.view)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(challenge) = self.challenge {

@@ -148,10 +148,11 @@ impl Cursor {
                     self.from = last.seq + 1;
                     return records.iter().filter_map(event).collect();
                 }
-                if !is_open {
-                    self.over = true;
-                    return vec![sse::Event::default().event("over").data("the run has ended")];
-                }
+            }
+            // Everything in front of `end` was read, and the run had ended by then.
+            if !is_open {
+                self.over = true;
+                return vec![sse::Event::default().event("over").data("the run has ended")];
             }
             if matches!(self.api.intake.health(), Health::Stopping) {
                 self.over = true;

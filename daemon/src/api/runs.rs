@@ -232,9 +232,11 @@ fn before(row: &EndedRun) -> EndedRun {
 fn mode(api: &Api, row: &EndedRun) -> Option<Mode> {
     let stream = Stream::Run(row.id.clone());
     let first = api.intake.journal().read(Some(&stream), row.first_seq, 1).ok()?;
-    match first.into_iter().next()?.event {
-        Event::Run(RunEvent::Admitted { request, .. }) => Some(request.mode),
-        _ => None,
+    let event = first.into_iter().next()?.event;
+    if let Event::Run(RunEvent::Admitted { request, .. }) = event {
+        Some(request.mode)
+    } else {
+        None
     }
 }
 

@@ -63,8 +63,9 @@ impl LossFigure {
             Loss::AtMost(span) => Some(span.duration().as_millis().unsigned_abs().div_ceil(1_000)),
             Loss::Unknown => None,
         };
-        let secs = secs.map(|secs| u64::try_from(secs).unwrap_or(u64::MAX));
-        LossFigure { text: loss.to_string(), secs, by: by.into() }
+        let secs = secs.map(|secs| u32::try_from(secs).unwrap_or(u32::MAX));
+        let text = secs.map_or("unknown".to_owned(), |secs| Span::from_secs(secs).to_string());
+        LossFigure { text, secs: secs.map(u64::from), by: by.into() }
     }
 }
 

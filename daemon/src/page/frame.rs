@@ -10,7 +10,7 @@ use crate::{api::Api, perform::Health};
 const REFRESH_SECS: u32 = 10;
 
 /// An engine that gave no sign of life for longer than this does not work.
-const SILENCE_MAX: SignedDuration = SignedDuration::from_secs(15);
+const SILENCE_MAX: SignedDuration = SignedDuration::from_secs(60);
 
 /// The frame of a page.
 #[derive(Clone, Debug)]

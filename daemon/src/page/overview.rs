@@ -148,7 +148,7 @@ fn application(one: &ApplicationView, now: Timestamp) -> Markup {
             }
             p class="quiet" {
                 "RTO " (short(&one.rto)) ", RPO " (short(&one.rpo)) ", "
-                (one.recovery_points) " recovery points in all: "
+                "recovery points in all: " (one.recovery_points) "; "
                 code { "muster backups " (one.name) }
             }
         }
@@ -157,6 +157,9 @@ fn application(one: &ApplicationView, now: Timestamp) -> Markup {
 
 fn newest_point(one: &NewestView, now: Timestamp) -> Markup {
     let verdict = match one.within_rpo {
+        Verdict::Unknown if one.data_at.is_none() => html! {
+            span class="badge bad" { "no recovery point" }
+        },
         Verdict::Yes => html! { span class="badge good" { "within RPO" } },
         Verdict::No => html! { span class="badge warn" { "older than RPO" } },
         Verdict::Unknown => html! { span class="badge bad" { "age unknown" } },
@@ -165,7 +168,7 @@ fn newest_point(one: &NewestView, now: Timestamp) -> Markup {
         li {
             code { (one.component) } " in " (one.region) ": "
             @match (&one.data_at, &one.age) {
-                (None, _) => strong { "none" },
+                (None, _) => {},
                 (Some(data_at), None) => { (when(*data_at, now)) " — in the future" },
                 (Some(data_at), Some(age)) => {
                     strong { (short(age)) " old" } " "
@@ -175,6 +178,7 @@ fn newest_point(one: &NewestView, now: Timestamp) -> Markup {
             " " (verdict)
             @match one.verified_at {
                 Some(at) => span class="quiet" { " proven " (distance(at, now)) },
+                None if one.data_at.is_none() => {},
                 None => span class="quiet" { " never proven to restore" },
             }
         }

@@ -71,12 +71,35 @@ pub fn badge(word: &str) -> Markup {
     html! { span class={ "badge " (tone) } { (word.replace('_', " ")) } }
 }
 
+/// A sentence whose names stand in backticks.
+pub fn said(text: &str) -> Markup {
+    html! {
+        @for (place, part) in text.split('`').enumerate() {
+            @if place % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
+/// A command to type. It breaks between its words only: half an option is no option.
+pub fn command(text: &str) -> Markup {
+    html! {
+        code class="cmd" {
+            @for (place, word) in text.split(' ').enumerate() {
+                @if place > 0 { " " }
+                span { (word) }
+            }
+        }
+    }
+}
+
 /// What something waits for.
 pub fn wait(wait: &WaitView, now: Timestamp) -> Markup {
     html! {
         p class={ "wait " @if wait.needs_person { "person" } } {
-            span class="label" { "Waits for " (wait.owner) ": " }
-            (wait.reason)
+            @if wait.needs_person || wait.deadline_at.is_some() {
+                span class="label" { "Waits for " (wait.owner) ": " }
+            }
+            (said(&wait.reason))
             @if let Some(deadline_at) = wait.deadline_at {
                 " — until " (when(deadline_at, now))
             } @else if wait.needs_person {
@@ -90,7 +113,7 @@ pub fn wait(wait: &WaitView, now: Timestamp) -> Markup {
 pub fn next(list: &[NextView]) -> Markup {
     html! {
         @for next in list {
-            p class="next" { code class="cmd" { (next.command) } span class="why" { (next.why) } }
+            p class="next" { (command(&next.command)) span class="why" { (said(&next.why)) } }
         }
     }
 }

@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::parts::{badge, clock_text, distance, mark, next, short, wait, when};
+use super::parts::{badge, clock_text, command, distance, mark, next, said, short, wait, when};
 use crate::api::view::{
     Length, LossFigure,
     approval::ApprovalView,
-    figures::{LossesView, RecoveryView},
+    figures::{LossesView, PartsView, RecoveryView},
     run::RunView,
     step::StepView,
 };
@@ -76,7 +76,7 @@ fn approval(one: &ApprovalView, run: &RunView, now: Timestamp) -> Markup {
             }
             dl {
                 @if let Some(loss) = &one.data_loss {
-                    dt { "Data loss" } dd { (figure(loss)) @if let Some(max) = &one.data_loss_max { span class="quiet" { " limit " (max.text) } } }
+                    dt { "Data loss" } dd { (figure(loss, one.data_loss_max.as_ref())) }
                 }
                 @if let Some(length) = &one.recovery_time { dt { "Still takes" } dd { "about " (short(length)) } }
                 @if let Some(verdict) = &one.observers { dt { "Observers" } dd { strong { (verdict) } } }
@@ -97,10 +97,12 @@ fn approval(one: &ApprovalView, run: &RunView, now: Timestamp) -> Markup {
     }
 }
 
-fn figure(loss: &LossFigure) -> Markup {
+fn figure(loss: &LossFigure, limit: Option<&Length>) -> Markup {
     html! {
-        @if loss.secs.is_none() { span class="badge bad" { "unknown" } } @else { strong { "at most " (loss.text) } }
-        span class="quiet" { " " (loss.by) }
+        @if loss.secs.is_none() { span class="badge bad" { "unknown" } }
+        @else { strong { "at most " (loss.text) } }
+        @if let Some(limit) = limit { ", limit " (short(limit)) }
+        span class="quiet" { " — " (said(&loss.by)) }
     }
 }
 
@@ -125,7 +127,7 @@ fn recovery(one: &RecoveryView) -> Markup {
                     (None, None) => span class="badge bad" { "unknown" },
                 }
                 @if let Some(objective) = &one.objective { span class="quiet" { " objective " (short(objective)) } }
-                @if let Some(because) = &one.because { span class="quiet" { " — " (because) } }
+                @if let Some(because) = &one.because { span class="quiet" { " — " (said(because)) } }
             }
             dt { "Counted from" }
             dd {
@@ -134,19 +136,19 @@ fn recovery(one: &RecoveryView) -> Markup {
                 @else { span class="quiet" { "the request; nobody said when the trouble began" } }
             }
         }
-        dl class="parts" {
+        @if one.parts != PartsView::default() { dl class="parts" {
             (part("detect", &one.parts.detect)) (part("decide", &one.parts.decide))
             (part("promote", &one.parts.promote)) (part("traffic", &one.parts.traffic))
             (part("verify", &one.parts.verify))
-        }
+        } }
     }
 }
 
 fn losses(one: &LossesView) -> Markup {
     html! {
         dl {
-            @if let Some(predicted) = &one.predicted { dt { "Loss predicted" } dd { (figure(predicted)) } }
-            dt { "Loss measured" } dd { (figure(&one.measured)) }
+            @if let Some(predicted) = &one.predicted { dt { "Loss predicted" } dd { (figure(predicted, one.limit.as_ref())) } }
+            dt { "Loss measured" } dd { (figure(&one.measured, None)) }
         }
     }
 }
@@ -161,8 +163,8 @@ fn step(one: &StepView, now: Timestamp) -> Markup {
                 @if let Some(danger) = &one.danger { " " span class="badge warn" { (danger) } }
             }
             p { (one.title) }
-            @if let Some(fault) = &one.fault { p class="finding" { (fault) } }
-            @if let Some(said) = &one.said { p { strong { (said.by) } ": " (said.text) } }
+            @if let Some(fault) = &one.fault { p class="finding" { (said(fault)) } }
+            @if let Some(word) = &one.said { p { strong { (word.by) } ": " (word.text) } }
             @if let Some(waiting) = &one.waiting { (wait(waiting, now)) }
             @if let Some(sample) = &one.sample {
                 p class="quiet" {
@@ -175,7 +177,7 @@ fn step(one: &StepView, now: Timestamp) -> Markup {
                 details {
                     summary { "calls, and the same by hand" }
                     @for line in &one.effect { p { (line) } }
-                    @for line in &one.by_hand { p { code class="cmd" { (line) } } }
+                    @for line in &one.by_hand { p { (command(line)) } }
                     @for (name, value) in &one.outputs { p class="quiet" { (name) ": " (value.as_str().map_or_else(|| value.to_string(), str::to_owned)) } }
                 }
             }

@@ -19,7 +19,7 @@ use muster::{
     perform::{Health, Order, Samples},
 };
 use muster_runbooks::{
-    action::{Action, Reach, control::PersonRole},
+    action::{Reach, control::PersonRole},
     application::Application,
     name::Token as RunToken,
     runbook::library::Library,
@@ -109,11 +109,11 @@ impl House {
     /// Everybody who was refused, with what and why.
     pub(super) fn refusals(&self) -> Vec<(String, String, String)> {
         let events = self.records().into_iter().map(|record| record.event);
-        let refusals = events.filter_map(|event| match event {
-            Event::Access(AccessEvent::Refused { who, what, because }) => {
-                Some((who, what, because))
-            }
-            _ => None,
+        let refusals = events.filter_map(|event| {
+            let Event::Access(AccessEvent::Refused { who, what, because }) = event else {
+                return None;
+            };
+            Some((who, what, because))
         });
         refusals.collect()
     }
@@ -193,19 +193,15 @@ async fn carry_out(
 const SOON: SignedDuration = SignedDuration::from_secs(30);
 
 fn look(call: &Call, begun: &BTreeSet<RunToken>) -> Sight {
-    let outputs = match &call.action {
-        Action::CheckReadiness(_) => {
-            vec![("data_loss", json!("2s")), ("path", json!("switchover"))]
-        }
-        Action::PredictLoss(_) => vec![
+    let outputs = match call.action.spec().name {
+        "check-readiness" => vec![("data_loss", json!("2s")), ("path", json!("switchover"))],
+        "predict-loss" => vec![
             ("data_loss", json!("unknown")),
             ("predicted_by", json!("no sample was seen")),
             ("path", json!("failover")),
         ],
-        Action::CheckObservers(_) => {
-            vec![("verdict", json!("healthy")), ("seen", json!("all well"))]
-        }
-        Action::SwitchoverDatabase(_) => vec![
+        "check-observers" => vec![("verdict", json!("healthy")), ("seen", json!("all well"))],
+        "switchover-database" => vec![
             ("writer", json!("arn:aws:rds:us-west-2:1:cluster:orders")),
             ("took", json!("40s")),
             ("data_loss", json!("0s")),

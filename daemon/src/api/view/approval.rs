@@ -88,10 +88,10 @@ pub fn all(run: &Run) -> Vec<ApprovalView> {
 
 fn of_step(run: &Run, step: &Step, state: &StepState) -> Option<ApprovalView> {
     match state {
-        StepState::Running(attempt) => match &attempt.action {
-            Action::Approval(asked) => Some(asked_for(run, step, attempt, asked)),
-            _ => None,
-        },
+        StepState::Running(attempt) => {
+            let Action::Approval(asked) = &attempt.action else { return None };
+            Some(asked_for(run, step, attempt, asked))
+        }
         StepState::Held { attempt, risk, .. } => Some(ApprovalView {
             step: step.id.to_string(),
             title: step.title.clone(),

@@ -1,13 +1,16 @@
 //! What a person should type next. The reader is on call at night: the exact command, and why.
 
 use muster_runbooks::{
-    action::Action,
+    action::{Action, Outputs, control::PersonRole},
+    name::StepId,
     plan::{Part, Plan},
-    request::{Manner, Mode},
+    request::Mode,
 };
 use muster_state::{
     approval,
-    run::{Outcome, Run},
+    command::{Person, Steer},
+    run::{Outcome, PauseCause, Run},
+    steer,
     step::StepState,
 };
 use serde::{Deserialize, Serialize};
@@ -36,6 +39,11 @@ pub fn steps(run: &Run, off: bool) -> Vec<NextView> {
     if off {
         list.push(next("muster on --reason TEXT".to_owned(), "muster is switched off"));
     }
+    for cause in &run.pauses {
+        if let PauseCause::Failover { run } = cause {
+            list.push(next(format!("muster watch {run}"), "that failover goes first"));
+        }
+    }
     if !run.pauses.is_empty() {
         list.push(next(
             format!("muster resume {id} --reason TEXT"),
@@ -44,28 +52,7 @@ pub fn steps(run: &Run, off: bool) -> Vec<NextView> {
     }
     for (step, state) in run.steps() {
         match state {
-            StepState::Running(attempt) => match &attempt.action {
-                Action::Approval(asked) => {
-                    let accepts: String = approval::risks(asked)
-                        .iter()
-                        .map(|risk| format!(" --accept {risk}"))
-                        .collect();
-                    let step = &step.id;
-                    list.push(next(
-                        format!("muster approve {id} --step {step}{accepts} --reason TEXT"),
-                        "shows what would be done and lost, and asks before it approves",
-                    ));
-                    list.push(next(
-                        format!("muster decline {id} --step {step} --reason TEXT"),
-                        "the run fails and nothing is changed",
-                    ));
-                }
-                Action::Gate(gate) => list.push(next(
-                    format!("muster done {id} {} --reason TEXT", step.id),
-                    gate.asks.clone(),
-                )),
-                _ => {}
-            },
+            StepState::Running(attempt) => list.extend(asked(run, &step.id, &attempt.action)),
             StepState::Held { risk, .. } => list.push(next(
                 format!("muster approve {id} --step {} --accept {risk} --reason TEXT", step.id),
                 "accept the risk, or let its time run out",
@@ -75,10 +62,13 @@ pub fn steps(run: &Run, off: bool) -> Vec<NextView> {
                     format!("muster retry {id} {} --reason TEXT", step.id),
                     "try again, once the cause is gone",
                 ));
-                list.push(next(
-                    format!("muster done {id} {} --reason TEXT", step.id),
-                    "you did its work by hand",
-                ));
+                let done = Steer::Done { step: step.id.clone(), outputs: Outputs::new() };
+                if is_possible(run, &done) {
+                    list.push(next(
+                        format!("muster done {id} {} --reason TEXT", step.id),
+                        "you did its work by hand",
+                    ));
+                }
             }
             StepState::Pending { .. }
             | StepState::BackingOff { .. }
@@ -94,7 +84,7 @@ pub fn steps(run: &Run, off: bool) -> Vec<NextView> {
         list.push(next(format!("muster resume {id} --reason TEXT"), "run the undo steps"));
         list.push(next(format!("muster abandon {id} --reason TEXT"), "leave things as they are"));
     }
-    if run.failed_step().is_some() && can_be_forced(run) {
+    if run.failed_step().is_some() && is_possible(run, &Steer::Force) {
         list.push(next(
             format!("muster force {id} --reason TEXT"),
             "give the active side up; the forced loss must be approved first",
@@ -106,11 +96,32 @@ pub fn steps(run: &Run, off: bool) -> Vec<NextView> {
     list
 }
 
-fn can_be_forced(run: &Run) -> bool {
-    run.manner == Manner::Graceful
-        && !run.failing
-        && run.abandoned.is_none()
-        && run.plan.steps.iter().any(|step| step.forced.is_some())
+/// What an open step asks a person for.
+fn asked(run: &Run, step: &StepId, action: &Action) -> Vec<NextView> {
+    let id = &run.id;
+    if let Action::Gate(gate) = action {
+        return vec![next(format!("muster done {id} {step} --reason TEXT"), gate.asks.clone())];
+    }
+    let Action::Approval(asked) = action else { return Vec::new() };
+    let risks = approval::risks(asked);
+    let accepts: String = risks.iter().map(|risk| format!(" --accept {risk}")).collect();
+    vec![
+        next(
+            format!("muster approve {id} --step {step}{accepts} --reason TEXT"),
+            "shows what would be done and lost, and asks before it approves",
+        ),
+        next(
+            format!("muster decline {id} --step {step} --reason TEXT"),
+            "the run fails and nothing is changed",
+        ),
+    ]
+}
+
+/// Whether the word would be taken from somebody who may say everything: guards, for one, cannot be
+/// marked done by anybody.
+fn is_possible(run: &Run, word: &Steer) -> bool {
+    let anybody = Person { name: String::new(), role: PersonRole::Admin };
+    steer::steer(run, &anybody, "possible?", word).is_ok()
 }
 
 /// What to do once a run has ended.

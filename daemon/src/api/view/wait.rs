@@ -59,12 +59,14 @@ pub fn of_run(run: &Run, off: Option<&(String, String)>) -> Vec<WaitView> {
         let said = match cause {
             PauseCause::Operator { who, reason } => format!("paused by {who}: {reason}"),
             PauseCause::Gate { saw } => format!("paused to be looked at: {saw}"),
-            PauseCause::Failover { run } => format!("failover `{run}` goes first"),
+            PauseCause::Failover { run } => {
+                format!("failover `{run}` goes first; resume when it has ended")
+            }
         };
         waits.push(WaitView::person(said, "an operator", None));
     }
     if let Some(step) = run.failed_step() {
-        let said = format!("`{}` has failed: retry it, skip it or mark it done", step.id);
+        let said = format!("`{}` has failed: a person decides how it goes on", step.id);
         waits.push(WaitView::person(said, "an operator", None));
     }
     if run.awaits_undo() && run.part() == Part::Undo {
@@ -94,7 +96,7 @@ pub fn of_step(run: &Run, step: &Step, state: &StepState) -> Option<WaitView> {
         StepState::Failed { .. } => (step.on_failure == OnFailure::Pause
             && step.part == Part::Steps
             && run.failed_step().is_some())
-        .then(|| WaitView::person("retry it, skip it or mark it done", "an operator", None)),
+        .then(|| WaitView::person("a person decides how it goes on", "an operator", None)),
         StepState::Succeeded { .. }
         | StepState::Skipped { .. }
         | StepState::DoneByHand { .. }
@@ -116,27 +118,30 @@ fn pending(run: &Run, step: &Step) -> Option<WaitView> {
         return Some(WaitView::machine(format!("follows {}", open.join(", ")), "muster", None));
     }
     let held = run.is_paused() && step.part == Part::Steps;
-    held.then(|| WaitView::person("the run is paused", "an operator", None))
+    held.then(|| WaitView::machine("the run is paused", "an operator", None))
 }
 
 fn running(run: &Run, step: &Step, attempt: &Attempt) -> WaitView {
     let deadline_at = Some(attempt.deadline);
-    match &attempt.action {
-        Action::Approval(asked) => {
-            let said = match approval::tally(run, step, asked) {
-                Tally::Enough { approved_by } => format!("approved by {approved_by}"),
-                Tally::Missing { said } => said,
-            };
-            WaitView::person(said, format!("a person with the role {}", asked.role), deadline_at)
-        }
-        Action::Gate(gate) => WaitView::person(gate.asks.clone(), "an operator", deadline_at),
-        action if action.spec().reach == Reach::Inside => {
-            WaitView::machine("its time has not come", "muster", deadline_at)
-        }
-        action => {
-            let expects = step.expect.clone();
-            let said = expects.unwrap_or_else(|| format!("the result of {}", action.spec().name));
-            WaitView::machine(format!("until {said}"), "the provider", deadline_at)
-        }
+    if let Action::Approval(asked) = &attempt.action {
+        let said = match approval::tally(run, step, asked) {
+            Tally::Enough { approved_by } => format!("approved by {approved_by}"),
+            Tally::Missing { said } => said,
+        };
+        return WaitView::person(
+            said,
+            format!("a person with the role {}", asked.role),
+            deadline_at,
+        );
     }
+    if let Action::Gate(gate) = &attempt.action {
+        return WaitView::person(gate.asks.clone(), "an operator", deadline_at);
+    }
+    let spec = attempt.action.spec();
+    if spec.reach == Reach::Inside {
+        return WaitView::machine("its time has not come", "muster", deadline_at);
+    }
+    let expects = step.expect.clone();
+    let said = expects.unwrap_or_else(|| format!("the result of {}", spec.name));
+    WaitView::machine(format!("until {said}"), "the provider", deadline_at)
 }
