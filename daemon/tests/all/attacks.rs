@@ -16,114 +16,123 @@ struct Attack {
     who: &'static str,
 }
 
-fn attacks(house: &House, run: &str, hash: &Value) -> Vec<Attack> {
+impl Attack {
+    fn new(
+        name: &'static str,
+        request: RequestBuilder,
+        status: StatusCode,
+        word: &'static str,
+        who: &'static str,
+    ) -> Attack {
+        Attack { name, request, status, word, who }
+    }
+}
+
+/// Those who are stopped before anybody looks at what they want.
+fn at_the_door(house: &House) -> Vec<Attack> {
     let client = Client::new();
-    let post = |path: String, by: Option<&str>, body: Value| {
-        let request = client.post(format!("{}{path}", house.url)).json(&body);
-        match by {
-            Some(by) => request.bearer_auth(token(by)),
-            None => request,
-        }
-    };
-    let ask = json!({ "runbook": "rehearsal", "reason": "let me in" });
-    let approve =
-        |hash: &Value| json!({ "step": "approve", "plan_hash": hash, "reason": "it is fine" });
-    let approval = format!("/v1/runs/{run}/approve");
-    let attack = |name, request, status, word, who| Attack { name, request, status, word, who };
+    let post = |path: &str| client.post(format!("{}{path}", house.url));
+    let reason = json!({ "reason": "x" });
     vec![
-        attack(
+        Attack::new(
             "no token",
-            post("/v1/requests".into(), None, ask.clone()),
+            post("/v1/requests").json(&json!({ "runbook": "rehearsal", "reason": "let me in" })),
             StatusCode::UNAUTHORIZED,
             "unauthorized",
             "somebody unknown at 127.0.0.1",
         ),
-        attack(
+        Attack::new(
             "a token that nobody gave out",
-            client.post(format!("{}/v1/off", house.url)).bearer_auth("eyJhbGciOiJub25lIn0.e30."),
+            post("/v1/off").bearer_auth("eyJhbGciOiJub25lIn0.e30."),
             StatusCode::UNAUTHORIZED,
             "unauthorized",
             "somebody unknown at 127.0.0.1",
         ),
-        attack(
+        Attack::new(
             "the hash of a token instead of the token",
-            client
-                .post(format!("{}/v1/off", house.url))
-                .bearer_auth(house_hash("adam"))
-                .json(&json!({ "reason": "x" })),
+            post("/v1/off").bearer_auth(house_hash("adam")).json(&reason),
             StatusCode::UNAUTHORIZED,
             "unauthorized",
             "somebody unknown at 127.0.0.1",
         ),
-        attack(
+        Attack::new(
             "what a browser sends by itself",
-            client
-                .post(format!("{}/v1/off", house.url))
-                .basic_auth("adam", Some(token("adam")))
-                .json(&json!({ "reason": "x" })),
+            post("/v1/off").basic_auth("adam", Some(token("adam"))).json(&reason),
             StatusCode::UNAUTHORIZED,
             "unauthorized",
             "adam",
         ),
-        attack(
+        Attack::new(
+            "a body without end",
+            post("/v1/requests")
+                .bearer_auth(token("olga"))
+                .header("content-type", "application/json")
+                .body("x".repeat(65 * 1024)),
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-large",
+            "olga",
+        ),
+    ]
+}
+
+/// Those who are known and want what they may not.
+fn behind_it(house: &House, run: &str, hash: &Value) -> Vec<Attack> {
+    let client = Client::new();
+    let post = |path: String, by: &str, body: Value| {
+        client.post(format!("{}{path}", house.url)).bearer_auth(token(by)).json(&body)
+    };
+    let approve =
+        |hash: &Value| json!({ "step": "approve", "plan_hash": hash, "reason": "it is fine" });
+    let approval = format!("/v1/runs/{run}/approve");
+    vec![
+        Attack::new(
             "a viewer starts a run",
-            post("/v1/requests".into(), Some("vic"), ask),
+            post(
+                "/v1/requests".into(),
+                "vic",
+                json!({ "runbook": "rehearsal", "reason": "let me in" }),
+            ),
             StatusCode::FORBIDDEN,
             "role",
             "vic",
         ),
-        attack(
+        Attack::new(
             "an approver turns everything off",
-            post("/v1/off".into(), Some("ana"), json!({ "reason": "x" })),
+            post("/v1/off".into(), "ana", json!({ "reason": "x" })),
             StatusCode::FORBIDDEN,
             "role",
             "ana",
         ),
-        attack(
+        Attack::new(
             "an operator approves",
-            post(approval.clone(), Some("olga"), approve(hash)),
+            post(approval.clone(), "olga", approve(hash)),
             StatusCode::FORBIDDEN,
             "role",
             "olga",
         ),
-        attack(
+        Attack::new(
             "an approval of another plan",
-            post(approval.clone(), Some("ana"), approve(&json!("0".repeat(64)))),
+            post(approval.clone(), "ana", approve(&json!("0".repeat(64)))),
             StatusCode::CONFLICT,
             "other-plan",
             "ana",
         ),
-        attack(
+        Attack::new(
             "a guard is skipped",
             post(
                 format!("/v1/runs/{run}/steps/approve/skip"),
-                Some("adam"),
+                "adam",
                 json!({ "reason": "no time" }),
             ),
             StatusCode::CONFLICT,
             "guard",
             "adam",
         ),
-        attack(
+        Attack::new(
             "a path that climbs",
-            post(
-                "/v1/runs/..%2f..%2fetc%2fpasswd/pause".into(),
-                Some("olga"),
-                json!({"reason": "x"}),
-            ),
+            post("/v1/runs/..%2f..%2fetc%2fpasswd/pause".into(), "olga", json!({"reason": "x"})),
             StatusCode::BAD_REQUEST,
             "bad-name",
-            "olga",
-        ),
-        attack(
-            "a body without end",
-            client
-                .post(format!("{}/v1/requests", house.url))
-                .bearer_auth(token("olga"))
-                .header("content-type", "application/json")
-                .body("x".repeat(65 * 1024)),
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too-large",
             "olga",
         ),
     ]
@@ -143,7 +152,9 @@ async fn attacks_are_refused_and_recorded_once() {
     let run = failover(&house, "graceful").await;
     let view: Value =
         reqwest::get(format!("{}/v1/runs/{run}", house.url)).await.unwrap().json().await.unwrap();
-    for Attack { name, request, status, word, who } in attacks(&house, &run, &view["plan_hash"]) {
+    let attacks = at_the_door(&house).into_iter();
+    let attacks = attacks.chain(behind_it(&house, &run, &view["plan_hash"]));
+    for Attack { name, request, status, word, who } in attacks {
         let (facts, refusals) = (house.facts(), house.refusals().len());
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), status, "{name}");

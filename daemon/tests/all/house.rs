@@ -3,9 +3,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    pin::pin,
     sync::Arc,
 };
 
+use futures::future::select;
 use jiff::SignedDuration;
 use muster::{
     api::{
@@ -36,8 +38,8 @@ use muster_state::{
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::{
+    runtime::Builder,
     sync::{mpsc, watch},
-    task::JoinSet,
 };
 
 /// A running daemon with four people in it.
@@ -47,7 +49,6 @@ pub(super) struct House {
     pub(super) shelf: Arc<MemoryJournal>,
     pub(super) api: Api,
     stop: Stop,
-    tasks: JoinSet<()>,
 }
 
 /// The token of a person: long and known to the test only.
@@ -99,11 +100,16 @@ impl House {
         let url = format!("http://{}", doors.http().unwrap());
         let metrics_url = format!("http://{}", doors.metrics().unwrap());
         let stop = doors.stop();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(carry_out(shelf.clone(), queue, health));
-        let served = api.clone();
-        tasks.spawn(async move { doors.serve(served).await.unwrap() });
-        House { url, metrics_url, shelf, api, stop, tasks }
+        // A thread with a runtime of its own, as a process has; it ends when the doors are closed.
+        let (served, kept) = (api.clone(), shelf.clone());
+        std::thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let served = pin!(doors.serve(served));
+                select(served, pin!(carry_out(kept, queue, health))).await;
+            });
+        });
+        House { url, metrics_url, shelf, api, stop }
     }
 
     /// Everybody who was refused, with what and why.
@@ -131,7 +137,6 @@ impl House {
 impl Drop for House {
     fn drop(&mut self) {
         self.stop.gently(std::time::Duration::ZERO);
-        self.tasks.abort_all();
     }
 }
 
