@@ -110,7 +110,11 @@ fn fail(run: &Run, step: &Step, attempt: u32, fault: Fault) -> Next {
 fn start(run: &Run, step: &Step, state: &StepState, now: Timestamp) -> Next {
     let task = step.task(run.manner);
     let resolved = task.resolve(&run.plan.inputs, |id| run.outputs(id));
-    if run.plan.mode != Mode::Live && task.spec().is_none_or(|spec| spec.reach != Reach::Reads) {
+    // A look at what a previewed step would have changed would wait for ever.
+    let follows =
+        step.needs.iter().any(|id| matches!(run.state(id), Some(StepState::Previewed { .. })));
+    let acts = task.spec().is_none_or(|spec| spec.reach != Reach::Reads);
+    if run.plan.mode != Mode::Live && (acts || follows) {
         return record(run, &step.id, Change::Previewed { effect: effect(run, step, resolved) });
     }
     match resolved {

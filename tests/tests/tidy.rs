@@ -69,7 +69,13 @@ const WALLS: &[Wall] = &[
     },
     Wall {
         words: &["tokio::spawn(", "JoinSet"],
-        may: &["daemon/src/perform.rs", "daemon/src/main.rs", "daemon/src/serve.rs", "tests/"],
+        may: &[
+            "daemon/src/perform.rs",
+            "daemon/src/main.rs",
+            "daemon/src/serve.rs",
+            "daemon/tests/",
+            "tests/",
+        ],
         why: "one list of tasks",
     },
     Wall {
@@ -175,7 +181,10 @@ fn files_are_one_thought_each() {
                 faults.push(format!("{file}:{number}: unfinished: {}", line.trim()));
             }
         }
-        faults.extend(long_functions(&file, &text));
+        // Tables of tests and the loop of a bench are read as one piece, however long.
+        if file.contains("/src/") {
+            faults.extend(long_functions(&file, &text));
+        }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
