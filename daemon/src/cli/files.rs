@@ -17,7 +17,10 @@ use muster_runbooks::{
 };
 
 use super::{Exit, Failure, Terminal};
-use crate::config;
+use crate::{
+    config::{self, Config},
+    offline::chain,
+};
 
 /// The most files of one call.
 const FILES_MAX: usize = 1_000;
@@ -39,6 +42,8 @@ pub(super) struct Files {
     pub(super) runbooks: Vec<(String, String)>,
     pub(super) applications: Vec<(String, String)>,
     pub(super) schedules: Vec<(String, String)>,
+    /// Configurations of a daemon.
+    pub(super) configurations: Vec<PathBuf>,
 }
 
 impl Files {
@@ -55,14 +60,17 @@ impl Files {
                 Sort::Runbook => files.runbooks.push((name, text)),
                 Sort::Application => files.applications.push((name, text)),
                 Sort::Schedules => files.schedules.push((name, text)),
+                Sort::Configuration => files.configurations.push(path),
             }
         }
         Ok(files)
     }
 
-    /// The shipped runbooks and these.
+    /// The shipped runbooks and these. A file that is a shipped one to the letter is that one.
     pub(super) fn library(&self) -> Library {
-        Library::with(self.runbooks.iter().map(|(name, text)| (name.as_str(), text.as_str())))
+        let is_shipped = |text: &str| library::SHIPPED.iter().any(|(_, shipped)| *shipped == text);
+        let own = self.runbooks.iter().filter(|(_, text)| !is_shipped(text));
+        Library::with(own.map(|(name, text)| (name.as_str(), text.as_str())))
     }
 }
 
@@ -70,15 +78,19 @@ enum Sort {
     Runbook,
     Application,
     Schedules,
+    Configuration,
 }
 
-/// Schedules are a list, applications have a home; what is neither is meant to be a runbook.
+/// Schedules are a list, applications have a home, configurations a state directory; what is none of
+/// them is meant to be a runbook.
 fn sort(text: &str) -> Sort {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
     if lines.clone().find(|line| *line != "---").is_some_and(|line| line.starts_with('-')) {
         Sort::Schedules
-    } else if lines.any(|line| line.starts_with("home:")) {
+    } else if lines.clone().any(|line| line.starts_with("home:")) {
         Sort::Application
+    } else if lines.any(|line| line.starts_with("state:")) {
+        Sort::Configuration
     } else {
         Sort::Runbook
     }
@@ -139,13 +151,25 @@ pub(super) fn lint(args: &Lint, terminal: &mut Terminal) -> Result<Exit, Failure
         }
     }
     findings.sort();
+    let faults: Vec<String> = files
+        .configurations
+        .iter()
+        .filter_map(|path| Config::load(path).err())
+        .map(|why| chain(&why))
+        .collect();
+    for fault in &faults {
+        terminal.aside(format!("error: {fault}"));
+    }
     terminal.json(&findings);
     for finding in &findings {
         terminal.line(finding.to_string());
     }
-    let count = files.runbooks.len() + files.applications.len() + files.schedules.len();
-    if has_errors(&findings) {
-        terminal.line(format!("{count} files, {} findings", findings.len()));
+    let count = files.runbooks.len()
+        + files.applications.len()
+        + files.schedules.len()
+        + files.configurations.len();
+    if has_errors(&findings) || !faults.is_empty() {
+        terminal.line(format!("{count} files, {} findings", findings.len() + faults.len()));
         return Ok(Exit::No);
     }
     terminal.line(format!("{count} files are sound, {} warnings", findings.len()));

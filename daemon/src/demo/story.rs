@@ -178,14 +178,16 @@ impl Story<'_> {
             terminal.line(format!("  of which {}", list.join(", ")));
         }
         if let Some(losses) = &view.losses {
-            terminal.line(format!(
-                "data loss: {} measured ({})",
-                terminal.loud(&losses.measured.text),
-                losses.measured.by
-            ));
-            if let Some(predicted) = &losses.predicted {
-                terminal.line(format!("  predicted before: {}", predicted.text));
-            }
+            let (measured, predicted) = (&losses.measured, losses.predicted.as_ref());
+            let before = predicted.map_or("unknown", |loss| loss.text.as_str());
+            // Nothing on the surviving side can tell while the old side may still take writes.
+            let text = if measured.secs.is_some() {
+                format!("{} measured, {before} predicted", terminal.loud(&measured.text))
+            } else {
+                format!("at most {} predicted, not measured yet", terminal.loud(before))
+            };
+            terminal.line(format!("data loss: {text}"));
+            terminal.line(format!("  {}", measured.by));
         }
     }
 }
