@@ -6,9 +6,10 @@ use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::Subscribe
 
 /// Starts logging to standard error: lines on a terminal, JSON elsewhere. `MUSTER_LOG` filters.
 pub fn start() {
-    let filter = EnvFilter::try_from_env("MUSTER_LOG").unwrap_or_else(|_| {
-        EnvFilter::new("info,aws=warn,aws_config=error,hyper=warn,tokio_cron_scheduler=warn")
-    });
+    // What AWS calls come to is said by the world; the SDK's own warnings are about places to look
+    // for credentials.
+    let filter = EnvFilter::try_from_env("MUSTER_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,aws=error,hyper=warn,tokio_cron_scheduler=warn"));
     let to_people = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let layer = if to_people {
