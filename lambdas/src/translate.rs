@@ -3,6 +3,7 @@
 mod rds;
 mod schedule;
 
+use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use jiff::Timestamp;
 use muster_runbooks::{
     message::{Message, Source},
@@ -19,8 +20,11 @@ use crate::settings::Rules;
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NotOurs {
     /// It is no EventBridge event.
-    #[error("it has no `source` or no `detail-type`")]
-    Shape,
+    #[error("it is no EventBridge event: {why}")]
+    Shape {
+        /// What is wrong with it.
+        why: String,
+    },
     /// Nobody here knows this type of event.
     #[error("no translation for `{detail_type}` of `{source_name}`")]
     Type {
@@ -67,9 +71,13 @@ pub enum NotOurs {
     },
 }
 
+/// EventBridge's envelope around whatever the service says. What is new in it is ignored (facts §9).
+type Event = EventBridgeEvent<Value>;
+
 /// Translates one event.
 pub fn translate(event: &Value, rules: &Rules) -> Result<Message, NotOurs> {
-    let event = Event::deserialize(event).map_err(|_| NotOurs::Shape)?;
+    let event =
+        Event::deserialize(event).map_err(|why| NotOurs::Shape { why: cut(&why.to_string()) })?;
     let translate = match (event.source.as_str(), event.detail_type.as_str()) {
         ("aws.events", "Scheduled Event") => schedule::occurrence,
         ("aws.rds", "RDS DB Cluster Snapshot Event") => rds::cluster_snapshot,
@@ -80,53 +88,35 @@ pub fn translate(event: &Value, rules: &Rules) -> Result<Message, NotOurs> {
             });
         }
     };
-    let source = event.origin(rules)?;
+    let source = origin(&event, rules)?;
     translate(&event, source, rules)
 }
 
-/// EventBridge's envelope. Everything that can be missing may be missing; what is new is ignored
-/// (facts §9). `aws_lambda_events` has one as well, but refuses the whole event for a bad `time`.
-#[derive(Debug, Deserialize)]
-struct Event {
-    source: String,
-    #[serde(rename = "detail-type")]
-    detail_type: String,
-    #[serde(default)]
-    id: Value,
-    #[serde(default)]
-    account: Value,
-    #[serde(default)]
-    region: Value,
-    #[serde(default)]
-    time: Value,
-    #[serde(default)]
-    resources: Value,
-    #[serde(default)]
-    detail: Value,
+/// Where an event came from, if that is listed. Only AWS itself can send an event whose source starts
+/// with `aws.`; which account and region it is from stands in the envelope.
+fn origin(event: &Event, rules: &Rules) -> Result<Source, NotOurs> {
+    let account = text(event.account.as_deref(), "account")?;
+    if !rules.accounts.contains(account) {
+        return Err(NotOurs::Account { account: cut(account) });
+    }
+    let region = text(event.region.as_deref(), "region")?;
+    let known: Option<Region> = region.parse().ok();
+    let known = known.filter(|region| rules.regions.contains(region));
+    Ok(Source {
+        account: account.to_owned(),
+        region: known.ok_or_else(|| NotOurs::Region { region: cut(region) })?,
+        event_id: cut(event.id.as_deref().unwrap_or_default()),
+        event_type: cut(&event.detail_type),
+    })
 }
 
-impl Event {
-    /// Where it came from, if that is listed. Only AWS itself can send an event whose source starts
-    /// with `aws.`; which account and region it is from stands in the envelope.
-    fn origin(&self, rules: &Rules) -> Result<Source, NotOurs> {
-        let account = text(&self.account, "account")?;
-        if !rules.accounts.contains(account) {
-            return Err(NotOurs::Account { account: cut(account) });
-        }
-        let region = text(&self.region, "region")?;
-        let known: Option<Region> = region.parse().ok();
-        let known = known.filter(|region| rules.regions.contains(region));
-        Ok(Source {
-            account: account.to_owned(),
-            region: known.ok_or_else(|| NotOurs::Region { region: cut(region) })?,
-            event_id: cut(self.id.as_str().unwrap_or_default()),
-            event_type: cut(&self.detail_type),
-        })
-    }
-
-    fn at(&self) -> Result<Timestamp, NotOurs> {
-        instant(&self.time, "time")
-    }
+/// When EventBridge says that it happened.
+fn at(event: &Event) -> Result<Timestamp, NotOurs> {
+    let time = event.time.ok_or(NotOurs::Field { field: "time" })?;
+    let nanos = i32::try_from(time.timestamp_subsec_nanos()).ok();
+    nanos
+        .and_then(|nanos| Timestamp::new(time.timestamp(), nanos).ok())
+        .ok_or(NotOurs::Field { field: "time" })
 }
 
 /// The resource of an ARN (`arn:partition:service:region:account:resource`), if service, region and
@@ -143,12 +133,8 @@ fn resource<'a>(arn: &'a str, service: &str, source: &Source) -> Result<&'a str,
     }
 }
 
-fn text<'a>(value: &'a Value, field: &'static str) -> Result<&'a str, NotOurs> {
-    value.as_str().filter(|text| !text.is_empty()).ok_or(NotOurs::Field { field })
-}
-
-fn instant(value: &Value, field: &'static str) -> Result<Timestamp, NotOurs> {
-    text(value, field)?.parse().map_err(|_| NotOurs::Field { field })
+fn text<'a>(text: Option<&'a str>, field: &'static str) -> Result<&'a str, NotOurs> {
+    text.filter(|text| !text.is_empty()).ok_or(NotOurs::Field { field })
 }
 
 /// The last instant at which a message about something that happened at `at` may be acted on.

@@ -293,6 +293,41 @@ fn manifests_keep_the_walls() {
     }
 }
 
+/// Goal: what is declared is used: an unused dependency is built, updated and answered for all the
+/// same.
+/// Method: look for every declared name in the sources of the crate that declares it, and for every
+/// name of the workspace's table in some crate.
+#[test]
+fn what_is_declared_is_used() {
+    let mut faults = Vec::new();
+    let sources = sources();
+    let read = |path: PathBuf| fs::read_to_string(path).expect("a manifest");
+    let mut taken = std::collections::BTreeSet::new();
+    for folder in ["runbooks", "state", "daemon", "lambdas", "tests"] {
+        for line in read(root().join(folder).join("Cargo.toml")).lines() {
+            let Some(name) = line.strip_suffix(".workspace = true") else { continue };
+            taken.insert(name.to_owned());
+            let word = name.replace('-', "_");
+            let of_crate = |file: &str| file.starts_with(&format!("{folder}/"));
+            let about_the_package = ["version", "edition", "rust_version", "license", "publish"];
+            if !about_the_package.contains(&word.as_str())
+                && !sources.iter().any(|(file, text)| of_crate(file) && text.contains(&word))
+            {
+                faults.push(format!("{folder}/Cargo.toml: `{name}` is used nowhere"));
+            }
+        }
+    }
+    let table = read(root().join("Cargo.toml"));
+    let table = table.split("[workspace.dependencies]").nth(1).expect("a table");
+    let table = table.split("\n[").next().expect("its lines");
+    for name in table.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name) {
+        if !taken.contains(name) {
+            faults.push(format!("Cargo.toml: no crate takes `{name}`"));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
 /// Goal: the repository speaks of the product alone.
 /// Method: no tracked text names this machine's folders or a package registry's host.
 #[test]

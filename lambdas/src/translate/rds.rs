@@ -5,7 +5,7 @@ use muster_runbooks::{
     value::Span,
 };
 
-use super::{Event, NotOurs, cut, expiry, instant, resource, text};
+use super::{Event, NotOurs, at, cut, expiry, resource, text};
 use crate::settings::Rules;
 
 /// A nudge that is older helps nobody: whatever waits has been polled many times since.
@@ -19,20 +19,22 @@ pub(super) fn cluster_snapshot(
     _rules: &Rules,
 ) -> Result<Message, NotOurs> {
     let detail = &event.detail;
-    let id = text(&detail["EventID"], "detail.EventID")?;
+    let id = text(detail["EventID"].as_str(), "detail.EventID")?;
     match id {
         // Manual cluster snapshot created; automated cluster snapshot created.
         "RDS-EVENT-0075" | "RDS-EVENT-0169" => {}
         _ => return Err(NotOurs::EventId { id: cut(id) }),
     }
-    let arn = text(&detail["SourceArn"], "detail.SourceArn")?;
+    let arn = text(detail["SourceArn"].as_str(), "detail.SourceArn")?;
     let name = resource(arn, "rds", &source)?;
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b':');
     if !name.starts_with("cluster-snapshot:") || name.len() > 280 || !name.bytes().all(fits) {
         return Err(NotOurs::Field { field: "detail.SourceArn" });
     }
     let date = &detail["Date"];
-    let at = if date.is_null() { event.at()? } else { instant(date, "detail.Date")? };
+    let field = "detail.Date";
+    let said = || text(date.as_str(), field)?.parse().map_err(|_| NotOurs::Field { field });
+    let at = if date.is_null() { at(event)? } else { said()? };
     Ok(Message {
         v: VERSION,
         // Every delivery through every rule and region says these three alike (facts §9).
@@ -40,6 +42,6 @@ pub(super) fn cluster_snapshot(
         kind: Kind::Nudge { about: arn.to_owned() },
         source,
         occurred_at: at,
-        not_after: expiry(at, AGE_MAX, "detail.Date")?,
+        not_after: expiry(at, AGE_MAX, field)?,
     })
 }

@@ -8,7 +8,8 @@ use crate::settings::{Rules, ScheduleRule};
 
 /// Asks for what the rule is configured to start. A failover too is only asked for.
 pub(super) fn occurrence(event: &Event, source: Source, rules: &Rules) -> Result<Message, NotOurs> {
-    let arn = text(&event.resources[0], "resources[0]")?;
+    let first = event.resources.iter().flatten().next();
+    let arn = text(first.map(String::as_str), "resources[0]")?;
     let rule = resource(arn, "events", &source)?;
     let rule = rule.strip_prefix("rule/").ok_or(NotOurs::Field { field: "resources[0]" })?;
     let schedule = rules
@@ -16,7 +17,7 @@ pub(super) fn occurrence(event: &Event, source: Source, rules: &Rules) -> Result
         .iter()
         .find(|schedule| schedule.rule == rule)
         .ok_or_else(|| NotOurs::NoSchedule { rule: cut(rule) })?;
-    let at = event.at()?;
+    let at = super::at(event)?;
     Ok(Message {
         v: VERSION,
         dedupe_key: key(schedule, &source, at),
