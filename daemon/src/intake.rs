@@ -34,6 +34,7 @@ pub struct Intake {
     orders: mpsc::Sender<Order>,
     samples: Samples,
     health: watch::Receiver<Health>,
+    looked: watch::Receiver<bool>,
     clock: Clock,
     catalogue: Arc<Catalogue>,
 }
@@ -71,16 +72,18 @@ pub enum Rejected {
 }
 
 impl Intake {
-    /// The door to a performer that reads `orders` at its other end.
+    /// The door to a performer that reads `orders` at its other end. `looked` says whether every
+    /// application has been looked at.
     pub fn new(
         journal: Arc<dyn Journal>,
         orders: mpsc::Sender<Order>,
         samples: Samples,
         health: watch::Receiver<Health>,
+        looked: watch::Receiver<bool>,
         clock: Clock,
         catalogue: Arc<Catalogue>,
     ) -> Intake {
-        Intake { journal, orders, samples, health, clock, catalogue }
+        Intake { journal, orders, samples, health, looked, clock, catalogue }
     }
 
     /// Takes a request in: plans it and has it admitted. Returns when that is durable.
@@ -93,11 +96,26 @@ impl Intake {
         request: Request,
         proposal: Option<RunId>,
     ) -> Result<Accepted, Rejected> {
+        if let Some(name) = &request.application {
+            self.first_look(name).await;
+        }
         let plan = self.plan(&request)?;
         let plan =
             plan.freeze().map_err(|why| Rejected::Invalid { problems: vec![why.to_string()] })?;
         let admission = Admission { id: perform::fresh_id(), request, plan, proposal };
         self.command(Command::Admit(Box::new(admission))).await
+    }
+
+    /// Waits until somebody has looked from where an application is served, if nobody ever has. The
+    /// look has limits of its own, and ends in a region that was lost, too.
+    async fn first_look(&self, name: &ApplicationName) {
+        let is_seen = self.known(|known| {
+            known.applications.get(name).is_some_and(|state| state.active.is_some())
+        });
+        if !is_seen && self.catalogue.applications.contains_key(name) {
+            // Without anybody who looks there is nothing to wait for.
+            let _ = self.looked.clone().wait_for(|looked| *looked).await;
+        }
     }
 
     /// The plan that a request would carry out now.

@@ -15,6 +15,7 @@ pub mod queue;
 pub mod schedule;
 pub mod serve;
 pub mod telemetry;
+pub mod watch;
 pub mod world;
 
 /// Identifies the sources that this program was built from.

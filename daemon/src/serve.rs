@@ -55,14 +55,16 @@ impl Process {
         let (orders, ordered) = mpsc::channel(COMMANDS_MAX);
         let performer = Performer::new(
             Arc::clone(&journal),
-            world,
+            Arc::clone(&world),
             clock.clone(),
             Arc::clone(&samples),
             health,
         );
         let mut tasks = JoinSet::new();
         tasks.spawn(performer.run(ordered));
-        let intake = Intake::new(journal, orders, samples, healthy, clock, catalogue);
+        let (seen, looked) = watch::channel(false);
+        let intake = Intake::new(journal, orders, samples, healthy, looked, clock, catalogue);
+        tasks.spawn(crate::watch::watch(intake.clone(), world, seen));
         let planner = intake.clone();
         tasks.spawn(async move {
             match Bell::hang().await {

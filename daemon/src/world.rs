@@ -6,14 +6,17 @@ pub mod http;
 pub mod notify;
 pub mod real;
 pub mod sim;
+pub mod whereabouts;
 
 use std::sync::{Mutex, PoisonError};
 
+use muster_runbooks::application::Application;
 use muster_state::call::{Answer, Call, CallError, Reading};
 
 use crate::clock::Clock;
 use real::Real;
 use sim::Sim;
+use whereabouts::Whereabouts;
 
 /// What runs act on.
 #[expect(clippy::large_enum_variant, reason = "there is one of them in a process")]
@@ -46,6 +49,14 @@ impl World {
         match self {
             World::Real(world) => world.begin(call).await,
             World::Sim(world) => world.begin(call).await,
+        }
+    }
+
+    /// Looks from where an application is served. Belongs to no run, and changes nothing.
+    pub async fn locate(&self, application: &Application) -> Whereabouts {
+        match self {
+            World::Real(world) => world.locate(application).await,
+            World::Sim(world) => world.with(|sim, now| sim.locate(now, application)),
         }
     }
 }

@@ -55,6 +55,10 @@ pub fn steer(
         Steer::Retry { step } => {
             require(by, PersonRole::Operator)?;
             let state = find(run, step)?.1;
+            if let Some(attempt) = never_seen(run, state) {
+                let seen = format!("{who} looked, and it was not sent: {why}");
+                return Ok(vec![change(step, Change::Superseded { attempt, seen })]);
+            }
             if !matches!(state, StepState::Failed { .. } | StepState::BackingOff { .. }) {
                 return not_now("retrying", &format!("`{step}` is {}", state.word()));
             }
@@ -228,6 +232,16 @@ fn done(
     }
     let (by, outputs) = (by.name.clone(), outputs.clone());
     Ok(vec![change(id, Change::DoneByHand { by, reason, outputs })])
+}
+
+/// The open attempt at something that must not be done twice, of which nobody knows whether it was
+/// sent. Muster never sends it again by itself; a person who has looked may say that it was not.
+fn never_seen(run: &Run, state: &StepState) -> Option<u32> {
+    let attempt = state.attempt()?;
+    let at_gate = run.pauses.iter().any(|cause| matches!(cause, PauseCause::Gate { .. }));
+    let is_open = attempt.aim.is_some() && attempt.begun_at.is_none();
+    let is_once = attempt.action.spec().reach == Reach::Once;
+    (at_gate && is_open && is_once).then_some(attempt.number)
 }
 
 /// Turns the run into a forced one. What was approved was approved for another loss: the approvals

@@ -1,7 +1,9 @@
 //! Every test of the whole in one binary: each binary links a hundred megabytes.
 
+mod by_hand;
 mod emulated;
 mod queue;
 mod simulation;
 mod tidy;
 mod transitions;
+mod watching;

@@ -42,6 +42,11 @@ pub struct Heard {
 }
 
 impl Heard {
+    /// The region that users are sent to, if all answers agree on one.
+    pub fn region(&self) -> Option<Region> {
+        self.region.as_deref()?.parse().ok()
+    }
+
     /// Whether users are sent to this region.
     pub fn is(&self, region: &Region) -> bool {
         self.says(region.as_str())

@@ -7,7 +7,10 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use muster_runbooks::action::{Action, On, control::Rehearse};
+use muster_runbooks::{
+    action::{Action, On, control::Rehearse},
+    application::Application,
+};
 use muster_state::call::{Answer, Call, CallError, Done, Progress, Reading};
 use serde_json::json;
 
@@ -17,7 +20,9 @@ use super::{
         Access, Aws, bucket, error, expiry, global, instance, marker, poller::Poller, readiness,
         record, snapshot, writer,
     },
+    dns,
     notify::{self, Delivered, Receiver},
+    whereabouts::Whereabouts,
 };
 use crate::clock::Clock;
 
@@ -79,6 +84,22 @@ impl Real {
     /// Asks for a call to be begun.
     pub async fn begin(&self, call: &Call) -> Result<Answer, CallError> {
         self.verbs(call).begin.await
+    }
+
+    /// Looks from where an application is served. Changes nothing.
+    pub async fn locate(&self, application: &Application) -> Whereabouts {
+        let read_at = self.clock.now();
+        let writers = application.databases.iter().map(async |database| {
+            (database.name.clone(), writer::locate(self, application, database).await)
+        });
+        let users = async {
+            let heard = dns::ask(application.traffic.as_ref()?).await;
+            Some(heard.map_err(|why| why.to_string()).and_then(|heard| {
+                heard.region().ok_or_else(|| format!("the name servers say {heard}"))
+            }))
+        };
+        let (writers, users) = futures::join!(futures::future::join_all(writers), users);
+        Whereabouts { writers: writers.into_iter().collect(), users, read_at }
     }
 
     fn verbs<'a>(&'a self, call: &'a Call) -> Verbs<'a> {

@@ -50,6 +50,7 @@ pub use self::{
     region::Lost,
     truth::{Effect, Loss, Shift, SnapshotFact, Truth},
 };
+use super::whereabouts::Whereabouts;
 
 /// The simulated world.
 #[derive(Debug)]
@@ -140,6 +141,11 @@ impl Sim {
             | Action::CloseWindow(_) => Err(no_outside(call)),
         }?;
         Ok(Reading { progress, read_at: now })
+    }
+
+    /// Looks from where an application is served.
+    pub fn locate(&mut self, now: Timestamp, application: &Application) -> Whereabouts {
+        check::locate(self, now, application)
     }
 
     /// Begins a call. What it changes is counted under its token.

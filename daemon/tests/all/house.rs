@@ -85,6 +85,7 @@ impl House {
             orders,
             Samples::default(),
             healthy,
+            watch::channel(true).1,
             Clock::Real,
             Arc::new(catalogue()),
         );

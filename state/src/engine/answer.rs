@@ -212,8 +212,8 @@ impl Engine {
                 Verdict::Nap
             }
             (Reach::Once, Some(aim)) => Verdict::Gate(format!(
-                "`{}` was aimed at {} and nothing of it can be seen; it may have been sent. Look, then \
-                 retry it or mark it done",
+                "`{}` was aimed at {} and nothing of it can be seen; it may have been sent. Look: retry \
+                 it if it was not, mark it done if it was, and resume",
                 step.id, aim.at
             )),
             (Reach::SetLike | Reach::Named | Reach::Repeatable, _) => {
@@ -329,6 +329,10 @@ impl Engine {
         match action {
             Action::SwitchoverDatabase(database::SwitchoverDatabase { to })
             | Action::FailoverDatabase(database::FailoverDatabase { to, .. }) => {
+                // Between two databases of one application nobody can say where it is.
+                if promotes_more(run, step) {
+                    return Vec::new();
+                }
                 let evidence = format!("run {} made it the writer", run.id);
                 vec![ApplicationEvent::ActiveObserved { region: region(*to), evidence }]
             }
@@ -372,6 +376,16 @@ impl Engine {
             Vec::new()
         }
     }
+}
+
+/// Whether another database of the run is still to be promoted.
+fn promotes_more(run: &Run, this: &Step) -> bool {
+    run.steps().any(|(step, state)| {
+        let promotes = ["switchover-database", "failover-database"];
+        step.id != this.id
+            && promotes.contains(&step.task(run.manner).action.as_str())
+            && !state.is_over()
+    })
 }
 
 /// The duty that a failover leaves: a lost marker would silently send users back (design §9).

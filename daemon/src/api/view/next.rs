@@ -52,7 +52,15 @@ pub fn steps(run: &Run, off: bool) -> Vec<NextView> {
     }
     for (step, state) in run.steps() {
         match state {
-            StepState::Running(attempt) => list.extend(asked(run, &step.id, &attempt.action)),
+            StepState::Running(attempt) => {
+                if is_possible(run, &Steer::Retry { step: step.id.clone() }) {
+                    list.push(next(
+                        format!("muster retry {id} {} --reason TEXT", step.id),
+                        "you looked, and it was never sent",
+                    ));
+                }
+                list.extend(asked(run, &step.id, &attempt.action));
+            }
             StepState::Held { risk, .. } => list.push(next(
                 format!("muster approve {id} --step {} --accept {risk} --reason TEXT", step.id),
                 "accept the risk, or let its time run out",

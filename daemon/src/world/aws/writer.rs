@@ -1,24 +1,47 @@
-//! Who writes: whether the old side still can, and whether a side serves (facts §7).
+//! Who writes: where, whether the old side still can, and whether a side serves (facts §7).
 
 use aws_sdk_rds::types::{DbCluster, GlobalCluster};
 use jiff::SignedDuration;
-use muster_runbooks::action::{
-    check::CheckActive,
-    database::{Fence, Verdict},
+use muster_runbooks::{
+    action::{
+        check::CheckActive,
+        database::{Fence, Verdict},
+    },
+    application::{Application, Database},
+    name::Region,
 };
 use muster_state::call::{Call, CallError, Done, Progress};
 use serde_json::json;
 
-use super::{cluster_in, database, global, instance};
+use super::{Arn, cluster_in, database, global, instance};
 use crate::world::http::probe;
 use crate::world::{
     dns,
     real::{Real, on},
+    whereabouts::agree,
 };
 
 /// For how long the old side is asked before "it does not answer" is the answer. A person waits for
 /// it, and the recovery time runs.
 const SILENCE_MAX: SignedDuration = SignedDuration::from_secs(20);
+
+/// Where a database is written, or in words why that is unknown.
+pub async fn locate(
+    real: &Real,
+    application: &Application,
+    database: &Database,
+) -> Result<Region, String> {
+    let ask = async |region: &Region| {
+        let side = real.aws.side(region);
+        // Either side may be lost: short tries for both.
+        let seen = global::describe(&side, &side.spare, &database.global_cluster).await;
+        let seen = seen.map_err(|why| why.to_string())?;
+        let writer = seen.as_ref().and_then(global::writer).and_then(Arn::parse);
+        Ok(writer.map(|arn| arn.region).ok_or_else(|| format!("{region} shows no writer")))
+    };
+    let (home, standby) = futures::join!(ask(&application.home), ask(&application.standby));
+    agree(home, standby)
+}
 
 /// Finds out whether the old side can still write. It only looks: what stops a writer is Aurora's own
 /// fence inside the promotion, or the application's lease.

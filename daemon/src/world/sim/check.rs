@@ -1,8 +1,11 @@
 //! Actions that look and do not touch.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use muster_runbooks::{
     action::check::{CheckActive, CheckReadiness, CheckReplication, Probe},
+    application::Application,
     name::{ApplicationName, Region},
     value::{Loss, Span},
 };
@@ -15,6 +18,7 @@ use super::{
     no_outside,
     wire::{Door, Side},
 };
+use crate::world::whereabouts::{Whereabouts, agree};
 
 pub(super) fn observe_readiness(
     sim: &mut Sim,
@@ -136,6 +140,25 @@ pub(super) fn observe_probe(
         return Ok(Progress::Done(Done::with([("status", json!(200))])));
     }
     Ok(Progress::in_progress("HTTP 503"))
+}
+
+/// From where an application is served. Both sides are asked, as in the real world.
+pub(super) fn locate(sim: &mut Sim, now: Timestamp, application: &Application) -> Whereabouts {
+    let mut writers = BTreeMap::new();
+    for database in &application.databases {
+        let key = (application.name.clone(), database.name.to_string());
+        let mut ask = |region| {
+            let at = sim.ask(now, Door::rds(region, "DescribeGlobalClusters"));
+            let at = at.map_err(|why| why.to_string())?;
+            let aurora = sim.databases.get(&key);
+            Ok(aurora.map(|aurora| aurora.writer(at).clone()).ok_or("no such cluster".to_owned()))
+        };
+        let (home, standby) = (ask(&application.home), ask(&application.standby));
+        writers.insert(database.name.clone(), agree(home, standby));
+    }
+    let names = sim.names.get(&application.name);
+    let users = names.map(|names| Ok(names.answers(&sim.regions, now)));
+    Whereabouts { writers, users, read_at: now }
 }
 
 /// The lag that the newest sample shows, as long as it is fresh.

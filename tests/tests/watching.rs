@@ -1,0 +1,158 @@
+//! The active region is seen, and never assumed.
+
+use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp};
+use muster::{
+    catalogue::Catalogue,
+    clock::Clock,
+    serve::Process,
+    world::{
+        Simulated, World,
+        sim::{Fault, Sim},
+    },
+};
+use muster_runbooks::{
+    name::{ApplicationName, Region},
+    request::{Manner, Mode, Request, Trigger},
+    runbook::library::Library,
+};
+use muster_state::{event::Claim, journal::MemoryJournal, progress::ApplicationState};
+use muster_tests::{
+    daemon::pause,
+    simulation::cast::{SHOP, dawn, home, standby},
+};
+
+/// The most steps that a test lets pass, each of [`STEP`].
+const STEPS_MAX: u32 = 2_000;
+const STEP: SignedDuration = SignedDuration::from_secs(10);
+
+/// A process over the simulated world, on a clock that the test moves.
+struct Stage {
+    folder: tempfile::TempDir,
+    now: Timestamp,
+    world: Arc<World>,
+}
+
+impl Stage {
+    fn set() -> Stage {
+        let folder = tempfile::tempdir().unwrap();
+        let now = dawn();
+        fs::write(folder.path().join("now"), now.to_string()).unwrap();
+        let sim = Sim::new(3, std::slice::from_ref(&*SHOP), now);
+        let clock = Clock::File(folder.path().join("now"));
+        let world = Arc::new(World::Sim(Simulated::new(sim, clock)));
+        Stage { folder, now, world }
+    }
+
+    fn clock_file(&self) -> PathBuf {
+        self.folder.path().join("now")
+    }
+
+    fn start(&self) -> Process {
+        let catalogue = Catalogue {
+            library: Library::shipped(),
+            applications: BTreeMap::from([(SHOP.name.clone(), SHOP.clone())]),
+            schedules: Vec::new(),
+        };
+        let journal = Arc::new(MemoryJournal::new().auto());
+        let clock = Clock::File(self.clock_file());
+        Process::start(journal, Arc::clone(&self.world), clock, Arc::new(catalogue))
+    }
+
+    fn pass(&mut self, time: SignedDuration) {
+        self.now += time;
+        let aside = self.folder.path().join("next");
+        fs::write(&aside, self.now.to_string()).unwrap();
+        fs::rename(aside, self.clock_file()).unwrap();
+    }
+
+    fn promote(&self, database: &str) {
+        let World::Sim(world) = &*self.world else { unreachable!("the stage is simulated") };
+        let (application, database) = (SHOP.name.clone(), database.parse().unwrap());
+        let fault =
+            Fault::ForeignFailover { application, database, to: standby(), data_loss: false };
+        world.with(|sim, now| sim.inject(now, fault));
+    }
+
+    /// Lets time pass until something is known.
+    fn until(&mut self, process: &Process, what: &str, is: impl Fn(&ApplicationState) -> bool) {
+        for _ in 0..STEPS_MAX {
+            let known =
+                process.intake.known(|known| known.applications.get(&SHOP.name).is_some_and(&is));
+            if known {
+                return;
+            }
+            self.pass(STEP);
+            pause();
+        }
+        panic!("waited in vain until {what}");
+    }
+}
+
+fn active(state: &ApplicationState) -> Option<&Region> {
+    state.active.as_ref().map(|active| &active.region)
+}
+
+fn trouble(state: &ApplicationState) -> String {
+    state.findings.get("active-region").map(|(_, found)| found.message.clone()).unwrap_or_default()
+}
+
+fn backup(name: &ApplicationName) -> Request {
+    Request {
+        runbook: "daily-backup".parse().unwrap(),
+        application: Some(name.clone()),
+        inputs: BTreeMap::new(),
+        trigger: Trigger::Person { name: "olga".to_owned() },
+        mode: Mode::Live,
+        manner: Manner::Graceful,
+        reason: "a test".to_owned(),
+        dedupe_key: None,
+        symptom_at: None,
+        not_after: None,
+    }
+}
+
+/// Goal: what somebody does past Muster is noticed, told as long as it is half done, and followed by
+/// backups when it is whole (design §2).
+/// Method: promote one database by hand, then the other, and never move the users.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failover_by_hand_is_noticed() {
+    let mut stage = Stage::set();
+    let process = stage.start();
+    stage.until(&process, "home is seen", |state| active(state) == Some(&home()));
+    assert_eq!(process.intake.known(|known| trouble(&known.applications[&SHOP.name])), "");
+
+    stage.promote("orders");
+    stage.until(&process, "half is told", |state| trouble(state).contains("different regions"));
+    let seen = process.intake.known(|known| active(&known.applications[&SHOP.name]).cloned());
+    assert_eq!(seen, Some(home()), "half a failover moves nothing");
+
+    stage.promote("users");
+    stage.until(&process, "the move is seen", |state| active(state) == Some(&standby()));
+    stage.until(&process, "users are missed", |state| {
+        trouble(state) == "users are sent to us-east-1, and it is served from us-west-2"
+    });
+    let plan = process.intake.plan(&backup(&SHOP.name)).unwrap();
+    assert_eq!(plan.binding.unwrap().active, standby());
+    process.stop().await;
+}
+
+/// Goal: the first run of a daemon without a memory binds to what is, not to what is written in a
+/// file.
+/// Method: the application has moved before the daemon starts, and is asked for at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_request_waits_for_the_first_look() {
+    let mut stage = Stage::set();
+    stage.promote("orders");
+    stage.promote("users");
+    stage.pass(SignedDuration::from_hours(1));
+    let process = stage.start();
+    let run = process.intake.request(backup(&SHOP.name), None).await.unwrap().run.unwrap();
+    let active = process.intake.known(|known| {
+        assert!(!known.claims.contains_key(&Claim::lock_key(&SHOP.name)));
+        known.runs[&run].plan.binding.as_ref().unwrap().active.clone()
+    });
+    assert_eq!(active, standby());
+    process.stop().await;
+}
