@@ -193,3 +193,28 @@ async fn readiness_is_never_guessed() {
     let why = real.observe(&checking).await.unwrap_err();
     assert!(matches!(why, CallError::NoAnswer { .. }), "{why}");
 }
+
+/// Goal: where a database is written is known as long as one side answers, and unknown after that.
+/// Method: ask with both sides, with one, with none, and after the writer has moved.
+#[tokio::test]
+async fn the_writer_is_found_from_either_side() {
+    let mut world = world!();
+    pair(&world).await;
+    let real = world.real(Vec::new()).await;
+    let shop = application(Value::Null);
+    let written = async || real.locate(&shop).await.writers.into_values().next().unwrap();
+    let (east, west) = (Ok(EAST.parse().unwrap()), Ok(WEST.parse().unwrap()));
+    assert_eq!(written().await, east);
+    world.fault("silence", json!({ "region": EAST, "how": "reset" })).await;
+    assert_eq!(written().await, east, "the standby says it too");
+
+    let with = json!({ "to": "standby", "data_loss_max": "5m" });
+    let mut failing = call(&world, &shop, "failover-database", with);
+    carry_out(&mut world, &real, &mut failing, 5).await;
+    assert_eq!(written().await, west);
+    world.fault("silence", json!({ "region": WEST, "how": "reset" })).await;
+    let why = written().await.unwrap_err();
+    assert_eq!(why, "no answer from rds us-east-1 to DescribeGlobalClusters");
+    let users = real.locate(&shop).await.users;
+    assert_eq!(users, None, "no traffic is declared");
+}
