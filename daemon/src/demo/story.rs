@@ -239,7 +239,9 @@ impl Shown {
             if known.as_deref() == Some(&state) || step.state == "pending" {
                 continue;
             }
-            let at = time(step.ended_at.or(step.started_at).unwrap_or(view.last_event_at));
+            let looked_at = tenth.and(step.sample.as_ref()).map(|sample| sample.read_at);
+            let at = step.ended_at.or(looked_at).or(step.started_at);
+            let at = time(at.unwrap_or(view.last_event_at));
             let mark = match step.state.as_str() {
                 "succeeded" => "✓",
                 "failed" => "✗",
