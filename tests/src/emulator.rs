@@ -191,7 +191,8 @@ impl Emulator {
         let path = format!("/_muster/effects?after={after}");
         let effects = self.ask(&self.aws, "GET", &path, &json!({})).await;
         let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let said = |effect: &Value| format!("{} {}", word(&effect["what"]), word(&effect["region"]));
+        let said =
+            |effect: &Value| format!("{} {}", word(&effect["what"]), word(&effect["region"]));
         effects.as_array().into_iter().flatten().map(said).collect()
     }
 

@@ -154,7 +154,7 @@ impl Stage {
         self.until("the run ends", async |stage| {
             let Some(view) = stage.daemon.run(run).await else { return false };
             let waits = view["waits"].as_array().is_some_and(|waits| !waits.is_empty());
-            assert!(!waits, "it waits for a person: {view:#}");
+            assert!(!waits, "it waits for a person: {}", brief(&view));
             if view["approvals"].as_array().is_some_and(|asks| !asks.is_empty()) {
                 for who in approvers {
                     stage.daemon.approve(who, run).await;
@@ -233,7 +233,7 @@ impl Stage {
             pulse += &format!(", {open} open at {}", Clock::Real.now());
         }
         for run in self.open_runs().await {
-            pulse += &format!("\n{run}");
+            pulse += &format!("\n{}, {} events", brief(&run), run["events"]);
         }
         (pulse, held)
     }
@@ -337,6 +337,23 @@ impl Stage {
         assert_eq!(status, 200, "{page}");
         page["items"].as_array().expect("a list").clone()
     }
+}
+
+/// A run's view in a line for each step, for whoever reads why a test failed.
+pub fn brief(view: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut said =
+        format!("{} {} {}", text(&view["id"]), text(&view["runbook"]), text(&view["status"]));
+    for wait in view["waits"].as_array().into_iter().flatten() {
+        said += &format!("\n  waits: {}", text(&wait["reason"]));
+    }
+    for step in view["steps"].as_array().into_iter().flatten() {
+        let seen = text(&step["sample"]["seen"]);
+        let (id, state, fault) = (text(&step["id"]), text(&step["state"]), text(&step["fault"]));
+        let (attempt, outputs) = (&step["attempt"], &step["outputs"]);
+        said += &format!("\n  {id}: {state} {attempt} {fault} {seen} {outputs}");
+    }
+    said
 }
 
 /// Two clusters, a key for copies in each region, a zone with its marker, probes and observers.

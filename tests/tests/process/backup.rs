@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use muster_tests::{
     emulator::{EAST, WEST},
-    stage::Stage,
+    stage::{Stage, brief},
 };
 use serde_json::{Value, json};
 
@@ -28,7 +28,8 @@ async fn next_run(stage: &mut Stage, schedule: &str, hour: i64) -> Value {
         .until("the schedule starts its run", async |stage| {
             let Some((200, list)) = stage.daemon.get("/v1/schedules").await else { return false };
             let all = list.as_array().into_iter().flatten();
-            let last = all.filter(|line| line["id"] == schedule).map(|line| &line["last_run"]).next();
+            let last =
+                all.filter(|line| line["id"] == schedule).map(|line| &line["last_run"]).next();
             let is_it = |last: &&Value| last["due_at"] == json!(due_at);
             let Some(last) = last.filter(is_it) else { return false };
             run = last["run"].as_str().expect("a run").to_owned();
@@ -75,7 +76,7 @@ async fn a_scheduled_backup_arrives_in_the_other_region() {
     let mine: Vec<&String> = effects.iter().filter(|what| what.starts_with("snapshot")).collect();
     assert_eq!(mine, ["snapshot-created us-east-1", "snapshot-copied us-west-2"]);
     for id in ["snapshot-orders", "copy-orders"] {
-        assert_eq!(step(&view, id)["attempt"], json!(1), "{view:#}");
+        assert_eq!(step(&view, id)["attempt"], json!(1), "{}", brief(&view));
     }
 }
 

@@ -103,8 +103,11 @@ fn copy(from: &Path, to: &Path) {
 
 /// The segment of a log that holds its records, and how many of its bytes are used.
 fn segment(state: &Path) -> (PathBuf, Vec<u8>, usize) {
-    let mut names: Vec<PathBuf> =
-        fs::read_dir(state.join("log")).expect("a log").flatten().map(|entry| entry.path()).collect();
+    let mut names: Vec<PathBuf> = fs::read_dir(state.join("log"))
+        .expect("a log")
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     names.sort();
     let path = names.pop().expect("a segment");
     let bytes = fs::read(&path).expect("read");

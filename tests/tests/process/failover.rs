@@ -2,7 +2,7 @@
 
 use muster_tests::{
     emulator::{EAST, WEST},
-    stage::Stage,
+    stage::{Stage, brief},
 };
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ fn secs(length: &Value) -> u64 {
 
 /// What every failover must have left behind, as AWS, the name servers and the view say it.
 async fn has_moved(stage: &mut Stage, view: &Value) {
-    assert_eq!(view["status"], "succeeded", "{view:#}");
+    assert_eq!(view["status"], "succeeded", "{}", brief(&view));
     let recovery = &view["recovery"];
     assert!(recovery["verified_at"].is_string(), "{recovery:#}");
     let parts = &recovery["parts"];
@@ -30,13 +30,17 @@ async fn has_moved(stage: &mut Stage, view: &Value) {
     assert_eq!(step(view, "verify-database-orders")["outputs"]["writer"], WEST);
     assert_eq!(step(view, "verify-application")["outputs"]["status"], json!(200));
     let described = stage.world.rds(WEST, "DescribeGlobalClusters", &[]).await;
-    let writer = described.split("<GlobalClusterMember>").find(|member| member.contains("<IsWriter>true<"));
+    let writer =
+        described.split("<GlobalClusterMember>").find(|member| member.contains("<IsWriter>true<"));
     assert!(writer.is_some_and(|member| member.contains("orders-west")), "{described}");
     assert_eq!(stage.world.count("writer-moved").await, 1);
     assert_eq!(stage.world.arrived("FailoverDBCluster").await, 0);
 
     let (_, shop) = stage.daemon.get("/v1/applications/shop").await.expect("an answer");
-    assert_eq!((&shop["active"]["region"], &shop["active"]["at_home"]), (&json!(WEST), &json!(false)));
+    assert_eq!(
+        (&shop["active"]["region"], &shop["active"]["at_home"]),
+        (&json!(WEST), &json!(false))
+    );
     let duties = shop["findings"].as_array().expect("findings");
     assert!(duties.iter().any(|finding| finding["id"] == "reprotect-traffic"), "{duties:#?}");
     assert_eq!(shop["locked_by"], Value::Null);
@@ -60,11 +64,12 @@ async fn forced_while_the_region_is_silent() {
     request["symptom_at"] = json!(symptom_at);
     let run = stage.ask("ana", "lost", request).await;
 
-    stage.until("somebody is asked", async |stage| {
-        let view = stage.view(&run).await;
-        view["status"] == "awaiting_approval"
-    })
-    .await;
+    stage
+        .until("somebody is asked", async |stage| {
+            let view = stage.view(&run).await;
+            view["status"] == "awaiting_approval"
+        })
+        .await;
     let view = stage.view(&run).await;
     let asked = &view["approvals"][0];
     assert_eq!((&asked["step"], &asked["observers"]), (&json!("approve"), &json!("lost")));
@@ -129,11 +134,12 @@ async fn graceful_until_the_region_dies() {
     let run = stage.ask("ana", "planned", failover("graceful")).await;
     let switches = json!({ "operation": "SwitchoverGlobalCluster", "how": "reset" });
     stage.world.fault("silence", switches).await;
-    stage.until("the switchover was asked for", async |stage| {
-        stage.daemon.approve("ben", &run).await;
-        !stage.world.calls("SwitchoverGlobalCluster").await.is_empty()
-    })
-    .await;
+    stage
+        .until("the switchover was asked for", async |stage| {
+            stage.daemon.approve("ben", &run).await;
+            !stage.world.calls("SwitchoverGlobalCluster").await.is_empty()
+        })
+        .await;
     stage.world.fault("silence", json!({ "region": EAST, "how": "reset" })).await;
     stage.observers.set(503);
     stage.say("ana", &run, "force").await;

@@ -1,7 +1,7 @@
 //! What the wire does: answers lost after the effect, throttling for a minute, reads of the past.
 
 use jiff::SignedDuration;
-use muster_tests::stage::Stage;
+use muster_tests::stage::{Stage, brief};
 use serde_json::json;
 
 use super::{failover, stage, step};
@@ -25,7 +25,10 @@ async fn throttle_for_a_minute(stage: &mut Stage) {
 #[tokio::test]
 async fn a_backup_through_bad_weather() {
     let mut stage = stage!("[]");
-    stage.world.set(json!({ "snapshot_secs": 60, "copy_secs": 600, "stale_read_secs": STALE_SECS })).await;
+    stage
+        .world
+        .set(json!({ "snapshot_secs": 60, "copy_secs": 600, "stale_read_secs": STALE_SECS }))
+        .await;
     let request = json!({ "runbook": "daily-backup", "application": "shop", "reason": "a test" });
     let run = stage.ask("ana", "one", request).await;
     throttle_for_a_minute(&mut stage).await;
@@ -33,9 +36,9 @@ async fn a_backup_through_bad_weather() {
         stage.world.fault("lose", json!({ "service": "rds", "operation": operation })).await;
     }
     let view = stage.carry(&run, &[]).await;
-    assert_eq!(view["status"], "succeeded", "{view:#}");
+    assert_eq!(view["status"], "succeeded", "{}", brief(&view));
     for id in ["snapshot-orders", "copy-orders"] {
-        assert_eq!(step(&view, id)["attempt"], json!(1), "{view:#}");
+        assert_eq!(step(&view, id)["attempt"], json!(1), "{}", brief(&view));
     }
     assert_eq!(
         stage.world.effects_after(0).await,
@@ -56,7 +59,7 @@ async fn a_failover_through_bad_weather() {
         stage.world.fault("lose", json!({ "service": service, "operation": operation })).await;
     }
     let view = stage.carry(&run, &["ben", "dan"]).await;
-    assert_eq!(view["status"], "succeeded", "{view:#}");
+    assert_eq!(view["status"], "succeeded", "{}", brief(&view));
     assert_eq!(
         stage.world.effects_after(0).await,
         ["global-failover-begun us-west-2", "writer-moved us-west-2"]
@@ -91,7 +94,8 @@ async fn the_irreversible_call_is_sent_once() {
     for fate in ["killed before", "killed after", "reply lost"] {
         let Some(mut stage) = Stage::with("[]", OTHER_WRITER).await else { return };
         stage.world.set(json!({ "instance_failover_secs": 30 })).await;
-        let request = json!({ "runbook": "other-writer", "application": "shop", "reason": "a test" });
+        let request =
+            json!({ "runbook": "other-writer", "application": "shop", "reason": "a test" });
         let run = stage.ask("ana", fate, request).await;
         let base = stage.last_call().await;
         // The approval asks nobody; then comes one look, and then the call.
@@ -114,12 +118,12 @@ async fn the_irreversible_call_is_sent_once() {
         let happened = stage.world.count("instance-failover-done").await;
         let view = stage.view(&run).await;
         if fate == "killed before" {
-            assert!(asked && happened == 0, "{view:#}");
+            assert!(asked && happened == 0, "{}", brief(&view));
             let why = view["waits"][0]["reason"].as_str().expect("a reason");
             assert!(why.contains("it may have been sent"), "{why}");
         } else {
-            assert!(!asked && happened == 1, "{fate}: {view:#}");
-            assert_eq!(view["status"], "succeeded", "{fate}: {view:#}");
+            assert!(!asked && happened == 1, "{fate}: {}", brief(&view));
+            assert_eq!(view["status"], "succeeded", "{fate}: {}", brief(&view));
         }
     }
 }

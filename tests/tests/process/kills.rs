@@ -1,7 +1,7 @@
 //! `kill -9` at every sync and at every outside call, in turn, of a process that knows nothing of it.
 
 use muster_tests::stage::{
-    Stage,
+    Stage, brief,
     strace::{self, Fate},
 };
 use serde_json::{Value, json};
@@ -23,7 +23,9 @@ fn backup() -> Story {
     Story {
         request: json!({ "runbook": "daily-backup", "application": "shop", "reason": "a test" }),
         approvers: &[],
-        effects: |_| ["snapshot-created us-east-1", "snapshot-copied us-west-2"].map(str::to_owned).into(),
+        effects: |_| {
+            ["snapshot-created us-east-1", "snapshot-copied us-west-2"].map(str::to_owned).into()
+        },
     }
 }
 
@@ -46,9 +48,9 @@ async fn tell(stage: &mut Stage, story: &Story, number: u32) {
     let before = stage.world.effects().await.len();
     let run = stage.ask("ana", &format!("run {number}"), story.request.clone()).await;
     let view = stage.carry(&run, story.approvers).await;
-    assert_eq!(view["status"], "succeeded", "run {number}: {view:#}");
+    assert_eq!(view["status"], "succeeded", "run {number}: {}", brief(&view));
     let left = stage.world.effects_after(before).await;
-    assert_eq!(left, (story.effects)(number), "run {number}: {view:#}");
+    assert_eq!(left, (story.effects)(number), "run {number}: {}", brief(&view));
 }
 
 /// One run; every process is killed at the first thing that it would make durable.
@@ -62,7 +64,8 @@ async fn at_every_sync(mut stage: Stage, story: Story) {
     stage.revive().await;
     let starts = stage.figures.restarts;
     tell(&mut stage, &story, 1).await;
-    stage.figures.kills_at_syncs = stage.figures.restarts - starts + stage.figures.killed_before_ready;
+    stage.figures.kills_at_syncs =
+        stage.figures.restarts - starts + stage.figures.killed_before_ready;
     println!("{}", stage.figures);
 }
 

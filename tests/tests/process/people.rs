@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use muster_tests::{
     emulator::{EAST, WEST, aws::cluster_arn},
-    stage::Stage,
+    stage::{Stage, brief},
 };
 use serde_json::{Value, json};
 
@@ -44,14 +44,14 @@ async fn a_daemon_that_was_dead_for_long_asks_first() {
     stage.world.pass(11 * 60);
     stage.revive().await;
     let view = until_status(&mut stage, &run, "paused_by_gate").await;
-    assert!(waits(&view).contains("nothing was recorded for 11m"), "{view:#}");
+    assert!(waits(&view).contains("nothing was recorded for 11m"), "{}", brief(&view));
     // It looks, but does not go on.
     let until = stage.world.now() + SignedDuration::from_mins(2);
     stage.until("two minutes pass", async |stage| stage.world.now() >= until).await;
     assert_eq!(stage.world.count("snapshot-copied").await, 0);
     stage.say("ana", &run, "resume").await;
     let view = stage.carry(&run, &[]).await;
-    assert_eq!(view["status"], "succeeded", "{view:#}");
+    assert_eq!(view["status"], "succeeded", "{}", brief(&view));
     assert_eq!(
         stage.world.effects_after(0).await,
         ["snapshot-created us-east-1", "snapshot-copied us-west-2"]
@@ -97,7 +97,7 @@ async fn somebody_failed_over_by_hand() {
             .until("the run ends", async |stage| {
                 let Some(view) = stage.daemon.run(&run).await else { return false };
                 if view["status"] == "paused_by_gate" {
-                    assert!(waits(&view).contains("it is so already"), "{view:#}");
+                    assert!(waits(&view).contains("it is so already"), "{}", brief(&view));
                     stage.say("ana", &run, "resume").await;
                 }
                 for who in ["ben", "dan"] {
@@ -107,7 +107,7 @@ async fn somebody_failed_over_by_hand() {
             })
             .await;
         let view = stage.view(&run).await;
-        assert_eq!(view["status"], "succeeded", "{manner}: {view:#}");
+        assert_eq!(view["status"], "succeeded", "{manner}: {}", brief(&view));
         assert_eq!(stage.world.count("writer-moved").await, 1, "{manner}");
         assert_eq!(stage.world.calls("FailoverGlobalCluster").await.len(), 0, "{manner}");
     }
@@ -131,7 +131,7 @@ async fn one_key_is_one_run_and_one_application_has_one_failover() {
     let fresh = answers.iter().filter(|(_, accepted)| accepted["repeated"] == false);
     assert_eq!(fresh.count(), 1);
     let view = stage.carry(run.as_str().unwrap(), &[]).await;
-    assert_eq!(view["status"], "succeeded", "{view:#}");
+    assert_eq!(view["status"], "succeeded", "{}", brief(&view));
     assert_eq!(stage.world.count("snapshot-created").await, 1);
 
     let (one, other) = futures::future::join(
@@ -170,24 +170,30 @@ async fn a_real_failover_goes_first() {
     let real = stage.ask("adm", "real", failover("forced")).await;
     for waiting in [&drill, &backup] {
         let view = stage.view(waiting).await;
-        assert_eq!(view["status"], "paused_by_gate", "{view:#}");
-        assert!(waits(&view).contains(&format!("failover `{real}` goes first")), "{view:#}");
+        assert_eq!(view["status"], "paused_by_gate", "{}", brief(&view));
+        assert!(
+            waits(&view).contains(&format!("failover `{real}` goes first")),
+            "{}",
+            brief(&view)
+        );
     }
     let (_, shop) = stage.daemon.get("/v1/applications/shop").await.expect("an answer");
     assert_eq!(shop["locked_by"], json!(real));
     stage.observers.set(503);
     let view = stage.carry(&real, &["ben", "dan"]).await;
-    assert_eq!(view["status"], "succeeded", "{view:#}");
+    assert_eq!(view["status"], "succeeded", "{}", brief(&view));
 
     for waiting in [&drill, &backup] {
         let view = stage.view(waiting).await;
-        assert_eq!(view["status"], "paused_by_gate", "{view:#}");
-        assert!(waits(&view).contains("moved the active region since this was planned"), "{view:#}");
+        assert_eq!(view["status"], "paused_by_gate", "{}", brief(&view));
+        assert!(
+            waits(&view).contains("moved the active region since this was planned"),
+            "{}",
+            brief(&view)
+        );
         stage.say("ana", waiting, "abandon").await;
     }
-    stage
-        .until("both have ended", async |stage| stage.open_runs().await.is_empty())
-        .await;
+    stage.until("both have ended", async |stage| stage.open_runs().await.is_empty()).await;
     assert_eq!(stage.world.count("snapshot-created").await, 1);
 
     // The next backup follows the writer.
@@ -195,7 +201,7 @@ async fn a_real_failover_goes_first() {
     let before = stage.world.effects().await.len();
     let next = stage.ask("ana", "next", self::backup()).await;
     let view = stage.carry(&next, &[]).await;
-    assert_eq!(view["status"], "succeeded", "{view:#}");
+    assert_eq!(view["status"], "succeeded", "{}", brief(&view));
     assert_eq!(
         stage.world.effects_after(before).await,
         [format!("snapshot-created {WEST}"), format!("snapshot-copied {EAST}")]
