@@ -264,7 +264,13 @@ impl Engine {
         take: Vec<Claim>,
         out: &mut Vec<Output>,
     ) {
-        let mut free = Vec::new();
+        // A lock that a live failover takes over from a drill is let go in the same commit (I18).
+        let taken_over = |claim: &&Claim| {
+            let held = self.known.claims.get(&claim.key);
+            claim.key.starts_with("lock/") && held.is_some_and(|held| held.holder != claim.holder)
+        };
+        let mut free: Vec<String> =
+            take.iter().filter(taken_over).map(|claim| claim.key.clone()).collect();
         for entry in &entries {
             self.expect(entry);
             if matches!(entry.event, Event::Run(RunEvent::Ended { .. })) {
