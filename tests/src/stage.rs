@@ -61,6 +61,8 @@ pub struct Stage {
     _control: Site,
     /// How far the clock goes at a time, in seconds.
     pub tick_secs: i64,
+    /// What had happened at AWS when everything was built.
+    built: usize,
     /// The calls up to this number have been answered.
     answered: u64,
     /// The calls that came before the present daemon.
@@ -104,6 +106,7 @@ impl Stage {
         );
         setup.clock = Some(world.clock_file());
         setup.env = environment(&world, &pager);
+        let built = world.effects().await.len();
         let daemon = setup.start().await;
         Some(Stage {
             world,
@@ -115,6 +118,7 @@ impl Stage {
             figures: Figures::default(),
             _control: control,
             tick_secs: 5,
+            built,
             answered: 0,
             calls_before: 0,
             folder,
@@ -261,7 +265,13 @@ impl Stage {
     ///
     /// When it had ended in another way, is not ready in time, or does not look.
     pub async fn revive(&mut self) {
-        assert!(self.daemon.was_killed(), "it ended by itself: {}", self.daemon.last_words());
+        // Its connections break a moment before it is gone.
+        let code = self.daemon.ended().await;
+        assert!(
+            self.daemon.was_killed(),
+            "it ended by itself, with {code:?}: {}",
+            self.daemon.last_words()
+        );
         let before = self.last_call().await;
         self.calls_before = before;
         self.daemon = self.setup.launch();
@@ -312,6 +322,11 @@ impl Stage {
     pub async fn last_call(&self) -> u64 {
         let calls = self.world.calls_after(self.answered).await;
         calls.last().and_then(|call| call["number"].as_u64()).unwrap_or(self.answered)
+    }
+
+    /// What has happened at AWS since everything was built, in words and in order.
+    pub async fn effects(&self) -> Vec<String> {
+        self.world.effects_after(self.built).await
     }
 
     /// Steers a run: `resume`, `force`, `abandon` and so on.

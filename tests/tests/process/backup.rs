@@ -72,7 +72,7 @@ async fn a_scheduled_backup_arrives_in_the_other_region() {
     for point in [taken, copied] {
         assert_eq!(point["made_by"], view["id"]);
     }
-    let effects = stage.world.effects_after(0).await;
+    let effects = stage.effects().await;
     let mine: Vec<&String> = effects.iter().filter(|what| what.starts_with("snapshot")).collect();
     assert_eq!(mine, ["snapshot-created us-east-1", "snapshot-copied us-west-2"]);
     for id in ["snapshot-orders", "copy-orders"] {

@@ -240,7 +240,10 @@ async fn a_damaged_log_is_refused_and_mended() {
             assert!(said.contains(&name), "{what}: {said}");
             if mend == "restore" {
                 let said = state(&["restore", text(&dir), "--from", text(&export)], 1);
-                assert!(said.contains("--set-aside"), "{what}: a log that is there: {said}");
+                assert!(
+                    said.contains("`--set-aside` keeps"),
+                    "{what}: a log that is there: {said}"
+                );
                 state(&["restore", text(&dir), "--from", text(&export), "--set-aside"], 0);
                 state(&["verify", text(&dir)], 0);
                 knows(&setup, &ids).await;

@@ -52,10 +52,7 @@ async fn a_daemon_that_was_dead_for_long_asks_first() {
     stage.say("ana", &run, "resume").await;
     let view = stage.carry(&run, &[]).await;
     assert_eq!(view["status"], "succeeded", "{}", brief(&view));
-    assert_eq!(
-        stage.world.effects_after(0).await,
-        ["snapshot-created us-east-1", "snapshot-copied us-west-2"]
-    );
+    assert_eq!(stage.effects().await, ["snapshot-created us-east-1", "snapshot-copied us-west-2"]);
 }
 
 /// Goal: whoever failed over by hand is noticed before anything is changed, and what was seen is said;
@@ -186,6 +183,7 @@ async fn a_real_failover_goes_first() {
     for waiting in [&drill, &backup] {
         let view = stage.view(waiting).await;
         assert_eq!(view["status"], "paused_by_gate", "{}", brief(&view));
+        assert_eq!(view["waits"].as_array().map(Vec::len), Some(1), "{}", brief(&view));
         assert!(
             waits(&view).contains("moved the active region since this was planned"),
             "{}",
@@ -206,4 +204,37 @@ async fn a_real_failover_goes_first() {
         stage.world.effects_after(before).await,
         [format!("snapshot-created {WEST}"), format!("snapshot-copied {EAST}")]
     );
+}
+
+/// Goal: nobody's pause ends because a failover did (design §3.9).
+/// Method: a backup is paused by a person, then by a failover; the failover is declined and moves
+/// nothing.
+#[tokio::test]
+async fn a_pause_outlives_a_failover() {
+    let mut stage = stage!("[]");
+    stage.world.set(json!({ "snapshot_secs": 60 })).await;
+    let backup = stage.ask("ana", "backup", backup()).await;
+    stage
+        .until("the snapshot is being taken", async |stage| {
+            stage.world.count("snapshot-created").await == 1
+        })
+        .await;
+    stage.say("ana", &backup, "pause").await;
+    let real = stage.ask("adm", "real", failover("graceful")).await;
+    until_status(&mut stage, &real, "awaiting_approval").await;
+    let body = json!({ "step": "approve", "reason": "not today" });
+    let declined = stage.daemon.post("ben", &format!("/v1/runs/{real}/decline"), body).await;
+    assert_eq!(declined.expect("an answer").0, 200);
+    let view = until_status(&mut stage, &real, "failed").await;
+    assert_eq!(view["open"], json!(false), "{}", brief(&view));
+
+    let until = stage.world.now() + SignedDuration::from_mins(2);
+    stage.until("two minutes pass", async |stage| stage.world.now() >= until).await;
+    let view = stage.view(&backup).await;
+    assert_eq!(view["status"], "paused_by_operator", "{}", brief(&view));
+    assert_eq!(view["waits"].as_array().map(Vec::len), Some(1), "{}", brief(&view));
+    assert_eq!(stage.world.count("snapshot-copied").await, 0);
+    stage.say("ana", &backup, "resume").await;
+    let view = stage.carry(&backup, &[]).await;
+    assert_eq!(view["status"], "succeeded", "{}", brief(&view));
 }
