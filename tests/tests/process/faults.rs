@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{failover, stage, step};
 
 /// Reads show the world of so many seconds ago.
-const STALE_SECS: i64 = 30;
+const STALE_SECS: i64 = 120;
 
 /// Lets AWS throttle every call until a minute has passed on the clock.
 async fn throttle_for_a_minute(stage: &mut Stage) {
