@@ -14,7 +14,10 @@ fn main() {
         ["runbooks/src", "runbooks/definitions", "state/src", "daemon/src"]
             .map(|name| root.join(name))
             .into();
-    let mut files = vec![root.join("Cargo.lock")];
+    let lock = root.join("Cargo.lock");
+    // Of the folders cargo learns below. Without this the ids of two builds of one source differ.
+    println!("cargo::rerun-if-changed={}", lock.display());
+    let mut files = vec![lock];
     while let Some(folder) = folders.pop() {
         println!("cargo::rerun-if-changed={}", folder.display());
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {

@@ -264,7 +264,13 @@ impl Engine {
         take: Vec<Claim>,
         out: &mut Vec<Output>,
     ) {
-        let mut free = Vec::new();
+        // A lock that a live failover takes over from a drill is let go in the same commit (I18).
+        let taken_over = |claim: &&Claim| {
+            let held = self.known.claims.get(&claim.key);
+            claim.key.starts_with("lock/") && held.is_some_and(|held| held.holder != claim.holder)
+        };
+        let mut free: Vec<String> =
+            take.iter().filter(taken_over).map(|claim| claim.key.clone()).collect();
         for entry in &entries {
             self.expect(entry);
             if matches!(entry.event, Event::Run(RunEvent::Ended { .. })) {
@@ -368,7 +374,8 @@ impl Engine {
         self.known.runs.values().filter(waits).map(|run| run.id.clone()).collect()
     }
 
-    /// Lets them go on if the roles that they were planned with still hold.
+    /// Lets them go on if the roles that they were planned with still hold. Whatever else held them up
+    /// still does: the end of a failover lifts nobody's pause but its own.
     fn release(
         &mut self,
         now: Timestamp,
@@ -382,17 +389,22 @@ impl Engine {
             let application = run.application().and_then(|name| self.known.applications.get(name));
             let active = application.and_then(|state| state.active.as_ref());
             let moved = active.is_some_and(|active| planned.as_ref() != Some(&active.region));
-            let by = "muster".to_owned();
-            let event = if moved {
+            let is_its_own = |cause: &PauseCause| matches!(cause, PauseCause::Failover { run } if run == failover);
+            let mut causes: Vec<PauseCause> =
+                run.pauses.iter().filter(|cause| !is_its_own(cause)).cloned().collect();
+            if moved {
                 let saw = format!(
                     "run `{failover}` moved the active region since this was planned; abandon it and start it anew"
                 );
-                RunEvent::Paused { cause: PauseCause::Gate { saw } }
-            } else {
-                RunEvent::Resumed { by, reason: format!("run `{failover}` has ended") }
-            };
-            self.record(now, Entry::run(&id, event), out);
-            // It goes on when the record is durable.
+                causes.push(PauseCause::Gate { saw });
+            }
+            let (by, reason) = ("muster".to_owned(), format!("run `{failover}` has ended"));
+            let resumed = RunEvent::Resumed { by, reason };
+            let paused = causes.into_iter().map(|cause| RunEvent::Paused { cause });
+            for event in std::iter::once(resumed).chain(paused) {
+                self.record(now, Entry::run(&id, event), out);
+            }
+            // It goes on when the records are durable.
         }
     }
 

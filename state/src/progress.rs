@@ -124,7 +124,7 @@ pub struct Progress {
     pub epoch: u64,
     /// The sequence number behind the last record.
     pub end: u64,
-    /// When the last commit was written.
+    /// When the last commit was written that says more than that a process opened the journal.
     pub last_at: Option<Timestamp>,
 }
 
@@ -218,7 +218,11 @@ impl Progress {
         }
         self.claim(commit, &mut touched);
         self.end = commit.end();
-        self.last_at = Some(commit.at);
+        // To open the journal is no sign of life: a process that died before it could say that nothing
+        // was written for too long must not hide that from the next one (design §3.4).
+        if !commit.entries.iter().all(is_opening) {
+            self.last_at = Some(commit.at);
+        }
         Ok(touched)
     }
 
@@ -395,6 +399,12 @@ impl ApplicationState {
             }
         }
     }
+}
+
+/// Whether an entry only says that a process opened the journal, and what it had to cut for that.
+fn is_opening(entry: &Entry) -> bool {
+    let Event::Access(event) = &entry.event else { return false };
+    matches!(event, AccessEvent::Opened { .. } | AccessEvent::TailCut { .. })
 }
 
 impl ScheduleState {

@@ -4,19 +4,21 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     net::TcpListener,
+    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::OnceLock,
-    time::{Duration, Instant},
 };
 
+use jiff::{SignedDuration, Timestamp};
+use muster::clock::Clock;
 use serde_json::{Value, json};
 
 /// How long anything here may take before the test gives up.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 
 /// How often something is asked for again.
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: SignedDuration = SignedDuration::from_millis(20);
 
 /// The `muster` binary beside this test's own.
 ///
@@ -74,6 +76,7 @@ pub const PEOPLE: &[(&str, &str, &str)] = &[
     ("ana", "operator", "token-of-ana-0123456789abcdef0123"),
     ("ben", "approver", "token-of-ben-0123456789abcdef0123"),
     ("eve", "viewer", "token-of-eve-0123456789abcdef0123"),
+    ("dan", "approver", "token-of-dan-0123456789abcdef0123"),
     ("adm", "admin", "token-of-adm-0123456789abcdef0123"),
 ];
 
@@ -117,16 +120,23 @@ impl Setup {
         command
     }
 
+    /// The state directory.
+    pub fn state(&self) -> PathBuf {
+        self.folder.join("state")
+    }
+
     /// Starts a daemon and waits until it is ready.
     ///
     /// # Panics
     ///
     /// When it ends or is not ready in time.
-    pub fn start(&self) -> Daemon {
+    pub async fn start(&self) -> Daemon {
         let mut daemon = self.launch();
-        daemon.until("it is ready", |daemon| {
-            daemon.get("/health/ready").map(|(status, _)| status) == Some(200)
-        });
+        let until = Clock::Real.now() + PATIENCE;
+        while !daemon.is_ready().await {
+            assert!(!daemon.has_ended() && Clock::Real.now() < until, "{}", daemon.last_words());
+            pause().await;
+        }
         daemon
     }
 
@@ -136,37 +146,36 @@ impl Setup {
     ///
     /// When the process cannot be started.
     pub fn launch(&self) -> Daemon {
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.folder.join("muster.log"))
-            .expect("a log file");
+        let path = self.folder.join("muster.log");
+        let log = fs::File::options().create(true).append(true).open(&path).expect("a log file");
+        let said_before = log.metadata().expect("a log file").len();
+        let started_at = Clock::Real.now();
         let child = self
             .command()
             .stdout(Stdio::null())
             .stderr(Stdio::from(log))
             .spawn()
             .expect("the daemon starts");
-        let http = reqwest::blocking::Client::builder()
-            .timeout(Duration::from_secs(10))
+        let http = reqwest::Client::builder()
+            .timeout(PATIENCE.unsigned_abs())
             .no_proxy()
             .build()
             .expect("a client");
-        Daemon {
-            child,
-            http,
-            base: format!("http://127.0.0.1:{}", self.port),
-            log: self.folder.join("muster.log"),
-        }
+        let base = format!("http://127.0.0.1:{}", self.port);
+        Daemon { child, status: None, http, base, log: path, said_before, started_at }
     }
 }
 
 /// A running daemon. Killed when it is dropped.
+#[derive(Debug)]
 pub struct Daemon {
     child: Child,
-    http: reqwest::blocking::Client,
+    status: Option<ExitStatus>,
+    http: reqwest::Client,
     base: String,
     log: PathBuf,
+    said_before: u64,
+    started_at: Timestamp,
 }
 
 impl Drop for Daemon {
@@ -181,6 +190,11 @@ impl Daemon {
         self.child.id()
     }
 
+    /// When it was started, by the machine's clock.
+    pub fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
     /// Its API's address.
     pub fn base(&self) -> &str {
         &self.base
@@ -188,31 +202,68 @@ impl Daemon {
 
     /// Ends it as a power cut of the process would.
     pub fn kill(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if !self.has_ended() {
+            let _ = self.child.kill();
+            self.status = self.child.wait().ok();
+        }
     }
 
     /// Whether the process has ended.
     pub fn has_ended(&mut self) -> bool {
-        self.child.try_wait().ok().flatten().is_some()
+        if self.status.is_none() {
+            self.status = self.child.try_wait().ok().flatten();
+        }
+        self.status.is_some()
+    }
+
+    /// Waits until the process ends by itself, and says with which code; none after a signal.
+    ///
+    /// # Panics
+    ///
+    /// When it does not.
+    pub async fn ended(&mut self) -> Option<i32> {
+        let until = Clock::Real.now() + PATIENCE;
+        while !self.has_ended() {
+            assert!(Clock::Real.now() < until, "it does not end: {}", self.last_words());
+            pause().await;
+        }
+        self.status.and_then(|status| status.code())
+    }
+
+    /// Whether it was ended by `kill -9`.
+    pub fn was_killed(&mut self) -> bool {
+        const SIGKILL: i32 = 9;
+        self.has_ended() && self.status.is_some_and(|status| status.signal() == Some(SIGKILL))
+    }
+
+    /// Whether it takes requests in.
+    pub async fn is_ready(&self) -> bool {
+        self.get("/health/ready").await.map(|(status, _)| status) == Some(200)
     }
 
     /// Asks without a token. `None` without an answer.
-    pub fn get(&self, path: &str) -> Option<(u16, Value)> {
-        self.ask(reqwest::Method::GET, path, None, None, &[])
+    pub async fn get(&self, path: &str) -> Option<(u16, Value)> {
+        self.ask(reqwest::Method::GET, path, None, None, &[]).await
     }
 
     /// Posts as one of the people. `None` without an answer.
-    pub fn post(&self, who: &str, path: &str, body: Value) -> Option<(u16, Value)> {
-        self.ask(reqwest::Method::POST, path, Some(who), Some(body), &[])
+    pub async fn post(&self, who: &str, path: &str, body: Value) -> Option<(u16, Value)> {
+        self.ask(reqwest::Method::POST, path, Some(who), Some(body), &[]).await
     }
 
     /// Posts with an idempotency key.
-    pub fn post_once(&self, who: &str, path: &str, body: Value, key: &str) -> Option<(u16, Value)> {
-        self.ask(reqwest::Method::POST, path, Some(who), Some(body), &[("Idempotency-Key", key)])
+    pub async fn post_once(
+        &self,
+        who: &str,
+        path: &str,
+        body: Value,
+        key: &str,
+    ) -> Option<(u16, Value)> {
+        let key = [("Idempotency-Key", key)];
+        self.ask(reqwest::Method::POST, path, Some(who), Some(body), &key).await
     }
 
-    fn ask(
+    async fn ask(
         &self,
         method: reqwest::Method,
         path: &str,
@@ -232,36 +283,23 @@ impl Daemon {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        let response = request.send().ok()?;
+        let response = request.send().await.ok()?;
         let status = response.status().as_u16();
-        let text = response.text().ok()?;
+        let text = response.text().await.ok()?;
         Some((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
     }
 
     /// The view of a run.
-    pub fn run(&self, id: &str) -> Option<Value> {
-        self.get(&format!("/v1/runs/{id}"))
-            .filter(|(status, _)| *status == 200)
-            .map(|(_, view)| view)
+    pub async fn run(&self, id: &str) -> Option<Value> {
+        let answer = self.get(&format!("/v1/runs/{id}")).await;
+        answer.filter(|(status, _)| *status == 200).map(|(_, view)| view)
     }
 
-    /// Waits until something is true.
-    ///
-    /// # Panics
-    ///
-    /// When it is not in time, or the daemon has ended; with the end of its log.
-    #[expect(clippy::disallowed_methods, reason = "a test that waits for a process needs a limit")]
-    pub fn until(&mut self, what: &str, mut is: impl FnMut(&mut Daemon) -> bool) {
-        let began = Instant::now();
-        while !is(self) {
-            let ended = self.has_ended();
-            assert!(
-                !ended && began.elapsed() < PATIENCE,
-                "waited for: {what}\n{}",
-                self.last_words()
-            );
-            pause();
-        }
+    /// What this process has logged so far.
+    pub fn said(&self) -> String {
+        let text = fs::read(&self.log).unwrap_or_default();
+        let mine = text.get(self.said_before as usize..).unwrap_or_default();
+        String::from_utf8_lossy(mine).into_owned()
     }
 
     /// The end of its log.
@@ -271,34 +309,28 @@ impl Daemon {
         lines[lines.len().saturating_sub(30)..].join("\n")
     }
 
-    /// Approves what a run asks for, as `who`, ticking what must be ticked.
-    ///
-    /// # Panics
-    ///
-    /// When the run asks nobody.
-    pub fn approve(&self, who: &str, run: &str) -> (u16, Value) {
-        let view = self.run(run).expect("a run");
-        let asks = view["approvals"]
-            .as_array()
-            .and_then(|list| list.first())
-            .cloned()
-            .expect("it asks somebody");
-        let mut accepts = asks["must_accept"].as_array().cloned().unwrap_or_default();
-        for risk in asks["may_accept"].as_array().into_iter().flatten() {
-            if !accepts.contains(risk) {
-                accepts.push(risk.clone());
+    /// Approves everything that a run asks for, as `who`, ticking what may be ticked. An approval
+    /// that is refused, such as a second one of the same person, is left to the others.
+    pub async fn approve(&self, who: &str, run: &str) {
+        let Some(view) = self.run(run).await else { return };
+        for asks in view["approvals"].as_array().into_iter().flatten() {
+            let mut accepts = asks["must_accept"].as_array().cloned().unwrap_or_default();
+            for risk in asks["may_accept"].as_array().into_iter().flatten() {
+                if !accepts.contains(risk) {
+                    accepts.push(risk.clone());
+                }
             }
+            let body = json!({
+                "step": asks["step"], "plan_hash": view["plan_hash"], "accepts": accepts,
+                "reason": "seen and agreed",
+            });
+            self.post(who, &format!("/v1/runs/{run}/approve"), body).await;
         }
-        let body = json!({
-            "step": asks["step"], "plan_hash": view["plan_hash"], "accepts": accepts, "reason": "seen and agreed",
-        });
-        self.post(who, &format!("/v1/runs/{run}/approve"), body).expect("an answer")
     }
 }
 
 /// Lets the processes under test work. The only place where a test waits without being told: it
 /// bounds how often another process is asked, and decides nothing.
-#[expect(clippy::disallowed_methods, reason = "another process cannot be awaited otherwise")]
-pub fn pause() {
-    std::thread::sleep(PAUSE);
+pub async fn pause() {
+    Clock::Real.sleep(PAUSE).await;
 }

@@ -186,6 +186,16 @@ impl Emulator {
         effects.as_array().into_iter().flatten().map(what).collect()
     }
 
+    /// What happened after the first `after` effects, in words and in order: what and where.
+    pub async fn effects_after(&self, after: usize) -> Vec<String> {
+        let path = format!("/_muster/effects?after={after}");
+        let effects = self.ask(&self.aws, "GET", &path, &json!({})).await;
+        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let said =
+            |effect: &Value| format!("{} {}", word(&effect["what"]), word(&effect["region"]));
+        effects.as_array().into_iter().flatten().map(said).collect()
+    }
+
     /// How often an effect happened.
     pub async fn count(&self, effect: &str) -> usize {
         self.effects().await.iter().filter(|what| *what == effect).count()
@@ -196,6 +206,33 @@ impl Emulator {
         let calls = self.ask(&self.proxy, "GET", "/_faults/calls", &json!({})).await;
         let is_it = |call: &&Value| call["operation"] == operation;
         calls.as_array().into_iter().flatten().filter(is_it).cloned().collect()
+    }
+
+    /// The calls that came to the proxy after number `after`, each with its number and its fate.
+    pub async fn calls_after(&self, after: u64) -> Vec<Value> {
+        let path = format!("/_faults/calls?after={after}");
+        let calls = self.ask(&self.proxy, "GET", &path, &json!({})).await;
+        calls.as_array().cloned().unwrap_or_default()
+    }
+
+    /// How often an operation reached AWS itself, whatever it answered.
+    pub async fn arrived(&self, operation: &str) -> usize {
+        let calls = self.ask(&self.aws, "GET", "/_muster/calls", &json!({})).await;
+        let is_it = |call: &&Value| call["operation"] == operation;
+        calls.as_array().into_iter().flatten().filter(is_it).count()
+    }
+
+    /// How many calls the proxy keeps waiting.
+    pub async fn held(&self) -> u64 {
+        let faults = self.ask(&self.proxy, "GET", "/_faults/faults", &json!({})).await;
+        faults["held"].as_u64().unwrap_or_default()
+    }
+
+    /// Kills a process at the call with this number, `before` it is passed on or `after` it took
+    /// effect.
+    pub async fn kill(&self, pid: u32, at: u64, when: &str) {
+        let how = json!({ "pid": pid, "at": at, "when": when });
+        self.ask(&self.proxy, "POST", "/_faults/kill", &how).await;
     }
 
     /// Lets a fault stand: `silence`, `lose`, `throttle`.

@@ -5,3 +5,4 @@ pub mod daemon;
 pub mod emulator;
 pub mod lambda;
 pub mod simulation;
+pub mod stage;

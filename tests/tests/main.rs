@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod emulated;
+mod process;
 mod queue;
 mod simulation;
 mod tidy;

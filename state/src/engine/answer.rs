@@ -482,9 +482,16 @@ fn superseded(run: &Run, step: &Step, open: &Open, seen: &str) -> Entry {
 /// The run was forced while this attempt was open. Done is done, and an operation that is still in
 /// progress at the target keeps being watched; anything else makes room for the forced variant.
 fn supersede(run: &Run, step: &Step, open: &Open, progress: &Progress) -> Option<Vec<Entry>> {
+    let only_looks = open.attempt.action.spec().reach == Reach::Reads;
     match progress {
-        Progress::Done(_) | Progress::InProgress { .. } | Progress::Foreign { .. } => None,
-        Progress::NotStarted { .. } | Progress::Failed { .. } | Progress::Refused { .. } => {
+        Progress::Done(_) => None,
+        Progress::InProgress { .. } | Progress::Foreign { .. } if !only_looks => None,
+        // A check that waits has begun nothing, and what it waits for may be what was given up.
+        Progress::InProgress { .. }
+        | Progress::Foreign { .. }
+        | Progress::NotStarted { .. }
+        | Progress::Failed { .. }
+        | Progress::Refused { .. } => {
             Some(vec![superseded(run, step, open, &progress.to_string())])
         }
     }

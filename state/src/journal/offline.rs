@@ -43,7 +43,7 @@ pub enum OfflineError {
     },
     /// There are records already.
     #[error(
-        "`{dir}` already holds {records} records\nhint: nothing was changed; ask for the existing log to be set aside, or name an empty directory"
+        "`{dir}` already holds {records} records\nhint: nothing was changed; `--set-aside` keeps the existing log beside the new one, or name an empty directory"
     )]
     NotEmpty {
         /// The directory.

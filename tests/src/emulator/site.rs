@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
+    process::Command,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU16, Ordering},
@@ -15,6 +16,14 @@ pub struct Site {
     port: u16,
     status: Arc<AtomicU16>,
     taken: Arc<Mutex<Vec<Taken>>>,
+    kill: Arc<Mutex<Option<Kill>>>,
+}
+
+/// A process that is to be killed at a request.
+#[derive(Clone, Copy, Debug)]
+struct Kill {
+    pid: u32,
+    at: usize,
 }
 
 /// One request.
@@ -31,7 +40,8 @@ impl Site {
     pub fn start(status: u16) -> Site {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
-        let site = Site { port, status: Arc::new(AtomicU16::new(status)), taken: Arc::default() };
+        let status = Arc::new(AtomicU16::new(status));
+        let site = Site { port, status, taken: Arc::default(), kill: Arc::default() };
         let answering = site.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -57,6 +67,20 @@ impl Site {
         self.taken.lock().expect("no one panics here").clone()
     }
 
+    /// Kills a process at the `nth` request from now on, which is taken and not answered. Without a
+    /// process, nobody is killed any more.
+    pub fn kill(&self, pid: Option<u32>, nth: usize) {
+        let at = self.taken().len() + nth;
+        *self.kill.lock().expect("no one panics here") = pid.map(|pid| Kill { pid, at });
+    }
+
+    /// Whether a request was the one to kill at; then it is done.
+    fn kills(&self, number: usize) -> bool {
+        let kill = *self.kill.lock().expect("no one panics here");
+        let Some(kill) = kill.filter(|kill| kill.at == number) else { return false };
+        Command::new("kill").args(["-9", &kill.pid.to_string()]).status().is_ok()
+    }
+
     fn answer(&self, stream: TcpStream) -> std::io::Result<()> {
         let mut reader = BufReader::new(stream);
         let (mut head, mut length) = (String::new(), 0);
@@ -74,7 +98,14 @@ impl Site {
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
         let body = String::from_utf8_lossy(&body).into_owned();
-        self.taken.lock().expect("no one panics here").push(Taken { head, body });
+        let number = {
+            let mut taken = self.taken.lock().expect("no one panics here");
+            taken.push(Taken { head, body });
+            taken.len()
+        };
+        if self.kills(number) {
+            return Ok(());
+        }
         let status = self.status.load(Ordering::SeqCst);
         if status == 0 {
             return Ok(());

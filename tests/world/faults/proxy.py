@@ -9,8 +9,8 @@ Control, JSON over HTTP on the same port:
     POST   /_faults/throttle  {"region", "service", "operation", "times" | "secs"}
     GET    /_faults/faults    the standing ones, each with its id and how many calls it met
     DELETE /_faults/faults    ends all of them, or one with ?id=N; held connections are reset
-    GET    /_faults/calls     ?after=N: {number, method, path, service, operation, region, fate,
-                              status}
+    GET    /_faults/calls     ?after=N: {number, at, method, path, service, operation, region,
+                              fate, status}; `at` in real seconds since 1970
     DELETE /_faults/calls     forgets the calls; the next one is number 1
 
 Standing faults are asked in the order they came, then microburst's rules (`/_microburst/rules`, all
@@ -71,7 +71,7 @@ class Proxy:
 
     async def _pass(self, request: web.Request) -> web.StreamResponse:
         call, seen, body = await self._identify(request)
-        entry = {**asdict(call), "fate": "passed", "status": None}
+        entry = {**asdict(call), "at": time.time(), "fate": "passed", "status": None}
         self.calls.append(entry)
         fault_id, fault = next(((i, f) for i, f in self.faults.items() if f.meets(call)), (0, None))
         if fault is None:

@@ -14,6 +14,10 @@ use super::{Side, error, snapshot::cluster_name};
 /// A sample that is older says nothing any more: the loss is then unknown, and a person decides.
 pub const SAMPLE_AGE_MAX: SignedDuration = SignedDuration::from_mins(10);
 
+/// A sample describes a minute and comes once that is over, so the newest is one to two minutes old when
+/// all is well. From an older one nobody can tell whether the standby has caught up.
+const FRESH: SignedDuration = SignedDuration::from_mins(3);
+
 /// For how long CloudWatch may stay silent before that itself is the answer `unknown`: in a failover
 /// nothing may wait for a metric (facts §8: never a sole input).
 pub const SILENCE_MAX: SignedDuration = SignedDuration::from_secs(20);
@@ -39,8 +43,19 @@ impl Sample {
 pub struct Known {
     /// The upper bound.
     pub loss: Loss,
+    /// The lag itself, by a sample that is fresh.
+    pub lag: Option<Span>,
     /// How it is known.
     pub by: String,
+}
+
+impl Known {
+    /// Whether the standby follows closely enough for a planned switch. The age of the sample counts
+    /// for what would be lost, and not here: no metric that is a minute old at best would ever show
+    /// less than a minute.
+    pub fn follows(&self, lag_max: Span) -> bool {
+        self.lag.is_some_and(|lag| lag <= lag_max)
+    }
 }
 
 /// The bound at `until`, from samples at the standby's `cluster` up to then. Silence of CloudWatch is
@@ -57,7 +72,8 @@ pub async fn known(
         Err(CallError::NoAnswer { service, .. })
             if call.asked_at.duration_since(call.started_at) >= SILENCE_MAX =>
         {
-            Ok(Known { loss: Loss::Unknown, by: format!("{service} does not answer") })
+            let by = format!("{service} does not answer");
+            Ok(Known { loss: Loss::Unknown, lag: None, by })
         }
         Err(error) => Err(error),
     }
@@ -105,11 +121,12 @@ fn sample(at_secs: i64, lag_ms: f64) -> Option<Sample> {
 fn say(sample: Option<Sample>, now: Timestamp) -> Known {
     let Some(sample) = sample else {
         let by = format!("no lag sample in {SAMPLE_AGE_MAX:#} at the standby");
-        return Known { loss: Loss::Unknown, by };
+        return Known { loss: Loss::Unknown, lag: None, by };
     };
     let age = Span::between(sample.at, now);
     Known {
         loss: Loss::AtMost(sample.bound(now)),
+        lag: (age.duration() <= FRESH).then_some(sample.lag),
         by: format!(
             "lag of {} in the minute from {}, {age} ago; assumes that nothing was replicated since",
             sample.lag, sample.at
@@ -121,23 +138,27 @@ fn say(sample: Option<Sample>, now: Timestamp) -> Known {
 mod tests {
     use super::*;
 
-    /// Goal: the loss is never less than it can be (I15), and unknown is never zero.
+    /// Goal: the loss is never less than it can be (I15), and unknown is never zero; the lag is what the
+    /// sample says, as long as it is fresh.
     /// Method: samples of several ages, and the ones that say nothing.
     #[test]
     fn what_a_sample_bounds() {
         let now: Timestamp = "2026-03-01T02:05:00Z".parse().unwrap();
         let at = |text: &str| text.parse::<Timestamp>().unwrap().as_second();
         let table = [
-            (Some((at("2026-03-01T02:04:00Z"), 1_500.0)), "1m 1s 500ms"),
-            (Some((at("2026-03-01T02:00:00Z"), 0.0)), "5m"),
-            (Some((at("2026-03-01T02:05:00Z"), 30_000.0)), "30s"),
-            (Some((at("2026-03-01T02:04:00Z"), -1.0)), "unknown"),
-            (Some((at("2026-03-01T02:04:00Z"), f64::NAN)), "unknown"),
-            (None, "unknown"),
+            (Some((at("2026-03-01T02:04:00Z"), 1_500.0)), "1m 1s 500ms", Some("1s 500ms")),
+            (Some((at("2026-03-01T02:02:00Z"), 1_500.0)), "3m 1s 500ms", Some("1s 500ms")),
+            (Some((at("2026-03-01T02:00:00Z"), 0.0)), "5m", None),
+            (Some((at("2026-03-01T02:05:00Z"), 30_000.0)), "30s", Some("30s")),
+            (Some((at("2026-03-01T02:04:00Z"), -1.0)), "unknown", None),
+            (Some((at("2026-03-01T02:04:00Z"), f64::NAN)), "unknown", None),
+            (None, "unknown", None),
         ];
-        for (seen, bound) in table {
+        for (seen, bound, lag) in table {
             let sample = seen.and_then(|(at, lag)| sample(at, lag));
-            assert_eq!(say(sample, now).loss.to_string(), bound, "{seen:?}");
+            let known = say(sample, now);
+            assert_eq!(known.loss.to_string(), bound, "{seen:?}");
+            assert_eq!(known.lag.map(|lag| lag.to_string()).as_deref(), lag, "{seen:?}");
         }
     }
 }

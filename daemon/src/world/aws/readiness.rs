@@ -164,8 +164,9 @@ fn ready(sides: &Sides<'_>, known: &Known, lag_max: Span) -> Progress {
     if !sides.connected {
         waits.push_str("the standby is not connected; ");
     }
-    if !known.loss.within(lag_max) {
-        let _ = write!(waits, "the lag is {}, over {lag_max} ({})", known.loss, known.by);
+    if !known.follows(lag_max) {
+        let lag = known.lag.map_or("unknown".to_owned(), |lag| lag.to_string());
+        let _ = write!(waits, "the lag is {lag}, over {lag_max} ({})", known.by);
     }
     if !waits.is_empty() {
         return Progress::in_progress(waits.trim_end_matches("; "));
@@ -197,13 +198,19 @@ mod tests {
         let good = cluster("available", "16.4");
         let (busy, newer) = (cluster("backing-up", "16.4"), cluster("available", "16.6"));
         let patched = cluster("available", "16.4.2");
-        let fresh = Known { loss: Loss::AtMost(Span::from_secs(20)), by: "x".to_owned() };
-        let unknown = Known { loss: Loss::Unknown, by: "x".to_owned() };
+        // The bound of a sample that is as young as they come.
+        let loss = Loss::AtMost(Span::from_secs(61));
+        let fresh = Known { loss, lag: Some(Span::from_secs(1)), by: "x".to_owned() };
+        let behind = Known { lag: Some(Span::from_secs(31)), ..fresh.clone() };
+        let old = Known { lag: None, ..fresh.clone() };
+        let unknown = Known { loss: Loss::Unknown, lag: None, by: "x".to_owned() };
         let sides =
             |old, new| Sides { writer: true, old, new, has_instance: true, connected: true };
         let both = || sides(Some(&good), Some(&good));
         let table = [
             (both(), &fresh, "done"),
+            (both(), &behind, "the lag is 31s, over 30s"),
+            (both(), &old, "the lag is unknown"),
             (both(), &unknown, "the lag is unknown"),
             (sides(Some(&busy), Some(&good)), &fresh, "the active cluster is backing-up"),
             (sides(Some(&good), Some(&newer)), &fresh, "failed: versions 16.4 and 16.6 leave no"),
@@ -222,7 +229,7 @@ mod tests {
     #[test]
     fn an_unknown_lag_fails_the_check() {
         let limit = Span::from_mins(5);
-        let known = |loss| Known { loss, by: String::new() };
+        let known = |loss| Known { loss, lag: None, by: String::new() };
         assert!(matches!(replicated(&known(Loss::Unknown), limit), Progress::Failed { .. }));
         let over = known(Loss::AtMost(Span::from_mins(6)));
         assert!(matches!(replicated(&over, limit), Progress::Failed { .. }));

@@ -1,0 +1,40 @@
+//! Faults at the syncs of an unmodified process, by `strace` from outside.
+
+use std::process::{Command, Stdio};
+
+use crate::emulator::skip;
+
+/// What happens at a sync.
+#[derive(Clone, Copy, Debug)]
+pub enum Fate {
+    /// `kill -9` before the sync is carried out.
+    Kill,
+    /// The sync fails with this error, such as `EIO`. Those that follow would be carried out, as on
+    /// a disk that has dropped what it should have written and is well again.
+    Error(&'static str),
+}
+
+/// Whether `strace` can be used here; otherwise the skip is written down.
+pub fn is_there() -> bool {
+    let probe = ["-D", "-f", "-q", "-e", "trace=fdatasync", "-o", "/dev/null", "true"];
+    let done = Command::new("strace").args(probe).stderr(Stdio::null()).status();
+    let works = done.is_ok_and(|status| status.success());
+    if !works {
+        skip("strace", "not installed, or not allowed to trace: apt-get install strace");
+    }
+    works
+}
+
+/// The words before a command whose `nth` sync shall have a fate. Syncs are counted per thread: the
+/// journal's own thread makes one when it opens, and then one for each group of commits. The traced
+/// process stays the child that the test started.
+pub fn at_sync(nth: u32, fate: Fate) -> Vec<String> {
+    let inject = match fate {
+        Fate::Kill => format!("inject=fdatasync:signal=SIGKILL:when={nth}"),
+        Fate::Error(errno) => format!("inject=fdatasync:error={errno}:when={nth}"),
+    };
+    // Without `--seccomp-bpf`: strace 6.1 then traces, and injects no signal.
+    let words = ["strace", "-D", "-f", "-q", "-o", "/dev/null"];
+    let traced = ["-e", "trace=fdatasync", "-e", &inject];
+    words.iter().chain(&traced).map(|word| (*word).to_owned()).collect()
+}
