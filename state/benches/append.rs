@@ -33,7 +33,7 @@ fn batch(n: u64) -> Batch {
 
 /// Commits per second, the latencies in microseconds, sorted, and syncs per commit.
 fn journal(in_flight: usize, commits: u64) -> (f64, Vec<u64>, f64) {
-    let dir = tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("made");
+    let dir = counting::folder();
     let disk = Counting::default();
     let options = Options::new(Timestamp::UNIX_EPOCH, "bench");
     let options = Options { disk: Arc::new(disk.clone()), ..options };
@@ -64,7 +64,7 @@ fn main() {
         let (rate, latencies, syncs) = journal(in_flight, commits);
         // One write and one sync for as many commits as the journal wrote with one sync.
         let group = (1.0 / syncs).round().max(1.0) as usize;
-        let dir = tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("made");
+        let dir = counting::folder();
         let times = (commits / group as u64).max(1);
         let raw = raw_syncs(dir.path(), group * (COMMIT_BYTES + FRAME), times);
         let line = serde_json::json!({

@@ -2,7 +2,8 @@
 //! real engine and the real journal, at 1, 10 and 100 concurrent runs; beside them, in the same run,
 //! what the disk itself allows: a preallocated file, one write of the same size and one sync a step.
 //!
-//! Prints one JSON line per concurrency. `cargo bench --bench durable_steps`
+//! Prints one JSON line per concurrency. `cargo bench --bench durable_steps`; `MUSTER_BENCH_DIR` says
+//! which disk is measured, the one with the target directory otherwise.
 
 #[path = "disk/counting.rs"]
 mod counting;
@@ -42,8 +43,8 @@ const COMMIT_BYTES: usize = 1_000;
 
 fn main() {
     let mut out = io::stdout();
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder on the disk");
-    for (concurrent, runs) in [(100, 4_000)] {
+    let folder = counting::folder();
+    for (concurrent, runs) in [(100, 400)] {
         // Before and after, because somebody else may be using the disk.
         let mut raw = raw_syncs(folder.path(), COMMIT_BYTES, 1_000);
         let folder_of_it = folder.path().join(format!("c{concurrent}"));

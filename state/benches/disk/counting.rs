@@ -96,6 +96,12 @@ pub fn at<T: Copy + Default>(sorted: &[T], share: f64) -> T {
     sorted.get((sorted.len() as f64 * share) as usize).copied().unwrap_or_default()
 }
 
+/// A new folder on the disk that is measured.
+pub fn folder() -> tempfile::TempDir {
+    let on = std::env::var("MUSTER_BENCH_DIR").unwrap_or(env!("CARGO_TARGET_TMPDIR").to_owned());
+    tempfile::TempDir::new_in(on).expect("a folder on the disk")
+}
+
 /// The machine's time.
 #[expect(clippy::disallowed_methods, reason = "a bench measures time")]
 pub fn now() -> Instant {
