@@ -1,8 +1,8 @@
 //! Identifiers: what may stand in a name, checked once where the name enters.
 
-use std::{borrow::Borrow, fmt, str::FromStr};
+use std::{borrow::Borrow, fmt, marker::PhantomData, str::FromStr};
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Why a text is not the identifier it was meant to be.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -29,17 +29,57 @@ fn is_kebab(text: &str) -> bool {
         && !text.contains("--")
 }
 
+/// A short text in place. Names are copied with every event and compared at every look; in place
+/// neither asks for memory. What is not used is zeros, so that the order is that of the texts.
+#[derive(Clone, Eq, Ord, PartialEq, PartialOrd)]
+struct Short<const MAX: usize> {
+    bytes: [u8; MAX],
+    len: u8,
+}
+
+impl<const MAX: usize> Short<MAX> {
+    fn new(text: &str) -> Option<Self> {
+        let mut bytes = [0; MAX];
+        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        u8::try_from(text.len()).ok().map(|len| Short { bytes, len })
+    }
+
+    fn as_str(&self) -> &str {
+        str::from_utf8(&self.bytes[..usize::from(self.len)]).expect("it was copied from a text")
+    }
+}
+
+impl<const MAX: usize> fmt::Debug for Short<MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+/// Reads a name out of a text that need not live on.
+struct Parsed<T>(PhantomData<T>);
+
+impl<T: FromStr<Err = BadName>> de::Visitor<'_> for Parsed<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
 macro_rules! name {
-    ($(#[doc = $doc:literal])+ $name:ident, $what:literal, $rule:literal, $test:expr) => {
+    ($(#[doc = $doc:literal])+ $name:ident, $max:literal, $what:literal, $rule:literal, $test:expr) => {
         $(#[doc = $doc])+
-        #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-        #[serde(transparent)]
-        pub struct $name(Box<str>);
+        #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+        pub struct $name(Short<$max>);
 
         impl $name {
             /// The name as text.
             pub fn as_str(&self) -> &str {
-                &self.0
+                self.0.as_str()
             }
         }
 
@@ -48,25 +88,32 @@ macro_rules! name {
 
             fn from_str(text: &str) -> Result<Self, BadName> {
                 let fits: fn(&str) -> bool = $test;
-                if fits(text) { Ok(Self(text.into())) } else { Err(bad($what, text, $rule)) }
+                let short = if fits(text) { Short::new(text) } else { None };
+                short.map(Self).ok_or_else(|| bad($what, text, $rule))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(self.as_str())
             }
         }
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                String::deserialize(from)?.parse().map_err(de::Error::custom)
+                from.deserialize_str(Parsed(PhantomData))
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
+                f.pad(self.as_str())
             }
         }
 
         impl Borrow<str> for $name {
             fn borrow(&self) -> &str {
-                &self.0
+                self.as_str()
             }
         }
     };
@@ -74,38 +121,38 @@ macro_rules! name {
 
 name!(
     /// Names one step inside its runbook, such as `promote-database`.
-    StepId, "step id", "a lower-case letter, then letters, digits and single hyphens, 32 at most",
-    |text| is_kebab(text) && text.len() <= 32
+    StepId, 32, "step id", "a lower-case letter, then letters, digits and single hyphens, 32 at most",
+    is_kebab
 );
 name!(
     /// Names a runbook, such as `region-failover`.
-    RunbookName, "runbook name", "a lower-case letter, then letters, digits and single hyphens, 48 at most",
-    |text| is_kebab(text) && text.len() <= 48
+    RunbookName, 48, "runbook name", "a lower-case letter, then letters, digits and single hyphens, 48 at most",
+    is_kebab
 );
 name!(
     /// Names an application, such as `covetpy`.
-    ApplicationName, "application name", "a lower-case letter, then letters, digits and single hyphens, 32 at most",
-    |text| is_kebab(text) && text.len() <= 32
+    ApplicationName, 32, "application name", "a lower-case letter, then letters, digits and single hyphens, 32 at most",
+    is_kebab
 );
 name!(
     /// Names a component inside its application, such as `orders`.
-    ComponentName, "component name", "a lower-case letter, then letters, digits and single hyphens, 24 at most",
-    |text| is_kebab(text) && text.len() <= 24
+    ComponentName, 24, "component name", "a lower-case letter, then letters, digits and single hyphens, 24 at most",
+    is_kebab
 );
 name!(
     /// Names a schedule, such as `covetpy-daily-backup`.
-    ScheduleId, "schedule id", "a lower-case letter, then letters, digits and single hyphens, 64 at most",
-    |text| is_kebab(text) && text.len() <= 64
+    ScheduleId, 64, "schedule id", "a lower-case letter, then letters, digits and single hyphens, 64 at most",
+    is_kebab
 );
 name!(
     /// Names a run: a letter and eleven letters or digits, so that the token of any step fits the
     /// 63 characters that AWS allows (design §6).
-    RunId, "run id", "a lower-case letter and eleven lower-case letters or digits",
+    RunId, 12, "run id", "a lower-case letter and eleven lower-case letters or digits",
     |text| text.len() == 12 && is_kebab(text) && !text.contains('-')
 );
 name!(
     /// An AWS region that Muster knows.
-    Region, "region", "an AWS region such as us-east-1",
+    Region, 16, "region", "an AWS region such as us-east-1",
     |text| REGIONS.contains(&text)
 );
 
@@ -189,6 +236,23 @@ mod tests {
         let step: StepId = "a23456789-123456789-123456789-12".parse().unwrap();
         assert_eq!(step.as_str().len(), 32);
         assert!(Token::new(&run, &step, 9999, true).as_str().len() <= 63);
+    }
+
+    /// Goal: a name is as long as its rule says, and in the order of its text.
+    /// Method: the longest of a kind and one longer; every region; short names that share a start.
+    #[test]
+    fn names_keep_their_length_and_their_order() {
+        let long = "a".repeat(33);
+        assert_eq!(long[..32].parse::<StepId>().unwrap().as_str(), &long[..32]);
+        assert!(long.parse::<StepId>().is_err());
+        for region in REGIONS {
+            assert_eq!(region.parse::<Region>().unwrap().as_str(), *region);
+        }
+        let mut texts = ["ab", "a-b", "a", "abc", "a0", "a1-x"];
+        let mut names = texts.map(|text| text.parse::<StepId>().unwrap());
+        texts.sort_unstable();
+        names.sort_unstable();
+        assert_eq!(names.each_ref().map(StepId::as_str), texts);
     }
 
     #[test]

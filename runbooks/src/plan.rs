@@ -1,12 +1,12 @@
 //! A checked runbook bound to an application and its inputs, frozen byte for byte into the run.
 
 pub mod bind;
+mod frozen;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::{
     action::{self, Action, BadAction, Outputs, Spec},
@@ -15,6 +15,8 @@ use crate::{
     request::{Manner, Mode},
     value::{Loss, Span, words},
 };
+
+pub use frozen::{Frozen, Thaw, Thawed};
 
 /// The most steps that a plan may have, after `each:` was expanded.
 pub const STEPS_MAX: usize = 256;
@@ -245,9 +247,7 @@ impl Task {
 impl Plan {
     /// The bytes that are journalled, and their hash.
     pub fn freeze(&self) -> Result<Frozen, serde_json::Error> {
-        let text = serde_json::to_string(self)?;
-        let hash = hash(&text);
-        Ok(Frozen { text, hash })
+        serde_json::to_string(self).map(Frozen::new)
     }
 
     /// The component called `name` in the bound application.
@@ -277,39 +277,4 @@ fn worst<'a>(losses: impl Iterator<Item = Option<&'a str>>) -> Loss {
         };
     }
     worst
-}
-
-/// A plan as it is journalled.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Frozen {
-    /// The plan as JSON, byte for byte.
-    pub text: String,
-    /// SHA-256 of the text, in hexadecimal. Approvals are bound to it.
-    pub hash: String,
-}
-
-impl Frozen {
-    /// Reads the plan back, and refuses one whose bytes are not those that were hashed.
-    pub fn thaw(&self) -> Result<Plan, Thaw> {
-        if hash(&self.text) != self.hash {
-            return Err(Thaw::Hash);
-        }
-        serde_json::from_str(&self.text).map_err(Thaw::Parse)
-    }
-}
-
-/// Why a frozen plan cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum Thaw {
-    /// The bytes are not those that were hashed.
-    #[error("the plan's bytes do not match its hash")]
-    Hash,
-    /// A newer program wrote it, or it is damaged.
-    #[error("the plan cannot be read")]
-    Parse(#[source] serde_json::Error),
-}
-
-fn hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,8 +1,10 @@
 //! From what is known to what is next. Pure: same run, same time, same answer.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
-    action::{Action, Reach, control::Risk},
+    action::{Action, Outputs, Reach, control::Risk},
     name::StepId,
     plan::{Part, Step, Unresolved},
     request::Mode,
@@ -49,12 +51,12 @@ pub fn decide(run: &Run, now: Timestamp, off: bool) -> Vec<Next> {
     let mut due = Vec::new();
     for (place, (step, state)) in run.steps().enumerate() {
         let may_start =
-            step.part == part && !held_back && !gives_up(run, step) && run.is_ready(step);
+            || step.part == part && !held_back && !gives_up(run, step) && run.is_ready(place);
         match state {
-            StepState::Pending { .. } | StepState::Superseded { .. } if may_start => {
+            StepState::Pending { .. } | StepState::Superseded { .. } if may_start() => {
                 due.push(start(run, step, state, now));
             }
-            StepState::BackingOff { retry_at, .. } if may_start && *retry_at <= now => {
+            StepState::BackingOff { retry_at, .. } if *retry_at <= now && may_start() => {
                 due.push(start(run, step, state, now));
             }
             StepState::BackingOff { retry_at, .. } if step.part == part => {
@@ -125,7 +127,7 @@ fn start(run: &Run, step: &Step, state: &StepState, now: Timestamp) -> Next {
                 attempt: state.attempts() + 1,
                 manner: run.manner,
                 deadline: now + step.limit.duration(),
-                action: Box::new(action),
+                action: Arc::new(action),
             },
         ),
         // What never happened needs no undoing and leaves nothing to clean up (I13).
@@ -169,11 +171,13 @@ fn open(
     now: Timestamp,
     due: &mut Vec<Next>,
 ) {
-    let succeed =
-        |outputs| record(run, &step.id, Change::Succeeded { attempt: attempt.number, outputs });
+    let succeed = |outputs: Outputs| {
+        let outputs = Arc::new(outputs);
+        record(run, &step.id, Change::Succeeded { attempt: attempt.number, outputs })
+    };
     let given_up = gives_up(run, step);
     let timed_out = given_up || attempt.deadline <= now;
-    let seen = match &attempt.action {
+    let seen = match &*attempt.action {
         Action::Approval(approval) => match approval::tally(run, step, approval) {
             approval::Tally::Enough { approved_by } => {
                 return due.push(succeed([("approved_by".to_owned(), json!(approved_by))].into()));
@@ -268,13 +272,14 @@ fn open_window(
         let opened = ApplicationEvent::WindowOpened { run: run.id.clone(), closes_at };
         due.push(Next::Record(Entry::application(name, opened)));
     }
-    let outputs =
+    let outputs: Outputs =
         [("opened_at".to_owned(), json!(now)), ("closes_at".to_owned(), json!(closes_at))].into();
+    let outputs = Arc::new(outputs);
     due.push(record(run, &step.id, Change::Succeeded { attempt: attempt.number, outputs }));
 }
 
 /// The risk that an attempt's result carries and that somebody must accept, if any.
-pub fn risk_of(action: &Action, outputs: &muster_runbooks::action::Outputs) -> Option<Risk> {
+pub fn risk_of(action: &Action, outputs: &Outputs) -> Option<Risk> {
     let is_fence = matches!(action, Action::Fence(_));
     let is_proven = outputs.get("verdict").and_then(|verdict| verdict.as_str()) == Some("proven");
     (is_fence && !is_proven).then_some(Risk::UnprovenFence)

@@ -124,8 +124,10 @@ pub struct Engine {
     unsynced: BTreeMap<RunId, u64>,
     /// What waits for a batch.
     after: BTreeMap<u64, After>,
-    /// When a run wants to be looked at again.
+    /// When runs want to be looked at again, each once.
     wakes: BTreeSet<(Timestamp, RunId)>,
+    /// The same by run.
+    wake_at: BTreeMap<RunId, Timestamp>,
     /// The number of the next batch.
     number: u64,
     /// The batch that the present input fills.
@@ -150,6 +152,7 @@ impl Engine {
             unsynced: BTreeMap::new(),
             after: BTreeMap::new(),
             wakes: BTreeSet::new(),
+            wake_at: BTreeMap::new(),
             number: 0,
             draft: Batch::default(),
             drafted: BTreeSet::new(),
@@ -182,7 +185,7 @@ impl Engine {
             self.advance(now, &id, &mut out);
         }
         self.flush(Vec::new(), &mut out);
-        self.wake(&mut out);
+        self.ask_to_wake(&mut out);
         out
     }
 
@@ -209,7 +212,7 @@ impl Engine {
             Input::Tick => self.tick(now, &mut out),
         }
         self.flush(replies, &mut out);
-        self.wake(&mut out);
+        self.ask_to_wake(&mut out);
         out
     }
 
@@ -228,11 +231,9 @@ impl Engine {
 
     fn tick(&mut self, now: Timestamp, out: &mut Vec<Output>) {
         let mut due = BTreeSet::new();
-        while let Some((at, id)) = self.wakes.first().cloned() {
-            if at > now {
-                break;
-            }
-            self.wakes.pop_first();
+        while self.wakes.first().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, id)) = self.wakes.pop_first() else { break };
+            self.wake_at.remove(&id);
             due.insert(id);
         }
         for id in due {
@@ -330,9 +331,26 @@ impl Engine {
         out.insert(0, Output::Append { number, batch });
     }
 
-    fn wake(&self, out: &mut Vec<Output>) {
+    fn ask_to_wake(&self, out: &mut Vec<Output>) {
         if let Some((at, _)) = self.wakes.first() {
             out.push(Output::WakeAt(*at));
+        }
+    }
+
+    /// Looks at a run again at an instant, and no more at the one that it wanted before.
+    fn wake(&mut self, id: &RunId, at: Option<Timestamp>) {
+        let before = match at {
+            Some(at) => self.wake_at.insert(id.clone(), at),
+            None => self.wake_at.remove(id),
+        };
+        if before == at {
+            return;
+        }
+        if let Some(before) = before {
+            self.wakes.remove(&(before, id.clone()));
+        }
+        if let Some(at) = at {
+            self.wakes.insert((at, id.clone()));
         }
     }
 
@@ -361,6 +379,7 @@ impl Engine {
     }
 
     fn forget(&mut self, id: &RunId) {
+        self.wake(id, None);
         self.looks.remove(id);
         self.bindings.remove(id);
     }
@@ -424,7 +443,7 @@ impl Engine {
             step: step.id.clone(),
             attempt: attempt.number,
             token: Token::new(id, &step.id, attempt.number, is_drill),
-            action: attempt.action.clone(),
+            action: Action::clone(&attempt.action),
             binding: binding.clone(),
             component: step.component.as_ref().and_then(|name| run.plan.component(name)),
             mode: run.plan.mode,
@@ -435,7 +454,7 @@ impl Engine {
             aim: attempt.aim.clone(),
             best_effort: step.best_effort,
             points: self.points(run, step.component.as_ref(), &attempt.action),
-            summary: summary(run),
+            summary: summary(run, &attempt.action),
         };
         if let Some(binding) = binding {
             self.bindings.entry(id.clone()).or_insert(binding);
@@ -459,8 +478,11 @@ impl Engine {
     }
 }
 
-/// How the run stands, in a sentence for a notice.
-fn summary(run: &Run) -> String {
+/// How the run stands, in a sentence; only a notice says it.
+fn summary(run: &Run, action: &Action) -> String {
+    if !matches!(action, Action::Notify(_)) {
+        return String::new();
+    }
     let open = run.steps().filter(|(_, state)| !state.is_over()).count();
     let title = &run.plan.title;
     let drill = if run.plan.mode == Mode::Drill { "DRILL: " } else { "" };

@@ -1,7 +1,7 @@
 //! Everything that is known, folded from commits. The read model of the API, the rows that sled
 //! keeps, and what the engine starts from are this one fold.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
@@ -148,8 +148,8 @@ pub enum Row {
 /// What a commit changed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Touched {
-    /// The rows to rewrite.
-    pub rows: BTreeSet<Row>,
+    /// The rows to rewrite; some may be named twice.
+    pub rows: Vec<Row>,
     /// The runs that ended, each for one index row.
     pub ended: Vec<EndedRun>,
 }
@@ -212,7 +212,7 @@ impl Progress {
             return Err(Misfit::Version { seq: commit.seq, found: commit.v, known });
         }
         let mut touched = Touched::default();
-        touched.rows.insert(Row::Head);
+        touched.rows.push(Row::Head);
         for (seq, entry) in (commit.seq..).zip(&commit.entries) {
             self.entry(seq, commit.at, entry, &mut touched)?;
         }
@@ -229,12 +229,12 @@ impl Progress {
     fn claim(&mut self, commit: &Commit, touched: &mut Touched) {
         for key in &commit.free {
             self.claims.remove(key);
-            touched.rows.insert(Row::Claim(key.clone()));
+            touched.rows.push(Row::Claim(key.clone()));
         }
         for claim in &commit.take {
             self.claims
                 .insert(claim.key.clone(), Held { holder: claim.holder.clone(), at: commit.at });
-            touched.rows.insert(Row::Claim(claim.key.clone()));
+            touched.rows.push(Row::Claim(claim.key.clone()));
         }
         // Only a commit that takes a claim can make the table grow, so only it sweeps.
         if !commit.take.is_empty() {
@@ -242,7 +242,7 @@ impl Progress {
             self.claims.retain(|key, held| {
                 let keep = key.starts_with("lock/") || held.at >= old;
                 if !keep {
-                    touched.rows.insert(Row::Claim(key.clone()));
+                    touched.rows.push(Row::Claim(key.clone()));
                 }
                 keep
             });
@@ -260,12 +260,12 @@ impl Progress {
             (Stream::Run(id), Event::Run(event)) => self.run(seq, at, id, event, touched),
             (Stream::Application(name), Event::Application(event)) => {
                 self.applications.entry(name.clone()).or_default().apply(event, at);
-                touched.rows.insert(Row::Application(name.clone()));
+                touched.rows.push(Row::Application(name.clone()));
                 Ok(())
             }
             (Stream::Schedule(id), Event::Schedule(event)) => {
                 self.schedules.entry(id.clone()).or_default().apply(event);
-                touched.rows.insert(Row::Schedule(id.clone()));
+                touched.rows.push(Row::Schedule(id.clone()));
                 Ok(())
             }
             (Stream::Access, Event::Access(event)) => {
@@ -274,7 +274,7 @@ impl Progress {
             }
             (Stream::Notice(id), Event::Notice(event)) => {
                 self.notice(id, event);
-                touched.rows.insert(Row::Proposal(id.clone()));
+                touched.rows.push(Row::Proposal(id.clone()));
                 Ok(())
             }
             (
@@ -297,7 +297,7 @@ impl Progress {
         touched: &mut Touched,
     ) -> Result<(), Misfit> {
         let illegal = |source| Misfit::Illegal { seq, source };
-        touched.rows.insert(Row::Run(id.clone()));
+        touched.rows.push(Row::Run(id.clone()));
         if matches!(event, RunEvent::Admitted { .. }) {
             if self.runs.contains_key(id) {
                 return Err(illegal(Illegal::Admission { run: id.clone() }));

@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use muster_runbooks::{
     action::{Outputs, control::Risk},
     name::{ApplicationName, RunId, StepId},
-    plan::{OnFailure, Part, Plan, Step, Thaw},
+    plan::{OnFailure, Part, Plan, Step, Thaw, Thawed},
     request::{Manner, Mode, Request},
     value::words,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
     event::RunEvent,
@@ -29,8 +29,10 @@ pub struct Run {
     pub id: RunId,
     /// Why and what was asked for.
     pub request: Arc<Request>,
-    /// What it carries out.
-    pub plan: Arc<Plan>,
+    /// What it carries out. Serialised without what is large and never changes: whoever keeps runs
+    /// keeps plans beside them.
+    #[serde(serialize_with = "heading")]
+    pub plan: Arc<Thawed>,
     /// The hash of the plan's bytes. Approvals are bound to it.
     pub hash: String,
     /// The variant that steps take from now on.
@@ -208,7 +210,7 @@ impl Run {
         let RunEvent::Admitted { request, plan } = event else {
             return Err(Illegal::Admission { run: id.clone() });
         };
-        let hash = plan.hash.clone();
+        let hash = plan.hash().to_owned();
         let plan = plan.thaw().map_err(|source| Illegal::Plan { run: id.clone(), source })?;
         Ok(Run {
             id: id.clone(),
@@ -216,7 +218,7 @@ impl Run {
             requesters: vec![request.trigger.who()],
             request: Arc::new(request.as_ref().clone()),
             states: vec![StepState::Pending { attempts: 0 }; plan.steps.len()],
-            plan: Arc::new(plan),
+            plan,
             hash,
             pauses: Vec::new(),
             approvals: Vec::new(),
@@ -352,24 +354,13 @@ impl Run {
         self.approvals.iter().find(|approved| approved.accepts.contains(&risk))
     }
 
-    /// Whether every step that `step` needs has ended in a way that lets it start.
+    /// Whether every step that the one at `place` rests on has ended in a way that lets it start.
     ///
-    /// Their own needs count too: forcing a run asks an approval again that steps behind it have
-    /// passed before, and nothing behind it may start on the old one (I9).
-    pub fn is_ready(&self, step: &Step) -> bool {
-        let mut next: Vec<&StepId> = step.needs.iter().collect();
-        let mut met = vec![false; self.states.len()];
-        while let Some(id) = next.pop() {
-            let Some(place) = self.position(id) else { return false };
-            if std::mem::replace(&mut met[place], true) {
-                continue;
-            }
-            if !self.lets_go_on(place) {
-                return false;
-            }
-            next.extend(&self.plan.steps[place].needs);
-        }
-        true
+    /// The needs of its needs count too: forcing a run asks an approval again that steps behind it
+    /// have passed before, and nothing behind it may start on the old one (I9).
+    pub fn is_ready(&self, place: usize) -> bool {
+        let rests_on = self.plan.rests_on(place);
+        rests_on.is_some_and(|places| places.iter().all(|place| self.lets_go_on(*place)))
     }
 
     fn lets_go_on(&self, place: usize) -> bool {
@@ -443,4 +434,19 @@ impl Run {
         }
         seen.into_values().collect()
     }
+}
+
+fn heading<S: Serializer>(plan: &Thawed, to: S) -> Result<S::Ok, S::Error> {
+    let heading = Plan {
+        runbook: plan.runbook.clone(),
+        title: plan.title.clone(),
+        mode: plan.mode,
+        exclusive: plan.exclusive,
+        way_back: plan.way_back.clone(),
+        rto: plan.rto,
+        inputs: BTreeMap::new(),
+        binding: None,
+        steps: Vec::new(),
+    };
+    heading.serialize(to)
 }

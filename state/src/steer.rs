@@ -1,6 +1,6 @@
 //! What a person may do to a run, and the events it becomes.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use muster_runbooks::{
     action::{
@@ -136,7 +136,7 @@ fn asked(run: &Run, id: &StepId) -> Result<(PersonRole, Vec<Risk>, Vec<Risk>), R
     if let StepState::Held { risk, .. } = state {
         return Ok((PersonRole::Approver, vec![*risk], vec![*risk]));
     }
-    match state.attempt().map(|attempt| &attempt.action) {
+    match state.attempt().map(|attempt| &*attempt.action) {
         Some(Action::Approval(approval)) => {
             let offers = approval.may_accept.clone().unwrap_or_default();
             Ok((approval.role, offers, approval::risks(approval)))
@@ -209,9 +209,10 @@ fn done(
     require(by, PersonRole::Operator)?;
     let (step, state) = find(run, id)?;
     if let StepState::Running(attempt) = state
-        && matches!(attempt.action, Action::Gate(_))
+        && matches!(*attempt.action, Action::Gate(_))
     {
-        let outputs = [("opened_by".to_owned(), json!(by.name))].into();
+        let outputs: Outputs = [("opened_by".to_owned(), json!(by.name))].into();
+        let outputs = Arc::new(outputs);
         let opened = Change::Succeeded { attempt: attempt.number, outputs };
         let note =
             RunEvent::Noted { by: by.name.clone(), text: format!("opened `{id}`: {reason}") };
@@ -230,7 +231,7 @@ fn done(
             );
         }
     }
-    let (by, outputs) = (by.name.clone(), outputs.clone());
+    let (by, outputs) = (by.name.clone(), Arc::new(outputs.clone()));
     Ok(vec![change(id, Change::DoneByHand { by, reason, outputs })])
 }
 

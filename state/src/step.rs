@@ -1,5 +1,7 @@
 //! The life of one step.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use muster_runbooks::{
     action::{Action, Outputs, control::Risk},
@@ -27,7 +29,7 @@ pub enum StepState {
         /// The risk.
         risk: Risk,
         /// What the attempt found, its result once the risk is accepted.
-        outputs: Outputs,
+        outputs: Arc<Outputs>,
     },
     /// The attempt is known to have ended badly and another is allowed from `retry_at`.
     BackingOff {
@@ -47,7 +49,7 @@ pub enum StepState {
         /// When that was recorded.
         at: Timestamp,
         /// What it gave.
-        outputs: Outputs,
+        outputs: Arc<Outputs>,
     },
     /// It ended badly, and only a person can go on from here.
     Failed {
@@ -72,7 +74,7 @@ pub enum StepState {
         /// With what evidence.
         reason: String,
         /// What it gave, as the person says.
-        outputs: Outputs,
+        outputs: Arc<Outputs>,
     },
     /// What it would do was printed; nothing was begun.
     Previewed {
@@ -100,7 +102,7 @@ pub struct Attempt {
     /// After this it is looked at once more and then judged.
     pub deadline: Timestamp,
     /// What it does, with its arguments filled in.
-    pub action: Action,
+    pub action: Arc<Action>,
     /// What stood before, once that was recorded.
     pub aim: Option<Aim>,
     /// When the world took the call, as far as it is known.
@@ -131,7 +133,7 @@ pub enum Change {
         /// When it is judged.
         deadline: Timestamp,
         /// What it does.
-        action: Box<Action>,
+        action: Arc<Action>,
     },
     /// What stood before the first begin.
     Aimed {
@@ -154,7 +156,7 @@ pub enum Change {
         /// The risk.
         risk: Risk,
         /// What it found.
-        outputs: Outputs,
+        outputs: Arc<Outputs>,
     },
     /// It ended badly, and is tried again later.
     Delayed {
@@ -170,7 +172,7 @@ pub enum Change {
         /// The attempt.
         attempt: u32,
         /// What it gave.
-        outputs: Outputs,
+        outputs: Arc<Outputs>,
     },
     /// It ended badly.
     Failed {
@@ -207,7 +209,7 @@ pub enum Change {
         /// With what evidence.
         reason: String,
         /// What it gave.
-        outputs: Outputs,
+        outputs: Arc<Outputs>,
     },
     /// What it would do was printed.
     Previewed {
@@ -375,7 +377,7 @@ impl StepState {
                     manner: *manner,
                     started_at: at,
                     deadline: *deadline,
-                    action: action.as_ref().clone(),
+                    action: Arc::clone(action),
                     aim: None,
                     begun_at: None,
                 }))

@@ -1,11 +1,11 @@
 //! The whole life of a step on one page.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
 use muster_runbooks::{
     action::{
-        Action, Outputs,
+        Action,
         control::{Gate, Risk},
     },
     request::Manner,
@@ -20,7 +20,7 @@ fn action() -> Action {
 }
 
 fn started(attempt: u32) -> Change {
-    Change::Started { attempt, manner: Manner::Graceful, deadline: T, action: Box::new(action()) }
+    Change::Started { attempt, manner: Manner::Graceful, deadline: T, action: Arc::new(action()) }
 }
 
 fn changes() -> Vec<(&'static str, Change)> {
@@ -31,15 +31,15 @@ fn changes() -> Vec<(&'static str, Change)> {
         ("started-2", started(2)),
         ("aimed", Change::Aimed { attempt: 1, before: Value::Null, targets: Vec::new() }),
         ("begun", Change::Begun { attempt: 1 }),
-        ("held", Change::Held { attempt: 1, risk: Risk::UnprovenFence, outputs: Outputs::new() }),
+        ("held", Change::Held { attempt: 1, risk: Risk::UnprovenFence, outputs: Arc::default() }),
         ("delayed", Change::Delayed { attempt: 1, reason: reason.clone(), retry_at: T }),
-        ("succeeded", Change::Succeeded { attempt: 1, outputs: Outputs::new() }),
+        ("succeeded", Change::Succeeded { attempt: 1, outputs: Arc::default() }),
         ("failed-0", Change::Failed { attempt: 0, fault: fault.clone() }),
         ("failed-1", Change::Failed { attempt: 1, fault }),
         ("superseded", Change::Superseded { attempt: 1, seen: reason.clone() }),
         ("retried", Change::Retried { by: by.clone(), reason: reason.clone() }),
         ("skipped", Change::Skipped { by: by.clone(), reason: reason.clone() }),
-        ("done-by-hand", Change::DoneByHand { by, reason, outputs: Outputs::new() }),
+        ("done-by-hand", Change::DoneByHand { by, reason, outputs: Arc::default() }),
         ("previewed", Change::Previewed { effect: Vec::new() }),
         ("reset", Change::Reset),
     ]

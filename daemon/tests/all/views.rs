@@ -1,6 +1,6 @@
 //! The views as tables: what is said about a run at each point of its life, without a daemon.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use muster::{
@@ -75,14 +75,14 @@ fn start(run: &mut Run, id: &str, secs: i64) {
     let attempt = run.state(&planned.id).unwrap().attempts() + 1;
     let deadline = at(secs) + planned.limit.duration();
     let manner = run.manner;
-    let started = Change::Started { attempt, manner, deadline, action: Box::new(action) };
+    let started = Change::Started { attempt, manner, deadline, action: Arc::new(action) };
     change(run, id, secs, started);
 }
 
 fn succeed(run: &mut Run, id: &str, secs: i64, outputs: &[(&str, &str)]) {
     start(run, id, secs - 1);
     let outputs = outputs.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-    change(run, id, secs, Change::Succeeded { attempt: 1, outputs });
+    change(run, id, secs, Change::Succeeded { attempt: 1, outputs: Arc::new(outputs) });
 }
 
 fn to_the_approval(run: &mut Run) {
@@ -93,7 +93,7 @@ fn to_the_approval(run: &mut Run) {
 
 fn to_the_traffic(run: &mut Run) {
     to_the_approval(run);
-    let approved = Change::Succeeded { attempt: 1, outputs: BTreeMap::new() };
+    let approved = Change::Succeeded { attempt: 1, outputs: Arc::default() };
     change(run, "approve", 140, approved);
     succeed(run, "settle-old-side-main", 150, &[("data_loss", "1s"), ("path", "switchover")]);
     succeed(run, "promote-database-main", 240, &[("data_loss", "2500ms")]);
@@ -141,7 +141,7 @@ fn figures() {
     let skipped = Change::DoneByHand {
         by: "adam".to_owned(),
         reason: "promoted in the console".to_owned(),
-        outputs: BTreeMap::new(),
+        outputs: Arc::default(),
     };
     change(&mut run, "promote-database-main", 60, skipped);
     assert_eq!(seen(&run, 70).losses.unwrap().measured.text, "unknown", "nobody measured it");

@@ -40,7 +40,7 @@ fn made(runbook: &Runbook) -> Plan {
 fn every_shipped_plan_freezes_and_thaws() {
     for runbook in Library::shipped().runbooks() {
         let plan = made(runbook);
-        assert_eq!(plan.freeze().unwrap().thaw().unwrap(), plan, "{}", runbook.name);
+        assert_eq!(**plan.freeze().unwrap().thaw().unwrap(), plan, "{}", runbook.name);
     }
 }
 

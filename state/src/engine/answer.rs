@@ -1,5 +1,7 @@
 //! What an answer of the world justifies: an event, another look, a begin, or a person.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
     action::{Action, Reach, Role, database},
@@ -302,7 +304,7 @@ impl Engine {
             entries.push(changed(
                 run,
                 step,
-                Change::Held { attempt: number, risk, outputs: done.outputs },
+                Change::Held { attempt: number, risk, outputs: Arc::new(done.outputs) },
             ));
             return entries;
         }
@@ -314,7 +316,7 @@ impl Engine {
         entries.push(changed(
             run,
             step,
-            Change::Succeeded { attempt: number, outputs: done.outputs },
+            Change::Succeeded { attempt: number, outputs: Arc::new(done.outputs) },
         ));
         entries
     }
@@ -435,7 +437,7 @@ fn is_begun(entry: &Entry) -> bool {
 /// The facts of a bad end. A check that fails is a finding of the application until it passes.
 fn failed(run: &Run, step: &Step, attempt: &Attempt, fault: Fault) -> Vec<Entry> {
     let mut entries = Vec::new();
-    let is_check = matches!(attempt.action, Action::CheckReplication(_) | Action::WriteCanary(_));
+    let is_check = matches!(*attempt.action, Action::CheckReplication(_) | Action::WriteCanary(_));
     if let (true, Some(application)) = (is_check, run.application()) {
         let finding = Finding {
             id: finding_id(step),

@@ -105,17 +105,19 @@ impl Engine {
         if self.unsynced.contains_key(id) || self.drafted.contains(id) {
             return;
         }
+        let mut wake_at = None;
         for next in due {
-            match next {
-                Next::Record(_) => {}
-                Next::WakeAt(at) => {
-                    self.wakes.insert((at, id.clone()));
-                }
+            let at = match next {
+                Next::Record(_) => None,
+                Next::WakeAt(at) => Some(at),
                 Next::Observe { place, last } => self.look_at(now, id, place, last, out),
-            }
+            };
+            wake_at = wake_at.into_iter().chain(at).min();
         }
+        self.wake(id, wake_at);
     }
 
+    /// Returns when it wants to be looked at again, if no answer comes before.
     fn look_at(
         &mut self,
         now: Timestamp,
@@ -123,29 +125,28 @@ impl Engine {
         place: usize,
         last: bool,
         out: &mut Vec<Output>,
-    ) {
-        let Some(run) = self.known.runs.get(id) else { return };
-        let StepState::Running(Attempt { number, deadline, .. }) = run.at(place).1 else { return };
+    ) -> Option<Timestamp> {
+        let run = self.known.runs.get(id)?;
+        let StepState::Running(Attempt { number, deadline, .. }) = run.at(place).1 else {
+            return None;
+        };
         let (number, deadline) = (*number, *deadline);
         let held_back = run.is_paused() || self.known.off.is_some();
         let look = self.looks.entry(id.clone()).or_default().entry(place).or_default();
         if look.attempt != number {
             *look = Look { attempt: number, ..Look::default() };
         }
-        if look.in_flight {
-            return;
-        }
         // Past the deadline the pause between two last looks says when; waking at once would spin.
-        if deadline > now {
-            self.wakes.insert((deadline, id.clone()));
+        let judged_at = Some(deadline).filter(|at| *at > now);
+        if look.in_flight {
+            return judged_at;
         }
         let begins = look.begin_next && !last && !held_back;
         look.begin_next = false;
         // The first last look is not put off; those after it wait like all others.
         let sleeps = !last || look.last_misses > 0;
         if let Some(wake_at) = look.wake_at.filter(|at| *at > now && sleeps && !begins) {
-            self.wakes.insert((wake_at, id.clone()));
-            return;
+            return judged_at.into_iter().chain([wake_at]).min();
         }
         look.in_flight = true;
         look.asked_last = last;
@@ -153,9 +154,9 @@ impl Engine {
             look.sent_at = Some(now);
             look.is_unbegun = false;
         }
-        let Some(call) = self.call(now, id, place) else { return };
-        let call = Box::new(call);
+        let call = Box::new(self.call(now, id, place)?);
         out.push(if begins { Output::Begin(call) } else { Output::Observe(call) });
+        judged_at
     }
 
     /// Lets every open attempt of a run be looked at again at once.

@@ -171,12 +171,19 @@ impl Journal for LogJournal {
         limit: usize,
     ) -> Result<Vec<Record>, ReadError> {
         let end = self.shared.durable.load(Ordering::Acquire);
-        let recent = self.shared.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(records) = recent.read(stream, from, end, limit) {
-            return Ok(records);
+        if from >= end {
+            return Ok(Vec::new());
         }
+        let query = Query { stream, from, end, limit };
+        // Each commit has a record at least, but perhaps none of the stream.
+        let commits = if stream.is_some() { usize::MAX } else { limit };
+        let recent = self.shared.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = recent.since(from, commits);
         drop(recent);
-        reader::read(&self.shared.segments, Query { stream, from, end, limit })
+        match since {
+            Some(payloads) => reader::parse(&payloads, query),
+            None => reader::read(&self.shared.segments, query),
+        }
     }
 
     fn ended(&self, after: Option<&EndedRun>, limit: usize) -> Result<Vec<EndedRun>, ReadError> {

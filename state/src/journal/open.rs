@@ -22,7 +22,7 @@ use super::{
     home::Home,
     ledger::Ledger,
     log::Shared,
-    recent::Recent,
+    recent::{Payload, Recent},
     segment::Segment,
     sled::{Loaded, Rows, Sum},
     tail,
@@ -46,11 +46,10 @@ pub(crate) fn open(dir: &Path, options: Options) -> Result<LogJournal, OpenError
     let from = first_verified(&segments, options.verified_bytes, loaded.progress.end);
     chain::check_old(&segments, from)?;
     let mut recent = Recent::default();
-    let (mut fold, end) =
-        replay(&home, &mut segments, from, loaded, &mut |fold, commit, bytes| {
-            recent.push(Arc::new(commit), bytes);
-            if fold.is_large() { fold.write(&rows, &mut sum) } else { Ok(()) }
-        })?;
+    let (mut fold, end) = replay(&home, &mut segments, from, loaded, &mut |fold, payload| {
+        recent.push(payload);
+        if fold.is_large() { fold.write(&rows, &mut sum) } else { Ok(()) }
+    })?;
     let silent_since = silent_since.max(fold.progress.last_at);
     let ended = std::mem::take(&mut fold.ended);
     let cut = tail::cut(&home, options.disk.as_ref(), &segments, &end)?;
@@ -136,9 +135,8 @@ fn first_verified(segments: &[Segment], bytes: u64, known: u64) -> usize {
     first.min(holds_known.saturating_sub(1))
 }
 
-/// Called with each commit that is replayed, and the length of its payload.
-type Replayed<'a> =
-    dyn FnMut(&mut Fold, crate::event::Commit, usize) -> Result<(), super::sled::Trouble> + 'a;
+/// Called with each commit that is replayed.
+type Replayed<'a> = dyn FnMut(&mut Fold, Payload) -> Result<(), super::sled::Trouble> + 'a;
 
 /// Verifies the log and folds in what the rows lack.
 pub(crate) fn replay(
@@ -163,13 +161,12 @@ pub(crate) fn replay(
         if placed.frame.seq == known && placed.before != known_hash {
             return Err(apart(placed.path, "their chains of hashes differ"));
         }
-        let bytes = placed.payload.len();
-        match fold.frame(placed)? {
-            Some(commit) => {
-                replayed(&mut fold, commit, bytes).map_err(|trouble| trouble.at(&home.progress()))
-            }
-            None => Ok(()),
+        if fold.frame(placed)?.is_none() {
+            return Ok(());
         }
+        let (seq, end) = (placed.frame.seq, placed.frame.end());
+        replayed(&mut fold, Payload { seq, end, bytes: placed.payload.into() })
+            .map_err(|trouble| trouble.at(&home.progress()))
     })?;
     if end.at.seq < known {
         let because =

@@ -10,7 +10,7 @@ use std::{
 use super::{
     ReadError,
     codec::{Frame, Kind, NoFrame, SEGMENT_HEADER},
-    recent::records,
+    recent::{Payload, name, records, says},
     segment::Segment,
 };
 use crate::event::{Commit, Record, Stream};
@@ -51,7 +51,8 @@ pub(crate) fn read(
             let (seq, offset) = near.unwrap_or((segment.first_seq, SEGMENT_HEADER as u64));
             (place - 1, segment.path.clone(), seq, offset)
         };
-        let mut pass = Pass { path: &path, seq, offset, query, notes: Vec::new() };
+        let wanted = query.stream.map(name);
+        let mut pass = Pass { path: &path, seq, offset, query, wanted, notes: Vec::new() };
         let end = pass.run(&mut found)?;
         let mut segments = segments.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(segment) = segments.get_mut(place) {
@@ -66,12 +67,35 @@ pub(crate) fn read(
     Ok(found)
 }
 
+/// Reads from commits that are still in memory.
+pub(crate) fn parse(payloads: &[Payload], query: Query<'_>) -> Result<Vec<Record>, ReadError> {
+    let Query { stream, from, end, limit } = query;
+    let wanted = stream.map(name);
+    let mut found = Vec::new();
+    for Payload { seq, bytes, .. } in payloads.iter().take_while(|payload| payload.seq < end) {
+        if found.len() >= limit {
+            break;
+        }
+        if wanted.as_ref().is_none_or(|name| says(bytes, name)) {
+            let commit: Commit = serde_json::from_slice(bytes).map_err(|bad| {
+                let because = format!("it cannot be read: {bad}");
+                ReadError::Damaged { file: "memory".to_owned(), seq: *seq, because }
+            })?;
+            let room = limit - found.len();
+            found.extend(records(std::iter::once(&commit), stream, from, end).take(room));
+        }
+    }
+    Ok(found)
+}
+
 /// One pass through one segment.
 struct Pass<'a> {
     path: &'a Path,
     seq: u64,
     offset: u64,
     query: Query<'a>,
+    /// The name of the stream, as it stands in a commit.
+    wanted: Option<String>,
     notes: Vec<(u64, u64)>,
 }
 
@@ -80,7 +104,6 @@ impl Pass<'_> {
     fn run(&mut self, found: &mut Vec<Record>) -> Result<u64, ReadError> {
         let io = |source| ReadError::Io { file: self.path.display().to_string(), source };
         let file = File::open(self.path).map_err(io)?;
-        let wanted = self.query.stream.map(|stream| format!("\"{stream}\""));
         let mut window = Vec::new();
         let mut need = WINDOW;
         loop {
@@ -96,7 +119,7 @@ impl Pass<'_> {
                 }
                 match Frame::decode(&window[place..len]) {
                     Ok((frame, payload)) => {
-                        self.frame(&frame, payload, wanted.as_deref(), found)?;
+                        self.frame(&frame, payload, found)?;
                         place += frame.size();
                         self.offset += frame.size() as u64;
                         if frame.kind == Kind::Turn {
@@ -118,7 +141,6 @@ impl Pass<'_> {
         &mut self,
         frame: &Frame,
         payload: &[u8],
-        wanted: Option<&str>,
         found: &mut Vec<Record>,
     ) -> Result<(), ReadError> {
         if frame.seq != self.seq {
@@ -126,10 +148,9 @@ impl Pass<'_> {
         }
         self.notes.push((self.seq, self.offset));
         let Query { stream, from, end, limit } = self.query;
-        // Most commits are of other streams; looking for the name is cheaper than parsing.
         if frame.kind == Kind::Commit
             && frame.end() > from
-            && wanted.is_none_or(|name| contains(payload, name.as_bytes()))
+            && self.wanted.as_ref().is_none_or(|name| says(payload, name))
         {
             let commit: Commit = serde_json::from_slice(payload)
                 .map_err(|bad| self.damaged(&format!("it cannot be read: {bad}")))?;
@@ -157,16 +178,4 @@ fn fill(file: &File, window: &mut [u8], offset: u64) -> std::io::Result<usize> {
         }
     }
     Ok(len)
-}
-
-fn contains(bytes: &[u8], name: &[u8]) -> bool {
-    let Some((first, rest)) = name.split_first() else { return true };
-    let mut bytes = bytes;
-    while let Some(place) = bytes.iter().position(|byte| byte == first) {
-        bytes = &bytes[place + 1..];
-        if bytes.starts_with(rest) {
-            return true;
-        }
-    }
-    false
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
-use muster_runbooks::{name::RunId, plan::Plan};
+use muster_runbooks::{name::RunId, plan::Thawed};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
@@ -50,9 +50,15 @@ pub(crate) struct Head {
     pub(crate) digest: String,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize)]
 struct RunRow {
     run: Run,
+    span: (u64, u64),
+}
+
+#[derive(Serialize)]
+struct BorrowedRunRow<'a> {
+    run: &'a Run,
     span: (u64, u64),
 }
 
@@ -131,11 +137,8 @@ pub(crate) fn encode(
     let (key, body) = match row {
         Row::Run(id) => {
             let span = progress.spans.get(id).copied();
-            let row = progress.runs.get(id).zip(span).map(|(run, span)| {
-                let mut run = run.clone();
-                run.plan = Arc::new(without_steps(&run.plan));
-                RunRow { run, span }
-            });
+            let run = progress.runs.get(id).zip(span);
+            let row = run.map(|(run, span)| BorrowedRunRow { run, span });
             (format!("r{id}"), row.map(|row| serde_json::to_vec(&row)))
         }
         Row::Claim(key) => (format!("c{key}"), progress.claims.get(key).map(serde_json::to_vec)),
@@ -159,10 +162,6 @@ pub(crate) fn encode(
     Ok(Some((key.into_bytes(), body.transpose()?)))
 }
 
-fn without_steps(plan: &Plan) -> Plan {
-    Plan { steps: Vec::new(), binding: None, inputs: BTreeMap::new(), ..plan.clone() }
-}
-
 /// Progress as it comes back from rows, one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
@@ -170,7 +169,7 @@ pub(crate) struct Gathered {
     pub(crate) progress: Progress,
     /// The lengths so far.
     pub(crate) lengths: Lengths,
-    plans: BTreeMap<RunId, Plan>,
+    plans: BTreeMap<RunId, Thawed>,
 }
 
 impl Gathered {

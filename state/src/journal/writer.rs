@@ -60,7 +60,7 @@ pub(crate) type Reply = oneshot::Sender<Result<u64, AppendError>>;
 
 /// A batch that waits for the sync of its group.
 enum Staged {
-    Written { commit: Arc<Commit>, bytes: usize, offset: u64, reply: Reply },
+    Written { commit: Commit, payload: Arc<[u8]>, offset: u64, reply: Reply },
     Refused { error: AppendError, reply: Reply },
 }
 
@@ -171,7 +171,7 @@ impl Writer {
     fn mend(&mut self) {
         let durable = self.shared.progress.read().unwrap_or_else(PoisonError::into_inner);
         let pending = self.work.staged.iter().filter_map(|staged| match staged {
-            Staged::Written { commit, .. } => Some(commit.as_ref()),
+            Staged::Written { commit, .. } => Some(commit),
             Staged::Refused { .. } => None,
         });
         self.ledger.mend(&durable, pending);
@@ -195,8 +195,7 @@ impl Writer {
         let offset = self.offset + self.work.group.len() as u64;
         let frame = Frame::commit(&commit, payload, self.durable, self.hash);
         frame.encode(payload, &mut self.work.group);
-        let (commit, bytes) = (Arc::new(commit), payload.len());
-        self.work.staged.push(Staged::Written { commit, bytes, offset, reply });
+        self.work.staged.push(Staged::Written { commit, payload: payload.into(), offset, reply });
     }
 
     /// Ends the segment and begins the next, in the order that a crash at any point can be told

@@ -35,7 +35,7 @@ impl Run {
         let open = || self.steps().filter(|(_, state)| state.attempt().is_some());
         let asks = |state: &StepState| match state {
             StepState::Held { .. } => true,
-            StepState::Running(attempt) => matches!(attempt.action, Action::Approval(_)),
+            StepState::Running(attempt) => matches!(*attempt.action, Action::Approval(_)),
             StepState::Pending { .. }
             | StepState::BackingOff { .. }
             | StepState::Succeeded { .. }

@@ -145,7 +145,7 @@ impl People {
         id: &StepId,
         attempt: &Attempt,
     ) -> Option<(Person, Steer)> {
-        if let Action::Approval(asked) = &attempt.action {
+        if let Action::Approval(asked) = &*attempt.action {
             let mut accepts = approval::risks(asked);
             if self.manners.accepts_early {
                 let offers = asked.may_accept.iter().flatten();
@@ -156,7 +156,7 @@ impl People {
             let is_time = self.is_time(now, run, &format!("approve {id} {}", attempt.number), 1);
             return is_time.then(|| (who, approve(run, id, accepts)));
         }
-        if matches!(attempt.action, Action::Gate(_)) {
+        if matches!(*attempt.action, Action::Gate(_)) {
             let done = Steer::Done { step: id.clone(), outputs: Outputs::new() };
             return self.is_time(now, run, &format!("gate {id}"), 1).then(|| (olga(), done));
         }

@@ -104,7 +104,7 @@ impl Watch {
         let promised = match state {
             Some(StepState::Running(attempt)) => {
                 attempt.number == call.attempt
-                    && attempt.action == call.action
+                    && *attempt.action == call.action
                     && (attempt.aim.is_some() || !attempt.action.spec().reach.aims())
             }
             Some(_) | None => false,

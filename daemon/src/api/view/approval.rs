@@ -89,7 +89,7 @@ pub fn all(run: &Run) -> Vec<ApprovalView> {
 fn of_step(run: &Run, step: &Step, state: &StepState) -> Option<ApprovalView> {
     match state {
         StepState::Running(attempt) => {
-            let Action::Approval(asked) = &attempt.action else { return None };
+            let Action::Approval(asked) = &*attempt.action else { return None };
             Some(asked_for(run, step, attempt, asked))
         }
         StepState::Held { attempt, risk, .. } => Some(ApprovalView {
@@ -181,7 +181,7 @@ fn effects(run: &Run) -> Vec<EffectView> {
 /// What a step would do, and how a person would do it; nothing before its arguments are known.
 pub fn describe(run: &Run, step: &Step, state: &StepState) -> Option<Description> {
     let action = match state.attempt() {
-        Some(attempt) => attempt.action.clone(),
+        Some(attempt) => Action::clone(&attempt.action),
         None => step.task(run.manner).resolve(&run.plan.inputs, |id| run.outputs(id)).ok()?,
     };
     let binding = run.plan.binding.as_ref()?;

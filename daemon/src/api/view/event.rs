@@ -37,7 +37,7 @@ pub fn view(record: &Record) -> Option<EventView> {
             (kind, Some(step.to_string()), attempt, by, text)
         }
         RunEvent::Admitted { request, plan } => {
-            let hash = plan.hash.get(..12).unwrap_or_default();
+            let hash = plan.hash().get(..12).unwrap_or_default();
             let text = format!("{}: {} (plan {hash})", request.runbook, request.reason);
             ("admitted", None, None, Some(request.trigger.who()), text)
         }

@@ -151,7 +151,7 @@ pub fn losses(run: &Run) -> Option<LossesView> {
     doing(run, PROMOTES).next()?;
     let approval = doing(run, ASKS).find_map(|(_, step, state)| {
         let action = match state.attempt() {
-            Some(attempt) => Some(attempt.action.clone()),
+            Some(attempt) => Some(Action::clone(&attempt.action)),
             None => {
                 let task = step.task(run.manner);
                 task.resolve(&run.plan.inputs, |id| run.outputs(id)).ok()

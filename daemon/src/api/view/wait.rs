@@ -123,7 +123,7 @@ fn pending(run: &Run, step: &Step) -> Option<WaitView> {
 
 fn running(run: &Run, step: &Step, attempt: &Attempt) -> WaitView {
     let deadline_at = Some(attempt.deadline);
-    if let Action::Approval(asked) = &attempt.action {
+    if let Action::Approval(asked) = &*attempt.action {
         let said = match approval::tally(run, step, asked) {
             Tally::Enough { approved_by } => format!("approved by {approved_by}"),
             Tally::Missing { said } => said,
@@ -134,7 +134,7 @@ fn running(run: &Run, step: &Step, attempt: &Attempt) -> WaitView {
             deadline_at,
         );
     }
-    if let Action::Gate(gate) = &attempt.action {
+    if let Action::Gate(gate) = &*attempt.action {
         return WaitView::person(gate.asks.clone(), "an operator", deadline_at);
     }
     let spec = attempt.action.spec();

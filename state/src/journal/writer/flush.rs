@@ -2,11 +2,11 @@
 
 use std::{
     mem,
-    sync::{PoisonError, atomic::Ordering},
+    sync::{Arc, PoisonError, atomic::Ordering},
 };
 
 use super::{Broken, Staged, Writer};
-use crate::journal::AppendError;
+use crate::journal::{AppendError, recent::Payload};
 
 impl Writer {
     /// Writes and syncs the group, shows it, and answers.
@@ -42,7 +42,7 @@ impl Writer {
         let shared = self.shared.clone();
         let written = || {
             staged.iter().filter_map(|staged| match staged {
-                Staged::Written { commit, bytes, offset, .. } => Some((commit, *bytes, *offset)),
+                Staged::Written { commit, payload, offset, .. } => Some((commit, payload, *offset)),
                 Staged::Refused { .. } => None,
             })
         };
@@ -53,7 +53,10 @@ impl Writer {
             written().for_each(|(commit, _, offset)| segment.note(commit.seq, offset));
         }
         let mut recent = shared.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        written().for_each(|(commit, bytes, _)| recent.push(commit.clone(), bytes));
+        for (commit, bytes, _) in written() {
+            let (seq, end, bytes) = (commit.seq, commit.end(), Arc::clone(bytes));
+            recent.push(Payload { seq, end, bytes });
+        }
         drop(recent);
         let mut ended = Vec::new();
         let mut progress = shared.progress.write().unwrap_or_else(PoisonError::into_inner);

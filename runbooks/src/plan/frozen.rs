@@ -1,0 +1,139 @@
+//! A plan byte for byte as it is journalled, and as it is read back from there.
+
+use std::{
+    fmt,
+    ops::Deref,
+    sync::{Arc, OnceLock},
+};
+
+use serde::{Deserialize, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+use super::{Plan, Step};
+
+/// A plan as it is journalled.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Frozen {
+    /// The plan as JSON, byte for byte.
+    text: Arc<str>,
+    /// SHA-256 of the text, in hexadecimal. Approvals are bound to it.
+    hash: Arc<str>,
+    /// What the text says, once somebody has read it. All copies of an event share one reading.
+    #[serde(skip)]
+    thawed: Reading,
+}
+
+#[derive(Clone, Default)]
+struct Reading(Arc<OnceLock<Arc<Thawed>>>);
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.get().is_some() { "read" } else { "not read" })
+    }
+}
+
+impl PartialEq for Frozen {
+    fn eq(&self, other: &Frozen) -> bool {
+        self.text == other.text && self.hash == other.hash
+    }
+}
+
+impl Eq for Frozen {}
+
+impl Frozen {
+    pub(super) fn new(text: String) -> Frozen {
+        let hash = hash(&text).into();
+        Frozen { text: text.into(), hash, thawed: Reading::default() }
+    }
+
+    /// SHA-256 of the plan's bytes, in hexadecimal.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// Reads the plan back, and refuses one whose bytes are not those that were hashed.
+    pub fn thaw(&self) -> Result<Arc<Thawed>, Thaw> {
+        if let Some(thawed) = self.thawed.0.get() {
+            return Ok(Arc::clone(thawed));
+        }
+        if hash(&self.text) != *self.hash {
+            return Err(Thaw::Hash);
+        }
+        let plan: Plan = serde_json::from_str(&self.text).map_err(Thaw::Parse)?;
+        Ok(Arc::clone(self.thawed.0.get_or_init(|| Arc::new(Thawed::from(plan)))))
+    }
+}
+
+/// Why a frozen plan cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Thaw {
+    /// The bytes are not those that were hashed.
+    #[error("the plan's bytes do not match its hash")]
+    Hash,
+    /// A newer program wrote it, or it is damaged.
+    #[error("the plan cannot be read")]
+    Parse(#[source] serde_json::Error),
+}
+
+fn hash(text: &str) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = Sha256::digest(text.as_bytes()).into_iter().flat_map(|byte| {
+        [byte >> 4, byte & 15].map(|digit| char::from(DIGITS[usize::from(digit)]))
+    });
+    digits.collect()
+}
+
+/// A plan as a run carries it out: with the places that the needs of its steps lead to, found once
+/// and not at each look at the run.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(from = "Plan")]
+pub struct Thawed {
+    plan: Plan,
+    /// By the place of a step, the places of all that it rests on, directly or not, nearest first;
+    /// none if it rests on a step that the plan does not have.
+    rests_on: Vec<Option<Box<[usize]>>>,
+}
+
+impl From<Plan> for Thawed {
+    fn from(plan: Plan) -> Thawed {
+        let rests_on = plan.steps.iter().map(|step| rests_on(&plan, step)).collect();
+        Thawed { plan, rests_on }
+    }
+}
+
+impl Serialize for Thawed {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.plan.serialize(to)
+    }
+}
+
+impl Deref for Thawed {
+    type Target = Plan;
+
+    fn deref(&self) -> &Plan {
+        &self.plan
+    }
+}
+
+impl Thawed {
+    /// The places of all steps that the one at `place` rests on, directly or through others; none if
+    /// one of them does not exist.
+    pub fn rests_on(&self, place: usize) -> Option<&[usize]> {
+        self.rests_on.get(place)?.as_deref()
+    }
+}
+
+fn rests_on(plan: &Plan, step: &Step) -> Option<Box<[usize]>> {
+    let mut met = vec![false; plan.steps.len()];
+    let mut found = Vec::new();
+    let mut next: Vec<_> = step.needs.iter().collect();
+    while let Some(id) = next.pop() {
+        let place = plan.steps.iter().position(|step| step.id == *id)?;
+        if !std::mem::replace(&mut met[place], true) {
+            found.push(place);
+            next.extend(&plan.steps[place].needs);
+        }
+    }
+    Some(found.into())
+}
