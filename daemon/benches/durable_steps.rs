@@ -113,7 +113,7 @@ fn admit(number: usize, plan: &Plan) -> Command {
         not_after: None,
     };
     let plan = plan.freeze().expect("a plan");
-    Command::Admit(Box::new(Admission { id, request, plan, proposal: None }))
+    Command::Admit(Box::new(Admission { id, request, plan, proposal: None, asked: None }))
 }
 
 fn measure(folder: &Path, concurrent: usize, runs: usize, limit: f64) -> serde_json::Value {
