@@ -239,7 +239,10 @@ impl Shown {
             if known.as_deref() == Some(&state) || step.state == "pending" {
                 continue;
             }
-            let at = time(step.ended_at.or(step.started_at).unwrap_or(view.last_event_at));
+            let seen_at = step.sample.as_ref().filter(|_| tenth.is_some());
+            let seen_at = seen_at.map(|sample| sample.read_at);
+            let at = step.ended_at.or(seen_at).or(step.started_at).unwrap_or(view.last_event_at);
+            let at = time(at);
             let mark = match step.state.as_str() {
                 "succeeded" => "✓",
                 "failed" => "✗",
