@@ -8,10 +8,11 @@ use std::{
 
 use muster_runbooks::{
     application::Application,
-    check::{Finding, has_errors},
+    check::{Finding, Severity, has_errors},
     name::ApplicationName,
     runbook::library::Library,
     schedule::{self, Schedule},
+    tree::{self, Content, Node, Place},
 };
 
 use crate::config::{self, BadConfig, Config};
@@ -35,28 +36,19 @@ impl Catalogue {
     ///
     /// # Errors
     ///
-    /// When a file cannot be read, two things have one name, or anything is wrong inside: then the
-    /// message lists every finding with file, line and column.
+    /// When a file cannot be read, or anything is wrong inside: then every finding comes with file,
+    /// line and column.
     pub fn load(config: &Config) -> Result<(Catalogue, Vec<Finding>), BadConfig> {
         let mut findings = Vec::new();
         let runbooks = texts(&config.runbooks)?;
         let library =
             Library::with(runbooks.iter().map(|(file, text)| (file.as_str(), text.as_str())));
         findings.extend_from_slice(library.findings());
-        let mut applications = BTreeMap::new();
-        for (file, text) in texts(&config.applications)? {
-            let checked = Application::check(&file, &text);
-            findings.extend(checked.findings);
-            let Some(application) = checked.value else { continue };
-            let name = application.name.clone();
-            if applications.insert(name.clone(), application).is_some() {
-                return Err(BadConfig::Clash { what: "application", name: name.to_string() });
-            }
-        }
+        findings.extend(config.check_beside(&library));
+        let applications = applications(&texts(&config.applications)?, &mut findings);
         let schedules = Self::schedules(config, &library, &applications, &mut findings)?;
         if has_errors(&findings) {
-            let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
-            return Err(BadConfig::Invalid { message: lines.join("\n") });
+            return Err(BadConfig::Invalid { findings });
         }
         Ok((Catalogue { library, applications, schedules }, findings))
     }
@@ -76,6 +68,40 @@ impl Catalogue {
         findings.extend(schedule::lint(&schedules, library, &applications));
         Ok(schedules)
     }
+}
+
+/// The applications of some files. Two of one name would be one, and which one nobody could tell.
+pub fn applications(
+    files: &[(String, String)],
+    findings: &mut Vec<Finding>,
+) -> BTreeMap<ApplicationName, Application> {
+    let mut applications: BTreeMap<ApplicationName, Application> = BTreeMap::new();
+    let mut homes: BTreeMap<ApplicationName, &str> = BTreeMap::new();
+    for (file, text) in files {
+        let checked = Application::check(file, text);
+        findings.extend(checked.findings);
+        let Some(application) = checked.value else { continue };
+        let name = application.name.clone();
+        if let Some(other) = homes.insert(name.clone(), file) {
+            findings.push(Finding {
+                file: file.clone(),
+                place: name_of(text),
+                severity: Severity::Error,
+                rule: "clash",
+                message: format!("application `{name}` stands in {other} too"),
+                hint: None,
+            });
+        }
+        applications.insert(name, application);
+    }
+    applications
+}
+
+fn name_of(text: &str) -> Place {
+    let Ok(Node { content: Content::Map(entries), .. }) = tree::parse(text) else {
+        return Place::START;
+    };
+    entries.iter().find(|entry| entry.key == "name").map_or(Place::START, |name| name.value.place)
 }
 
 /// The YAML files that a list of files and directories stands for, in the order of their names.
@@ -105,10 +131,20 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, BadConfig> {
             files.push(file);
         }
         if files.len() > FILES_MAX {
-            let message = format!("{}: more than {FILES_MAX} files", path.display());
-            return Err(BadConfig::Invalid { message });
+            return Err(BadConfig::Invalid { findings: vec![too_many(path)] });
         }
     }
     files.sort();
     Ok(files)
+}
+
+fn too_many(path: &Path) -> Finding {
+    Finding {
+        file: path.display().to_string(),
+        place: Place::START,
+        severity: Severity::Error,
+        rule: "too-many-files",
+        message: format!("more than {FILES_MAX} files"),
+        hint: None,
+    }
 }

@@ -8,6 +8,7 @@ mod ask;
 mod client;
 mod files;
 mod plan;
+mod preview;
 mod say;
 mod show;
 mod terminal;
@@ -24,6 +25,7 @@ pub use self::{
     client::{Client, Connection, Failure},
     files::Lint,
     plan::Plan,
+    preview::Preview,
     say::{About, Step},
     show::{Backups, Status},
     terminal::Terminal,
@@ -142,9 +144,10 @@ pub enum State {
     Restore {
         /// The state directory.
         dir: PathBuf,
-        /// The export to take everything from.
-        #[arg(long, value_name = "FILE")]
-        from: Option<PathBuf>,
+        /// The export to take everything from; one in a bucket is fetched with the credentials and
+        /// the region of the environment.
+        #[arg(long, value_name = "FILE|s3://BUCKET/KEY")]
+        from: Option<String>,
         /// Set a log that is there aside instead of refusing.
         #[arg(long, requires = "from")]
         set_aside: bool,
@@ -163,6 +166,8 @@ pub enum ClientVerb {
     Lint(Lint),
     /// Print what a runbook would do, from files alone.
     Plan(Plan),
+    /// Let the daemon look, and print what each step would do now. Begins nothing.
+    Preview(Preview),
     /// Start a run.
     Run(Ask),
     /// Show what is open and what is protected, or one run.
@@ -241,7 +246,8 @@ pub async fn carry_out(verb: ClientVerb, global: &Global, terminal: &mut Termina
             terminal.raw(&script);
             Ok(Exit::Done)
         }
-        ClientVerb::Run(_)
+        ClientVerb::Preview(_)
+        | ClientVerb::Run(_)
         | ClientVerb::Status(_)
         | ClientVerb::Watch(_)
         | ClientVerb::Approve(_)
@@ -266,6 +272,7 @@ pub async fn carry_out(verb: ClientVerb, global: &Global, terminal: &mut Termina
 
 async fn ask(verb: ClientVerb, client: &Client, terminal: &mut Terminal) -> Result<Exit, Failure> {
     match verb {
+        ClientVerb::Preview(args) => preview::preview(args, client, terminal).await,
         ClientVerb::Run(args) => ask::run(args, client, terminal).await,
         ClientVerb::Status(args) => show::status(&args, client, terminal).await,
         ClientVerb::Watch(args) => watch::watch(&args.run, client, terminal).await,

@@ -1,6 +1,8 @@
 //! What stands in the configuration file. AWS itself is configured the AWS way: `AWS_ENDPOINT_URL`,
 //! profiles, roles.
 
+mod check;
+
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -8,9 +10,13 @@ use std::{
 
 use muster_runbooks::{
     action::control::PersonRole,
+    check::Finding,
     name::{Region, RunbookName},
+    tree::Place,
 };
 use serde::Deserialize;
+
+use check::Source;
 
 /// The configuration file is read up to this size.
 const BYTES_MAX: u64 = 1024 * 1024;
@@ -42,6 +48,9 @@ pub struct Config {
     /// Who is told when a runbook says `notify`.
     #[serde(default)]
     pub receivers: Vec<Receiver>,
+    /// The text that this was read from, so that what is found later still has its place.
+    #[serde(skip)]
+    source: Source,
 }
 
 /// Where the process listens.
@@ -137,34 +146,30 @@ pub enum BadConfig {
         #[source]
         source: std::io::Error,
     },
-    /// A file is not what it should be.
-    #[error("{message}")]
+    /// Files are not what they should be.
+    #[error("{}", lines(findings))]
     Invalid {
-        /// File, line, column and what is wrong, a line each.
-        message: String,
+        /// Everything that is wrong, each with file, line and column.
+        findings: Vec<Finding>,
     },
-    /// It would listen beyond loopback without protection.
-    #[error("`listen.http` is {address}, beyond loopback: that needs `listen.tls` and `tokens`")]
-    Exposed {
-        /// The address.
-        address: SocketAddr,
-    },
-    /// Two things have one name.
-    #[error("{what} `{name}` is declared twice")]
-    Clash {
-        /// What sort of thing.
-        what: &'static str,
-        /// The name.
-        name: String,
-    },
+}
+
+fn lines(findings: &[Finding]) -> String {
+    findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 impl Config {
     /// Reads a configuration file. Relative paths in it are relative to its directory.
     pub fn load(path: &Path) -> Result<Config, BadConfig> {
         let text = read(path)?;
-        let mut config: Config = serde_saphyr::from_str(&text)
-            .map_err(|why| BadConfig::Invalid { message: format!("{}: {why}", path.display()) })?;
+        let source = Source::new(path, &text);
+        let mut config: Config = serde_saphyr::from_str(&text).map_err(|why| {
+            let place = why.location().map_or(Place::START, Place::from);
+            let whole = why.without_snippet().to_string();
+            let message = whole.split(" at line ").next().unwrap_or_default().to_owned();
+            BadConfig::Invalid { findings: vec![source.error(place, "wrong-value", message)] }
+        })?;
+        config.source = source;
         let base = path.parent().unwrap_or(Path::new("."));
         let resolve = |path: &mut PathBuf| *path = base.join(&*path);
         resolve(&mut config.state);
@@ -175,31 +180,11 @@ impl Config {
             resolve(&mut tls.certificate);
             resolve(&mut tls.key);
         }
-        config.check()?;
+        let findings = config.check();
+        if !findings.is_empty() {
+            return Err(BadConfig::Invalid { findings });
+        }
         Ok(config)
-    }
-
-    fn check(&self) -> Result<(), BadConfig> {
-        let address = self.listen.http;
-        if !address.ip().is_loopback() && (self.listen.tls.is_none() || self.tokens.is_empty()) {
-            return Err(BadConfig::Exposed { address });
-        }
-        let mut names = std::collections::BTreeSet::new();
-        for token in &self.tokens {
-            if !names.insert(&token.name) {
-                return Err(BadConfig::Clash { what: "token", name: token.name.clone() });
-            }
-            let is_hash =
-                token.sha256.len() == 64 && token.sha256.bytes().all(|b| b.is_ascii_hexdigit());
-            if !is_hash {
-                let message = format!(
-                    "token `{}`: `sha256` is not 64 hexadecimal digits; make one with `muster token`",
-                    token.name
-                );
-                return Err(BadConfig::Invalid { message });
-            }
-        }
-        Ok(())
     }
 }
 
@@ -208,9 +193,9 @@ pub fn read(path: &Path) -> Result<String, BadConfig> {
     let unreadable = |source| BadConfig::Unreadable { path: path.to_owned(), source };
     let size = std::fs::metadata(path).map_err(unreadable)?.len();
     if size > BYTES_MAX {
-        return Err(BadConfig::Invalid {
-            message: format!("{}: {size} bytes; {BYTES_MAX} at most", path.display()),
-        });
+        let message = format!("{size} bytes; {BYTES_MAX} at most");
+        let findings = vec![Source::new(path, "").error(Place::START, "too-large", message)];
+        return Err(BadConfig::Invalid { findings });
     }
     std::fs::read_to_string(path).map_err(unreadable)
 }

@@ -19,6 +19,8 @@ use muster_state::{
     journal::{AppendError, Journal},
     progress::Progress,
 };
+use serde::Serialize;
+use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
@@ -86,7 +88,8 @@ impl Intake {
         Intake { journal, orders, samples, health, looked, clock, catalogue }
     }
 
-    /// Takes a request in: plans it and has it admitted. Returns when that is durable.
+    /// Takes a request in: plans it and has it admitted. Returns when that is durable. `asked` is the
+    /// [`fingerprint`] of what came through the door.
     ///
     /// # Errors
     ///
@@ -95,6 +98,7 @@ impl Intake {
         &self,
         request: Request,
         proposal: Option<RunId>,
+        asked: Option<String>,
     ) -> Result<Accepted, Rejected> {
         if let Some(name) = &request.application {
             self.first_look(name).await;
@@ -102,7 +106,7 @@ impl Intake {
         let plan = self.plan(&request)?;
         let plan =
             plan.freeze().map_err(|why| Rejected::Invalid { problems: vec![why.to_string()] })?;
-        let admission = Admission { id: perform::fresh_id(), request, plan, proposal };
+        let admission = Admission { id: perform::fresh_id(), request, plan, proposal, asked };
         self.command(Command::Admit(Box::new(admission))).await
     }
 
@@ -116,6 +120,18 @@ impl Intake {
             // Without anybody who looks there is nothing to wait for.
             let _ = self.looked.clone().wait_for(|looked| *looked).await;
         }
+    }
+
+    /// What was answered before to who asked for `asked` under this key. What the first one needed may
+    /// be gone by now, such as its proposal, so this comes before everything else.
+    ///
+    /// # Errors
+    ///
+    /// When the key stands for something else.
+    pub fn answered(&self, dedupe_key: &str, asked: &str) -> Result<Option<Accepted>, Rejected> {
+        let holder =
+            self.known(|known| known.answered(dedupe_key, Some(asked)).map(|one| one.cloned()))?;
+        Ok(holder.map(|run| Accepted { run: Some(run), repeated: true }))
     }
 
     /// The plan that a request would carry out now.
@@ -217,6 +233,12 @@ impl Intake {
         let samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
         samples.get(&(run.clone(), step.clone())).cloned()
     }
+}
+
+/// A number for what was asked for: two requests under one key must have the same.
+pub fn fingerprint(asked: &impl Serialize) -> String {
+    let text = serde_json::to_vec(asked).unwrap_or_default();
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The last look at an open step.

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let exit = match verb {
         Verb::Serve(args) => runtime.block_on(serve::serve(&args, &mut terminal)),
         Verb::Demo(args) => runtime.block_on(demo::demo(&args, &mut terminal)),
-        Verb::State(verb) => offline::carry_out(&verb, &mut terminal),
+        Verb::State(verb) => runtime.block_on(offline::carry_out(&verb, &mut terminal)),
         Verb::Client(verb) => runtime.block_on(cli::carry_out(verb, &global, &mut terminal)),
     };
     exit.into()

@@ -2,28 +2,49 @@
 
 use std::{
     error::Error,
+    io,
     path::{Path, PathBuf},
 };
 
 use muster_state::journal::offline::{self, Agreement, Existing, OfflineError};
+use serde_json::json;
 
 use crate::{
     cli::{Exit, State, Terminal},
     clock::Clock,
+    perform,
+    world::aws::export::{self, BadPlace, FetchError, Place},
 };
 
+/// Why a verb was not carried out.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Offline(#[from] OfflineError),
+    #[error(transparent)]
+    Place(#[from] BadPlace),
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error("`{path}` cannot be written")]
+    Incoming {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
 /// Carries a verb out, and says how it ended.
-pub fn carry_out(verb: &State, terminal: &mut Terminal) -> Exit {
+pub async fn carry_out(verb: &State, terminal: &mut Terminal) -> Exit {
     let done = match verb {
-        State::Verify { dir } => verify(dir, terminal),
-        State::Export { dir, to } => export(dir, to, terminal),
+        State::Verify { dir } => verify(dir, terminal).map_err(Trouble::from),
+        State::Export { dir, to } => write_export(dir, to, terminal).map_err(Trouble::from),
         State::Restore { dir, from, set_aside } => {
-            restore(dir, from.as_deref(), *set_aside, terminal)
+            restore(dir, from.as_deref(), *set_aside, terminal).await
         }
-        State::Repair { dir } => repair(dir, terminal),
+        State::Repair { dir } => repair(dir, terminal).map_err(Trouble::from),
     };
     done.unwrap_or_else(|error| {
-        terminal.aside(format!("error: {}", chain(&error)));
+        terminal.error("state", &chain(&error), None);
         Exit::No
     })
 }
@@ -41,6 +62,17 @@ pub fn chain(error: &dyn Error) -> String {
 
 fn verify(dir: &Path, terminal: &mut Terminal) -> Result<Exit, OfflineError> {
     let report = offline::verify(dir)?;
+    terminal.json(&json!({
+        "state": dir, "records": report.head.end, "commits": report.commits,
+        "segments": report.segments, "head": report.head.hash.to_string(),
+        "open_runs": report.open_runs, "ended_runs": report.ended_runs,
+        "progress_end": match report.progress {
+            Agreement::Agrees { end } => Some(end),
+            Agreement::InUse => None,
+        },
+        "in_use": matches!(report.progress, Agreement::InUse),
+        "torn_bytes": report.torn_bytes, "sealed": report.sealed,
+    }));
     terminal.line(format!("{}: intact", dir.display()));
     terminal.line(format!(
         "  log       {} records in {} commits and {} segments",
@@ -65,8 +97,12 @@ fn verify(dir: &Path, terminal: &mut Terminal) -> Result<Exit, OfflineError> {
     Ok(Exit::Done)
 }
 
-fn export(dir: &Path, to: &Path, terminal: &mut Terminal) -> Result<Exit, OfflineError> {
+fn write_export(dir: &Path, to: &Path, terminal: &mut Terminal) -> Result<Exit, OfflineError> {
     let exported = offline::export(dir, to)?;
+    terminal.json(&json!({
+        "export": to, "records": exported.head.end, "commits": exported.commits,
+        "head": exported.head.hash.to_string(),
+    }));
     terminal.line(format!(
         "{}: {} records in {} commits, head {}",
         to.display(),
@@ -78,25 +114,68 @@ fn export(dir: &Path, to: &Path, terminal: &mut Terminal) -> Result<Exit, Offlin
     Ok(Exit::Done)
 }
 
-fn restore(
+async fn restore(
     dir: &Path,
-    from: Option<&Path>,
+    from: Option<&str>,
     set_aside: bool,
     terminal: &mut Terminal,
-) -> Result<Exit, OfflineError> {
+) -> Result<Exit, Trouble> {
     let existing = if set_aside { Existing::SetAside } else { Existing::Refuse };
     let rebuilt = match from {
-        Some(from) => offline::restore_from(dir, from, existing)?,
         None => offline::restore(dir)?,
+        Some(from) if from.starts_with("s3://") => {
+            let place = from.parse()?;
+            let incoming = Incoming::beside(dir);
+            let bytes = incoming.fetch(&place).await?;
+            terminal.line(format!("{place}: {bytes} bytes"));
+            offline::restore_from(dir, &incoming.0, existing)?
+        }
+        Some(from) => offline::restore_from(dir, Path::new(from), existing)?,
     };
+    terminal.json(&json!({
+        "state": dir, "records": rebuilt.head.end, "head": rebuilt.head.hash.to_string(),
+        "kept_in": rebuilt.kept_in,
+    }));
     terminal.line(format!("{}: rebuilt up to record {}", dir.display(), rebuilt.head.end));
     kept(&rebuilt.kept_in, terminal);
     terminal.then("muster serve --config FILE");
     Ok(Exit::Done)
 }
 
+/// A file beside the state directory, on the same disk, for an export on its way in. Gone at the end.
+struct Incoming(PathBuf);
+
+impl Incoming {
+    fn beside(dir: &Path) -> Incoming {
+        let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let name = format!(".muster-incoming-{}", perform::fresh_id());
+        Incoming(parent.unwrap_or(Path::new(".")).join(name))
+    }
+
+    async fn fetch(&self, place: &Place) -> Result<u64, Trouble> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let options = &mut std::fs::File::options();
+        // The journal names people and what they did.
+        let opened = options.write(true).create_new(true).mode(0o600).open(&self.0);
+        let mut file =
+            opened.map_err(|source| Trouble::Incoming { path: self.0.clone(), source })?;
+        Ok(export::fetch(place, &mut file).await?)
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        // It may never have been made.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 fn repair(dir: &Path, terminal: &mut Terminal) -> Result<Exit, OfflineError> {
     let repaired = offline::repair(dir, Clock::Real.now())?;
+    terminal.json(&json!({
+        "state": dir, "because": repaired.because, "cut_at": repaired.cut_at,
+        "kept_in": repaired.kept_in,
+    }));
     match &repaired.because {
         Some(because) => terminal.line(format!(
             "{}: cut at record {}: {because}",

@@ -12,6 +12,9 @@
 //! | not now: switched off, too many runs | back on the queue for [`NOT_NOW_SECS`] |
 //! | the journal or the engine cannot take it | kept, and nothing is read until they can |
 //!
+//! A queue that has not answered for [`reach::SILENT_MAX`] is a finding of every application until it
+//! answers again: whoever relies on its events must know that nothing comes.
+//!
 //! Who may write to a queue is decided by its policy in AWS: give `sqs:SendMessage` to the Lambda's
 //! role alone. What a message says about its account is checked, but anybody who may write may say
 //! it. Give the queue a dead-letter queue with `maxReceiveCount` of 100: a request may wait a day
@@ -19,27 +22,21 @@
 
 mod audit;
 pub mod judge;
+pub mod reach;
 mod settle;
 mod source;
 
 use jiff::{SignedDuration, Timestamp};
-use muster_runbooks::{
-    name::{Region, RunId},
-    request::Request,
-};
+use muster_runbooks::name::{Region, RunId};
 use muster_state::command::Command;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
-use crate::{
-    clock::Clock,
-    config,
-    intake::{Intake, Rejected},
-    perform::Health,
-};
+use crate::{clock::Clock, config, intake::Intake, offline, perform::Health};
 use audit::{Audit, Note};
 use judge::{Rules, Verdict, judge};
+use reach::{Reach, Word};
 use settle::{Settled, settle};
 use source::{Received, Source};
 
@@ -78,7 +75,8 @@ async fn open(queue: config::Queue, rules: Rules, intake: Intake, mut stop: watc
     let clock = intake.clock().clone();
     let region = queue.region;
     info!(%region, url = queue.url, principal = rules.principal, "reading the queue");
-    let mut door = Door { source, region, rules, intake, clock, audit: Audit::default() };
+    let reach = Reach::new(&region, &queue.url);
+    let mut door = Door { source, region, rules, intake, clock, audit: Audit::default(), reach };
     tokio::select! {
         () = door.run() => {}
         _ = stop.wait_for(|stop| *stop) => info!(url = queue.url, "no longer reading the queue"),
@@ -93,6 +91,7 @@ struct Door {
     intake: Intake,
     clock: Clock,
     audit: Audit,
+    reach: Reach,
 }
 
 /// What becomes of a message.
@@ -124,11 +123,20 @@ impl Door {
             return Err(Stalled);
         }
         let asked_at = self.clock.now();
-        let received = self.source.receive().await.map_err(|error| {
-            warn!(region = %self.region, error = &error as &dyn std::error::Error, "the queue does not answer");
-            Stalled
-        })?;
+        let received = self.source.receive().await;
         let got_at = self.clock.now();
+        let received = match received {
+            Ok(received) => received,
+            Err(error) => {
+                warn!(region = %self.region, error = &error as &dyn std::error::Error, "the queue does not answer");
+                let why = offline::chain(&error).replace("\n  because", "");
+                let word = self.reach.failed(&why, got_at);
+                self.tell(word).await;
+                return Err(Stalled);
+            }
+        };
+        let word = self.reach.answered();
+        self.tell(word).await;
         if received.is_empty() {
             self.brake(asked_at, got_at).await;
         }
@@ -140,6 +148,21 @@ impl Door {
             self.take(&message).await?;
         }
         Ok(())
+    }
+
+    /// Opens or closes the finding about this queue. One that cannot be written down now is said again
+    /// after the next look.
+    async fn tell(&mut self, word: Option<Word>) {
+        let Some(word) = word else { return };
+        for name in self.intake.applications().keys() {
+            let (application, finding) = (name.clone(), self.reach.finding(&word));
+            let finding = self.intake.command(Command::Finding { application, finding });
+            if let Err(error) = finding.await {
+                warn!(region = %self.region, %error, "a finding about the queue is not written down");
+                return;
+            }
+        }
+        self.reach.told(&word);
     }
 
     /// A queue that answers at once although it was asked to wait must not make this loop spin. A
@@ -172,26 +195,36 @@ impl Door {
     async fn decide(&mut self, message: &Received) -> Fate {
         let now = self.clock.now();
         let verdict = self.intake.known(|known| {
-            judge(&message.body, &self.rules, now, |key| {
-                known.claims.contains_key(&format!("dedupe/{key}"))
+            judge(&message.body, &self.rules, now, |key, asked| {
+                known.answered(key, Some(asked)).map(|holder| holder.is_some())
             })
         });
         let (what, settled) = match verdict {
             Verdict::Repeated => (String::new(), Settled::Done),
             Verdict::Refuse { what, because } => (what, Settled::Refused(because.to_string())),
-            Verdict::Start(request) => {
+            Verdict::Start { request, asked } => {
                 let what = format!("start `{}`", request.runbook);
-                let started = self.hold(message, self.intake.request(*request, None)).await;
+                let start = self.intake.request(*request, None, Some(asked));
+                let started = self.hold(message, start).await;
                 (what, settle(started))
             }
-            Verdict::Propose { request, expires_at, because } => {
+            Verdict::Propose { request, expires_at, because, asked } => {
                 let what = format!("propose `{}`", request.runbook);
-                let proposed = self.propose(message, request, expires_at, because).await;
+                let id = id_of(request.dedupe_key.as_deref().unwrap_or(&message.id));
+                // Planned once, so that nobody is offered what could not start.
+                let proposed = match self.intake.plan(&request) {
+                    Err(rejected) => Some(Err(rejected)),
+                    Ok(_) => {
+                        let asked = Some(asked);
+                        let propose = Command::Propose { id, request, expires_at, because, asked };
+                        self.hold(message, self.intake.command(propose)).await
+                    }
+                };
                 (what, settle(proposed))
             }
-            Verdict::Nudge { dedupe_key, about } => {
-                let source = self.rules.principal.clone();
-                let nudge = Command::Nudge { id: id_of(&dedupe_key), dedupe_key, source, about };
+            Verdict::Nudge { dedupe_key, about, asked } => {
+                let (id, source) = (id_of(&dedupe_key), self.rules.principal.clone());
+                let nudge = Command::Nudge { id, dedupe_key, source, about, asked: Some(asked) };
                 let nudged = self.hold(message, self.intake.command(nudge)).await;
                 ("nudge".to_owned(), settle(nudged))
             }
@@ -211,22 +244,6 @@ impl Door {
             }
             Settled::Refused(because) => self.refuse(message, what, because).await,
         }
-    }
-
-    /// A proposal is planned once, so that nobody is offered what could not start.
-    async fn propose(
-        &self,
-        message: &Received,
-        request: Box<Request>,
-        expires_at: Timestamp,
-        because: String,
-    ) -> Option<Result<muster_state::command::Accepted, Rejected>> {
-        if let Err(rejected) = self.intake.plan(&request) {
-            return Some(Err(rejected));
-        }
-        let id = id_of(request.dedupe_key.as_deref().unwrap_or(&message.id));
-        let propose = Command::Propose { id, request, expires_at, because };
-        self.hold(message, self.intake.command(propose)).await
     }
 
     async fn refuse(&mut self, message: &Received, what: String, because: String) -> Fate {

@@ -113,7 +113,7 @@ async fn look(intake: &Intake, schedule: &Schedule, started_at: Timestamp) {
     }
     let Some(occurrence) = due.start else { return };
     let request = request(schedule, &occurrence);
-    match intake.request(request, None).await {
+    match intake.request(request, None, None).await {
         Ok(accepted) => {
             info!(schedule = %schedule.id, due_at = %occurrence.due_at, run = ?accepted.run, "started")
         }

@@ -26,7 +26,7 @@ use crate::{
     world::{
         World,
         aws::Access,
-        notify::Receiver,
+        notify::{NoUrl, Receiver},
         real::{Real, Settings},
     },
 };
@@ -104,6 +104,8 @@ enum CannotServe {
         "--clock-file needs AWS_ENDPOINT_URL on loopback: a made-up time must never reach a real account"
     )]
     ClockBeyondLoopback,
+    #[error(transparent)]
+    Receivers(#[from] NoUrl),
     #[error("the journal cannot be opened")]
     Journal(#[source] Box<dyn Error + Send + Sync>),
     #[error("the world cannot be reached")]
@@ -120,7 +122,9 @@ pub async fn serve(args: &Serve, terminal: &mut Terminal) -> Exit {
         Err(error) => {
             terminal.aside(format!("error: {}", chain(&error)));
             match error {
-                CannotServe::Config(_) | CannotServe::ClockBeyondLoopback => Exit::BadUse,
+                CannotServe::Config(_)
+                | CannotServe::ClockBeyondLoopback
+                | CannotServe::Receivers(_) => Exit::BadUse,
                 CannotServe::Journal(_) | CannotServe::World(_) | CannotServe::Doors(_) => Exit::No,
             }
         }
@@ -133,13 +137,12 @@ async fn run(args: &Serve) -> Result<(), CannotServe> {
     for warning in warnings {
         warn!("{warning}");
     }
+    let receivers = Receiver::load(&config.receivers)?;
     let clock = clock(args.clock_file.as_deref())?;
     let options = Options::new(clock.now(), &format!("{} {BUILD_ID}", env!("CARGO_PKG_VERSION")));
     let journal =
         LogJournal::open(&config.state, options).map_err(|why| CannotServe::Journal(why.into()))?;
     let epoch = journal.progress().epoch;
-    let receivers =
-        Receiver::load(&config.receivers).map_err(|why| CannotServe::World(why.into()))?;
     let settings = Settings { access: Access::Environment, receivers, clock: clock.clone(), epoch };
     let real = Real::new(settings).await.map_err(|why| CannotServe::World(why.into()))?;
     let world = Arc::new(World::Real(real));

@@ -4,6 +4,7 @@ mod all {
     mod attacks;
     mod commands;
     mod house;
+    mod keys;
     mod reads;
     mod views;
 }

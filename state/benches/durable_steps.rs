@@ -107,7 +107,13 @@ fn admit(number: usize, plan: &Frozen) -> Command {
         symptom_at: None,
         not_after: None,
     };
-    Command::Admit(Box::new(Admission { id, request, plan: plan.clone(), proposal: None }))
+    Command::Admit(Box::new(Admission {
+        id,
+        request,
+        plan: plan.clone(),
+        proposal: None,
+        asked: None,
+    }))
 }
 
 /// What the outside says to a look: nothing can be seen yet.

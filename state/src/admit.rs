@@ -34,11 +34,11 @@ pub enum Admitted {
 
 /// Judges a request against everything that is known.
 pub fn admit(known: &Progress, admission: &Admission, now: Timestamp) -> Result<Admitted, Refusal> {
-    let Admission { id, request, plan: frozen, proposal } = admission;
+    let Admission { id, request, plan: frozen, proposal, asked } = admission;
     if let Some(key) = &request.dedupe_key
-        && let Some(held) = known.claims.get(&format!("dedupe/{key}"))
+        && let Some(holder) = known.answered(key, asked.as_deref())?
     {
-        return Ok(Admitted::Repeated(held.holder.clone()));
+        return Ok(Admitted::Repeated(holder.clone()));
     }
     if let Some(not_after) = request.not_after.filter(|not_after| *not_after < now) {
         return Err(Refusal::TooLate { not_after });
@@ -57,7 +57,7 @@ pub fn admit(known: &Progress, admission: &Admission, now: Timestamp) -> Result<
         RunEvent::Admitted { request: Box::new(request.clone()), plan: frozen.clone() },
     )];
     if let Some(key) = &request.dedupe_key {
-        take.push(Claim::dedupe(key, id));
+        take.push(Claim::dedupe(key, id, asked.clone()));
     }
     occurrence(known, request, id, &mut entries, &mut take)?;
     if let Some(from) = proposal {

@@ -87,6 +87,8 @@ pub enum Command {
         expires_at: Timestamp,
         /// Why it is not a run.
         because: String,
+        /// What was asked for, as a hash.
+        asked: Option<String>,
     },
     /// Steer a run.
     Steer {
@@ -157,6 +159,8 @@ pub enum Command {
         source: String,
         /// What it was about.
         about: String,
+        /// The same as a hash.
+        asked: Option<String>,
     },
 }
 
@@ -171,6 +175,8 @@ pub struct Admission {
     pub plan: Frozen,
     /// The proposal it was started from.
     pub proposal: Option<RunId>,
+    /// What was asked for, as a hash over what came through the door.
+    pub asked: Option<String>,
 }
 
 /// What was done.
@@ -270,6 +276,12 @@ pub enum Refusal {
         /// The application.
         application: ApplicationName,
         /// The run that has it.
+        by: RunId,
+    },
+    /// The key stands for another request.
+    #[error("this key was used before, for something else: `{by}`")]
+    KeyReused {
+        /// The run or notice that it stands for.
         by: RunId,
     },
     /// The request came too late.

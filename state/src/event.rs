@@ -379,17 +379,30 @@ pub struct Claim {
     pub key: String,
     /// The run or notice that holds it.
     pub holder: RunId,
+    /// What was asked for under a dedupe key, as a hash: who uses the key again for something else is
+    /// told so. Older journals do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
 }
 
 impl Claim {
-    /// The claim on a dedupe key.
-    pub fn dedupe(key: &str, holder: &RunId) -> Claim {
-        Claim { key: format!("dedupe/{key}"), holder: holder.clone() }
+    /// The claim on a dedupe key, for what was asked under it.
+    pub fn dedupe(key: &str, holder: &RunId, asked: Option<String>) -> Claim {
+        Claim { asked, ..Claim::new(Claim::dedupe_key(key), holder) }
+    }
+
+    /// The key of the claim on a dedupe key.
+    pub fn dedupe_key(key: &str) -> String {
+        format!("dedupe/{key}")
+    }
+
+    fn new(key: String, holder: &RunId) -> Claim {
+        Claim { key, holder: holder.clone(), asked: None }
     }
 
     /// The one lock of an application.
     pub fn lock(application: &ApplicationName, holder: &RunId) -> Claim {
-        Claim { key: Claim::lock_key(application), holder: holder.clone() }
+        Claim::new(Claim::lock_key(application), holder)
     }
 
     /// The key of an application's lock.
@@ -399,7 +412,7 @@ impl Claim {
 
     /// The claim on a due occurrence.
     pub fn due(schedule: &ScheduleId, due_at: Timestamp, holder: &RunId) -> Claim {
-        Claim { key: format!("due/{schedule}/{due_at}"), holder: holder.clone() }
+        Claim::new(format!("due/{schedule}/{due_at}"), holder)
     }
 
     /// Whether it is dropped by itself once it is a week old: a lock is held until it is freed, a

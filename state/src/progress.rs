@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::{Finding, RecoveryPoint},
+    command::Refusal,
     event::{
-        AccessEvent, ApplicationEvent, Commit, Entry, Event, NoticeEvent, RunEvent, ScheduleEvent,
-        Stream,
+        AccessEvent, ApplicationEvent, Claim, Commit, Entry, Event, NoticeEvent, RunEvent,
+        ScheduleEvent, Stream,
     },
     run::{Illegal, Run},
 };
@@ -32,6 +33,17 @@ pub struct Held {
     pub holder: RunId,
     /// When it was taken.
     pub at: Timestamp,
+    /// What was asked for under a dedupe key, as a hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
+}
+
+impl Held {
+    /// Whether somebody who asks for `asked` under this key asks for the same again. What an older
+    /// journal does not say is not held against anybody.
+    pub fn is_same(&self, asked: Option<&str>) -> bool {
+        self.asked.as_deref().zip(asked).is_none_or(|(held, asked)| held == asked)
+    }
 }
 
 /// What is known of an application beyond its configuration.
@@ -202,6 +214,23 @@ pub enum Misfit {
 }
 
 impl Progress {
+    /// Who was answered under a dedupe key, if anybody was.
+    ///
+    /// # Errors
+    ///
+    /// When the key was used for something else.
+    pub fn answered(
+        &self,
+        dedupe_key: &str,
+        asked: Option<&str>,
+    ) -> Result<Option<&RunId>, Refusal> {
+        match self.claims.get(&Claim::dedupe_key(dedupe_key)) {
+            Some(held) if held.is_same(asked) => Ok(Some(&held.holder)),
+            Some(held) => Err(Refusal::KeyReused { by: held.holder.clone() }),
+            None => Ok(None),
+        }
+    }
+
     /// Takes one commit in.
     pub fn apply(&mut self, commit: &Commit) -> Result<Touched, Misfit> {
         if commit.seq != self.end {
@@ -232,8 +261,9 @@ impl Progress {
             touched.rows.push(Row::Claim(key.clone()));
         }
         for claim in &commit.take {
-            self.claims
-                .insert(claim.key.clone(), Held { holder: claim.holder.clone(), at: commit.at });
+            let held =
+                Held { holder: claim.holder.clone(), at: commit.at, asked: claim.asked.clone() };
+            self.claims.insert(claim.key.clone(), held);
             touched.rows.push(Row::Claim(claim.key.clone()));
         }
         // Only a commit that takes a claim can make the table grow, so only it sweeps.

@@ -235,6 +235,26 @@ impl Emulator {
         self.ask(&self.proxy, "POST", "/_faults/kill", &how).await;
     }
 
+    /// Everything that came to the proxy since it was told to forget, as service and operation; what
+    /// the proxy has no word for as its method and path.
+    pub async fn called(&self) -> Vec<(String, String)> {
+        let calls = self.ask(&self.proxy, "GET", "/_faults/calls", &json!({})).await;
+        let word = |call: &Value, name: &str| call[name].as_str().unwrap_or_default().to_owned();
+        let both = |call: &Value| match word(call, "operation") {
+            none if none.is_empty() => {
+                let path = format!("{} {}", word(call, "method"), word(call, "path"));
+                (word(call, "service"), path)
+            }
+            operation => (word(call, "service"), operation),
+        };
+        calls.as_array().into_iter().flatten().map(both).collect()
+    }
+
+    /// Forgets what came to the proxy.
+    pub async fn forget_calls(&self) {
+        self.ask(&self.proxy, "DELETE", "/_faults/calls", &json!({})).await;
+    }
+
     /// Lets a fault stand: `silence`, `lose`, `throttle`.
     pub async fn fault(&self, kind: &str, how: Value) {
         self.ask(&self.proxy, "POST", &format!("/_faults/{kind}"), &how).await;

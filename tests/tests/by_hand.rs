@@ -134,7 +134,8 @@ fn admit(table: &mut Table, steps: Vec<Step>) {
         symptom_at: None,
         not_after: None,
     };
-    let admission = Admission { id: id(), request, plan: plan.freeze().unwrap(), proposal: None };
+    let admission =
+        Admission { id: id(), request, plan: plan.freeze().unwrap(), proposal: None, asked: None };
     table.hear(Input::Command(0, Command::Admit(Box::new(admission))));
 }
 

@@ -76,7 +76,12 @@ impl Stage {
     }
 
     /// Lets time pass until something is known.
-    fn until(&mut self, process: &Process, what: &str, is: impl Fn(&ApplicationState) -> bool) {
+    async fn until(
+        &mut self,
+        process: &Process,
+        what: &str,
+        is: impl Fn(&ApplicationState) -> bool,
+    ) {
         for _ in 0..STEPS_MAX {
             let known =
                 process.intake.known(|known| known.applications.get(&SHOP.name).is_some_and(&is));
@@ -84,7 +89,7 @@ impl Stage {
                 return;
             }
             self.pass(STEP);
-            pause();
+            pause().await;
         }
         panic!("waited in vain until {what}");
     }
@@ -120,19 +125,23 @@ fn backup(name: &ApplicationName) -> Request {
 async fn a_failover_by_hand_is_noticed() {
     let mut stage = Stage::set();
     let process = stage.start();
-    stage.until(&process, "home is seen", |state| active(state) == Some(&home()));
+    stage.until(&process, "home is seen", |state| active(state) == Some(&home())).await;
     assert_eq!(process.intake.known(|known| trouble(&known.applications[&SHOP.name])), "");
 
     stage.promote("orders");
-    stage.until(&process, "half is told", |state| trouble(state).contains("different regions"));
+    stage
+        .until(&process, "half is told", |state| trouble(state).contains("different regions"))
+        .await;
     let seen = process.intake.known(|known| active(&known.applications[&SHOP.name]).cloned());
     assert_eq!(seen, Some(home()), "half a failover moves nothing");
 
     stage.promote("users");
-    stage.until(&process, "the move is seen", |state| active(state) == Some(&standby()));
-    stage.until(&process, "users are missed", |state| {
-        trouble(state) == "users are sent to us-east-1, and it is served from us-west-2"
-    });
+    stage.until(&process, "the move is seen", |state| active(state) == Some(&standby())).await;
+    stage
+        .until(&process, "users are missed", |state| {
+            trouble(state) == "users are sent to us-east-1, and it is served from us-west-2"
+        })
+        .await;
     let plan = process.intake.plan(&backup(&SHOP.name)).unwrap();
     assert_eq!(plan.binding.unwrap().active, standby());
     process.stop().await;
@@ -148,11 +157,14 @@ async fn the_first_request_waits_for_the_first_look() {
     stage.promote("users");
     stage.pass(SignedDuration::from_hours(1));
     let process = stage.start();
-    let run = process.intake.request(backup(&SHOP.name), None).await.unwrap().run.unwrap();
-    let active = process.intake.known(|known| {
-        assert!(!known.claims.contains_key(&Claim::lock_key(&SHOP.name)));
-        known.runs[&run].plan.binding.as_ref().unwrap().active.clone()
-    });
+    let run = process.intake.request(backup(&SHOP.name), None, None).await.unwrap().run.unwrap();
+    let active = process
+        .intake
+        .known(|known| {
+            assert!(!known.claims.contains_key(&Claim::lock_key(&SHOP.name)));
+            known.runs[&run].plan.binding.as_ref().unwrap().active.clone()
+        })
+        .await;
     assert_eq!(active, standby());
     process.stop().await;
 }

@@ -261,6 +261,14 @@ impl From<Refusal> for Problem {
             Refusal::Locked { by, .. } => conflict("locked", "Another run has the lock")
                 .hint(format!("`muster status {by}` shows what it does"))
                 .run(by),
+            Refusal::KeyReused { by } => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "key-reused",
+                "The key stands for another request",
+                detail,
+            )
+            .hint("a new request needs a new `Idempotency-Key`; the same one needs the same body")
+            .run(by),
             Refusal::TooLate { .. } => conflict("too-late", "It is too late for this request"),
             Refusal::OccurrenceTaken { .. } => conflict("taken", "This occurrence was taken"),
             Refusal::NoReason => {

@@ -22,6 +22,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Api, auth::Caller, error::Problem, error::ProblemView, input::Body, runs, view::next::NextView,
 };
+use crate::intake;
 
 /// The longest `Idempotency-Key`.
 const KEY_BYTES_MAX: usize = 200;
@@ -95,7 +96,7 @@ pub(super) fn accepted(api: &Api, accepted: Accepted) -> AcceptedView {
     path = "/v1/requests",
     tag = "runs",
     request_body = Ask,
-    params(("Idempotency-Key" = Option<String>, Header, description = "two requests of one person with one key are one")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "two requests of one person with one key are one: the second is answered as the first; with another body it is refused. A key is remembered for a week")),
     responses((status = 202, body = AcceptedView), (status = "default", body = ProblemView))
 )]
 async fn request(
@@ -109,6 +110,12 @@ async fn request(
         return Err(muster_state::command::Refusal::NoReason.into());
     }
     let dedupe_key = key(&headers)?.map(|key| format!("person/{}/{key}", person.name));
+    let fingerprint = intake::fingerprint(&ask);
+    if let Some(key) = &dedupe_key
+        && let Some(done) = api.intake.answered(key, &fingerprint)?
+    {
+        return Ok((StatusCode::ACCEPTED, Json(accepted(&api, done))));
+    }
     let proposal: Option<RunId> = ask.proposal.as_deref().map(str::parse).transpose()?;
     let trigger = Trigger::Person { name: person.name };
     let now = api.intake.clock().now();
@@ -119,7 +126,7 @@ async fn request(
         Some(id) => proposed(&api, id, ask, trigger, dedupe_key)?,
         None => asked(ask, trigger, dedupe_key)?,
     };
-    let done = api.intake.request(request, proposal).await?;
+    let done = api.intake.request(request, proposal, Some(fingerprint)).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted(&api, done))))
 }
 

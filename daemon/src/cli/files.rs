@@ -1,9 +1,6 @@
 //! `muster lint`: everything that is wrong with the files, without a daemon.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use muster_runbooks::{
@@ -18,7 +15,8 @@ use muster_runbooks::{
 
 use super::{Exit, Failure, Terminal};
 use crate::{
-    config::{self, Config},
+    catalogue::{self, Catalogue},
+    config::{self, BadConfig, Config},
     offline::chain,
 };
 
@@ -134,14 +132,7 @@ pub(super) fn lint(args: &Lint, terminal: &mut Terminal) -> Result<Exit, Failure
     let files = Files::read(&args.paths)?;
     let library = files.library();
     let mut findings: Vec<Finding> = library::lint(&library);
-    let mut applications = BTreeMap::new();
-    for (name, text) in &files.applications {
-        let checked = Application::check(name, text);
-        findings.extend(checked.findings);
-        if let Some(application) = checked.value {
-            applications.insert(application.name.clone(), application);
-        }
-    }
+    let applications = catalogue::applications(&files.applications, &mut findings);
     let applications: Vec<Application> = applications.into_values().collect();
     for (name, text) in &files.schedules {
         let checked = schedule::check(name, text);
@@ -150,16 +141,11 @@ pub(super) fn lint(args: &Lint, terminal: &mut Terminal) -> Result<Exit, Failure
             findings.extend(schedule::lint(&schedules, &library, &applications));
         }
     }
-    findings.sort();
-    let faults: Vec<String> = files
-        .configurations
-        .iter()
-        .filter_map(|path| Config::load(path).err())
-        .map(|why| chain(&why))
-        .collect();
-    for fault in &faults {
-        terminal.aside(format!("error: {fault}"));
+    for path in &files.configurations {
+        findings.extend(configuration(path)?);
     }
+    findings.sort();
+    findings.dedup();
     terminal.json(&findings);
     for finding in &findings {
         terminal.line(finding.to_string());
@@ -168,8 +154,8 @@ pub(super) fn lint(args: &Lint, terminal: &mut Terminal) -> Result<Exit, Failure
         + files.applications.len()
         + files.schedules.len()
         + files.configurations.len();
-    if has_errors(&findings) || !faults.is_empty() {
-        terminal.line(format!("{count} files, {} findings", findings.len() + faults.len()));
+    if has_errors(&findings) {
+        terminal.line(format!("{count} files, {} findings", findings.len()));
         return Ok(Exit::No);
     }
     terminal.line(format!("{count} files are sound, {} warnings", findings.len()));
@@ -177,4 +163,13 @@ pub(super) fn lint(args: &Lint, terminal: &mut Terminal) -> Result<Exit, Failure
         terminal.then(format!("muster plan {} --application FILE", runbook.0));
     }
     Ok(Exit::Done)
+}
+
+/// What is wrong with a configuration and with the files that it points to.
+fn configuration(path: &Path) -> Result<Vec<Finding>, Failure> {
+    match Config::load(path).and_then(|config| Catalogue::load(&config)) {
+        Ok((_, warnings)) => Ok(warnings),
+        Err(BadConfig::Invalid { findings }) => Ok(findings),
+        Err(why @ BadConfig::Unreadable { .. }) => Err(Failure::bad_use(chain(&why))),
+    }
 }

@@ -243,11 +243,16 @@ fn figures(view: &RunView, terminal: &mut Terminal) {
     if let Some(recovery) = &view.recovery {
         terminal.line(recovery_line(recovery));
     }
-    if let Some(LossesView { predicted, measured, .. }) = &view.losses {
-        if let Some(predicted) = predicted {
-            terminal.line(format!("data loss predicted: {} ({})", predicted.text, predicted.by));
-        }
+    if let Some(LossesView { measured, .. }) = &view.losses {
+        prediction(view, terminal);
         terminal.line(format!("data loss measured: {} ({})", measured.text, measured.by));
+    }
+}
+
+/// What would be lost, as far as that can be told beforehand.
+pub(super) fn prediction(view: &RunView, terminal: &mut Terminal) {
+    if let Some(predicted) = view.losses.as_ref().and_then(|losses| losses.predicted.as_ref()) {
+        terminal.line(format!("data loss predicted: {} ({})", predicted.text, predicted.by));
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
 use serde::Serialize;
+use serde_json::json;
 
 use super::{Exit, Failure, Global, Output};
 use crate::api::{error::ProblemView, view::next::NextView};
@@ -143,14 +144,28 @@ impl Terminal {
     pub fn failure(&mut self, failure: &Failure) -> Exit {
         match failure {
             Failure::Problem(problem) => self.problem(problem),
-            Failure::Unreachable { .. } | Failure::BadUse { .. } | Failure::Garbled { .. } => {
-                self.aside(format!("error: {failure}"));
-                if let Some(hint) = failure.hint() {
-                    self.aside(format!("hint: {hint}"));
-                }
-            }
+            Failure::Unreachable { .. } => self.trouble("unreachable", failure),
+            Failure::BadUse { .. } => self.trouble("bad-use", failure),
+            Failure::Garbled { .. } => self.trouble("garbled", failure),
         }
         failure.exit()
+    }
+
+    fn trouble(&mut self, word: &str, failure: &Failure) {
+        self.error(word, &failure.to_string(), failure.hint().as_deref());
+    }
+
+    /// Says what went wrong on this side, to programs as the daemon would: as a problem document.
+    pub fn error(&mut self, word: &str, detail: &str, hint: Option<&str>) {
+        let mut problem = json!({ "type": format!("urn:muster:problem:{word}"), "detail": detail });
+        if let Some(hint) = hint {
+            problem["hint"] = json!(hint);
+        }
+        self.json(&problem);
+        self.aside(format!("error: {detail}"));
+        if let Some(hint) = hint {
+            self.aside(format!("hint: {hint}"));
+        }
     }
 
     fn problem(&mut self, problem: &ProblemView) {

@@ -1,5 +1,7 @@
 //! Who plays in the demo, and what is left to play with.
 
+use std::path::PathBuf;
+
 use muster_runbooks::{action::control::PersonRole, application::Application};
 use sha2::{Digest, Sha256};
 
@@ -56,9 +58,19 @@ pub(super) fn say_what_is_left(
     terminal.line("  in another terminal:");
     terminal
         .line(format!("    export MUSTER_SERVER={server} MUSTER_TOKEN={}", people.token("ana")));
+    if let Some(program) = off_the_path() {
+        terminal.line(format!("    alias muster='{}'", program.display()));
+    }
     terminal.line("    muster status");
     terminal.line(format!("    muster backups {name}"));
     terminal.line("    muster run rehearsal --reason practice   # then: muster done RUN crash-now --reason seen");
     terminal.line(format!("    MUSTER_TOKEN={}   # ben, who may approve", people.token("ben")));
     terminal.line("  Ctrl-C ends it, and everything it wrote is gone.");
+}
+
+/// This program, if a shell would not find it by its name: `cargo run` leaves it where it was built.
+fn off_the_path() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_found = std::env::split_paths(&path).any(|folder| folder.join("muster").is_file());
+    std::env::current_exe().ok().filter(|_| !is_found)
 }

@@ -1,9 +1,9 @@
 //! The first page: what is open, what is protected, what happens by itself, what was.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
-use super::parts::{badge, distance, mark, next, short, wait, when};
+use super::parts::{badge, clock, distance, mark, next, said, short, wait, when};
 use crate::api::view::{
     Verdict,
     application::{ApplicationView, NewestView},
@@ -131,8 +131,8 @@ fn application(one: &ApplicationView, now: Timestamp) -> Markup {
             }
             @for finding in &one.findings {
                 div class="finding" {
-                    p { strong { (finding.message) } }
-                    p { (finding.hint) }
+                    p { strong { (said(&finding.message)) } }
+                    p { (said(&finding.hint)) }
                     p class="quiet" { code { (finding.id) } " since " (when(finding.since_at, now)) }
                 }
             }
@@ -172,7 +172,7 @@ fn newest_point(one: &NewestView, now: Timestamp) -> Markup {
                 (Some(data_at), None) => { (when(*data_at, now)) " — in the future" },
                 (Some(data_at), Some(age)) => {
                     strong { (short(age)) " old" } " "
-                    span class="quiet" { "data of " (super::parts::clock(*data_at)) }
+                    span class="quiet" { "data of " (clock(*data_at)) }
                 }
             }
             " " (verdict)
@@ -196,9 +196,12 @@ fn schedule(one: &ScheduleView, now: Timestamp) -> Markup {
                     Some(last) => {
                         "Last " a href={ "/runs/" (last.run) } { (when(last.due_at, now)) }
                     }
-                    None => "It has never run",
+                    None => "Nothing has come due yet",
                 }
-                @if let Some(at) = one.next_due_at { "; next " (when(at, now)) }
+                @if let Some(at) = one.next_due_at { "; next " (when(at, now))
+                    // The instant that people know, such as when a window opens.
+                    @if let Some(lead) = &one.lead { ", for " (clock(at + SignedDuration::from_secs(lead.secs.cast_signed()))) }
+                }
             }
             @if let Some(at) = one.overdue_at {
                 p class="finding" { strong { "Overdue" } " since " (when(at, now)) ": neither started nor recorded as missed" }

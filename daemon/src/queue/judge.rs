@@ -11,7 +11,9 @@ use muster_runbooks::{
     runbook::library::Library,
 };
 
-use crate::config;
+use muster_state::command::Refusal;
+
+use crate::{config, intake};
 
 /// The longest that any message may live. A key is remembered for a week, so nothing that is still
 /// alive has been forgotten.
@@ -49,7 +51,12 @@ enum Class {
 #[derive(Debug)]
 pub enum Verdict {
     /// It starts a runbook.
-    Start(Box<Request>),
+    Start {
+        /// What it asks for.
+        request: Box<Request>,
+        /// The same as a hash, so that the key cannot be used for anything else.
+        asked: String,
+    },
     /// It is kept for a person to start.
     Propose {
         /// What it asked for.
@@ -58,6 +65,8 @@ pub enum Verdict {
         expires_at: Timestamp,
         /// Why it does not start by itself.
         because: String,
+        /// What it asked for, as a hash.
+        asked: String,
     },
     /// Whoever waits looks sooner.
     Nudge {
@@ -65,6 +74,8 @@ pub enum Verdict {
         dedupe_key: String,
         /// What it is about.
         about: String,
+        /// The same as a hash.
+        asked: String,
     },
     /// What it asks for was done before.
     Repeated,
@@ -110,6 +121,9 @@ pub enum Reason {
     /// It wants to live longer than a message may.
     #[error("it claims to be worth acting on for longer than 24 h")]
     TooLongLived,
+    /// Its key stands for something else.
+    #[error(transparent)]
+    KeyReused(#[from] Refusal),
     /// Events may not start this runbook through this queue.
     #[error("events of this queue may not start `{runbook}`")]
     NotAllowed {
@@ -159,8 +173,14 @@ impl Rules {
     }
 }
 
-/// Judges the text of one message. `taken` tells whether a dedupe key has been used.
-pub fn judge(text: &str, rules: &Rules, now: Timestamp, taken: impl Fn(&str) -> bool) -> Verdict {
+/// Judges the text of one message. `answered` tells whether what is asked for was done under its
+/// dedupe key, and refuses a key that stands for something else.
+pub fn judge(
+    text: &str,
+    rules: &Rules,
+    now: Timestamp,
+    answered: impl Fn(&str, &str) -> Result<bool, Refusal>,
+) -> Verdict {
     let message = match Message::read(text) {
         Ok(message) => message,
         Err(unreadable) => {
@@ -169,7 +189,7 @@ pub fn judge(text: &str, rules: &Rules, now: Timestamp, taken: impl Fn(&str) -> 
         }
     };
     let what = describe(&message);
-    match permit(message, rules, now, taken) {
+    match permit(message, rules, now, answered) {
         Ok(verdict) => verdict,
         Err(because) => Verdict::Refuse { what, because },
     }
@@ -179,7 +199,7 @@ fn permit(
     message: Message,
     rules: &Rules,
     now: Timestamp,
-    taken: impl Fn(&str) -> bool,
+    answered: impl Fn(&str, &str) -> Result<bool, Refusal>,
 ) -> Result<Verdict, Reason> {
     let Message { kind, source, occurred_at, not_after, .. } = message;
     if !rules.accounts.contains(&source.account) {
@@ -191,7 +211,8 @@ fn permit(
     // A person's key must not be in the way of an event's, nor the other way round. The same event
     // comes through several queues, so the principal is no part of it.
     let dedupe_key = format!("queue/{}", message.dedupe_key);
-    if taken(&dedupe_key) {
+    let asked = asked(&kind);
+    if answered(&dedupe_key, &asked)? {
         // Before the age: a second delivery after hours is not a refusal of what was done in time.
         return Ok(Verdict::Repeated);
     }
@@ -205,7 +226,7 @@ fn permit(
         return Err(Reason::Late { not_after });
     }
     let (runbook, application, inputs, reason) = match kind {
-        Kind::Nudge { about } => return Ok(Verdict::Nudge { dedupe_key, about }),
+        Kind::Nudge { about } => return Ok(Verdict::Nudge { dedupe_key, about, asked }),
         Kind::Request { runbook, application, inputs, reason } => {
             (runbook, application, inputs, reason)
         }
@@ -229,17 +250,27 @@ fn permit(
         not_after: Some(not_after),
     });
     match class {
-        Some(Class::Start) => Ok(Verdict::Start(request)),
+        Some(Class::Start) => Ok(Verdict::Start { request, asked }),
         Some(Class::Propose) => {
             let expires_at = now + PROPOSAL_LIFE;
             // The event came in time; from here on it is the person who must not be late.
             request.not_after = Some(expires_at);
             let because =
                 format!("`{}` takes the application's lock: a person starts it", request.runbook);
-            Ok(Verdict::Propose { request, expires_at, because })
+            Ok(Verdict::Propose { request, expires_at, because, asked })
         }
         Some(Class::Nothing) => Err(Reason::NotAllowed { runbook: request.runbook }),
         None => Err(Reason::UnknownRunbook { runbook: request.runbook }),
+    }
+}
+
+/// What is asked for, without the words about why: those may differ between versions of the Lambda.
+fn asked(kind: &Kind) -> String {
+    match kind {
+        Kind::Request { runbook, application, inputs, reason: _ } => {
+            intake::fingerprint(&(runbook, application, inputs))
+        }
+        Kind::Nudge { about } => intake::fingerprint(about),
     }
 }
 

@@ -44,6 +44,7 @@ fn refused(refusal: &Refusal) -> Settled {
             Settled::NotNow(refusal.to_string())
         }
         Refusal::TooLate { .. }
+        | Refusal::KeyReused { .. }
         | Refusal::BadPlan { .. }
         | Refusal::NotNow { .. }
         | Refusal::NoReason

@@ -4,6 +4,7 @@
 pub mod bucket;
 pub mod error;
 pub mod expiry;
+pub mod export;
 pub mod global;
 pub mod instance;
 pub mod lag;

@@ -40,7 +40,6 @@ impl SnapshotDatabase {
                 "rds:CreateDBClusterSnapshot".to_owned(),
                 "rds:AddTagsToResource".to_owned(),
                 "rds:DescribeDBClusterSnapshots".to_owned(),
-                "rds:DescribeDBClusters".to_owned(),
             ],
         }
     }

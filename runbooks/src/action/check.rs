@@ -29,7 +29,7 @@ impl CheckReadiness {
                 "rds {active}: DescribeGlobalClusters, DescribeDBClusters (reads)"
             )],
             by_hand: vec![format!("aws rds describe-global-clusters --region {active}")],
-            permissions: READ_DATABASE.iter().map(|&name| name.to_owned()).collect(),
+            permissions: named(&[READ_DATABASE, READ_INSTANCES]),
         }
     }
 }
@@ -56,7 +56,7 @@ impl PredictLoss {
                 "cloudwatch and rds {standby}: last lag sample, standby's state (reads)"
             )],
             by_hand: vec![format!("aws rds describe-global-clusters --region {standby}")],
-            permissions: READ_DATABASE.iter().map(|&name| name.to_owned()).collect(),
+            permissions: named(&[READ_DATABASE]),
         }
     }
 }
@@ -109,7 +109,7 @@ impl CheckReplication {
         Description {
             effect: vec![format!("rds and cloudwatch {}: replication lag (reads)", on.standby)],
             by_hand: vec![format!("aws rds describe-global-clusters --region {}", on.standby)],
-            permissions: READ_DATABASE.iter().map(|&name| name.to_owned()).collect(),
+            permissions: named(&[READ_DATABASE]),
         }
     }
 }
@@ -135,7 +135,7 @@ impl CheckActive {
         Description {
             effect: vec![format!("rds {region}, dns, http: writer, answers and probe (reads)")],
             by_hand: vec![format!("aws rds describe-global-clusters --region {region}")],
-            permissions: READ_DATABASE.iter().map(|&name| name.to_owned()).collect(),
+            permissions: named(&[READ_INSTANCES]),
         }
     }
 }
@@ -168,7 +168,8 @@ impl WriteCanary {
                 "aws s3api put-object --bucket {bucket} --key PREFIX/{}",
                 on.token
             )],
-            permissions: vec!["s3:PutObject".to_owned(), "s3:GetObject".to_owned()],
+            // Without `ListBucket` S3 answers 403 for an object that is not there yet, and not 404.
+            permissions: named(&[&["s3:PutObject", "s3:GetObject", "s3:ListBucket"]]),
         }
     }
 }
@@ -200,3 +201,12 @@ impl Probe {
 
 const READ_DATABASE: &[&str] =
     &["rds:DescribeGlobalClusters", "rds:DescribeDBClusters", "cloudwatch:GetMetricData"];
+
+/// What it takes to see that a cluster exists and that one of its instances works.
+const READ_INSTANCES: &[&str] =
+    &["rds:DescribeGlobalClusters", "rds:DescribeDBClusters", "rds:DescribeDBInstances"];
+
+fn named(permissions: &[&[&str]]) -> Vec<String> {
+    let all: std::collections::BTreeSet<&&str> = permissions.iter().copied().flatten().collect();
+    all.into_iter().map(|name| (*name).to_owned()).collect()
+}

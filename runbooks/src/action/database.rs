@@ -111,7 +111,12 @@ impl FailoverDatabase {
                 "aws rds failover-global-cluster --region {region} --global-cluster-identifier {global} \
                  --target-db-cluster-identifier {target} --allow-data-loss"
             )],
-            permissions: promote("rds:FailoverGlobalCluster"),
+            permissions: {
+                let mut permissions = promote("rds:FailoverGlobalCluster");
+                // The loss is measured by the last sample of the standby.
+                permissions.push("cloudwatch:GetMetricData".to_owned());
+                permissions
+            },
         }
     }
 }
@@ -142,13 +147,14 @@ impl FailoverInRegion {
             permissions: vec![
                 "rds:FailoverDBCluster".to_owned(),
                 "rds:DescribeDBClusters".to_owned(),
+                "rds:DescribeDBInstances".to_owned(),
             ],
         }
     }
 }
 
 fn promote(call: &str) -> Vec<String> {
-    [call, "rds:DescribeGlobalClusters", "rds:DescribeDBClusters", "cloudwatch:GetMetricData"]
+    [call, "rds:DescribeGlobalClusters", "rds:DescribeDBClusters", "rds:DescribeDBInstances"]
         .map(str::to_owned)
         .to_vec()
 }

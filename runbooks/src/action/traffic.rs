@@ -39,7 +39,8 @@ impl ShiftTraffic {
                 "aws s3api {command} --region {} --bucket {} --key {}",
                 marker.region, marker.bucket, marker.key
             )],
-            permissions: vec![permission.to_owned(), "s3:GetObject".to_owned()],
+            // Without `ListBucket` S3 answers 403 for a marker that is not there, and not 404.
+            permissions: [permission, "s3:GetObject", "s3:ListBucket"].map(str::to_owned).to_vec(),
         }
     }
 }

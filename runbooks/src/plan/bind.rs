@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::{
     name::{ApplicationName, RunbookName, StepId},
-    plan::{Binding, Plan, STEPS_MAX},
-    request::{Manner, Request},
+    plan::{Binding, OnFailure, Plan, STEPS_MAX},
+    request::{Manner, Mode, Request},
     runbook::Runbook,
 };
 
@@ -121,7 +121,11 @@ impl Plan {
         let mut problems = Vec::new();
         check_request(runbook, request, binding.as_ref(), &mut problems);
         let inputs = inputs::fill(runbook, &request.inputs, &mut problems);
-        let steps = expand::steps(runbook, binding.as_ref(), &mut problems);
+        let mut steps = expand::steps(runbook, binding.as_ref(), &mut problems);
+        if request.mode == Mode::Preview {
+            // Whoever previews wants to see the rest too, above all when a check fails.
+            steps.iter_mut().for_each(|step| step.on_failure = OnFailure::Continue);
+        }
         if !problems.is_empty() {
             return Err(problems);
         }

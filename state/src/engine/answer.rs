@@ -441,8 +441,8 @@ fn failed(run: &Run, step: &Step, attempt: &Attempt, fault: Fault) -> Vec<Entry>
     if let (true, Some(application)) = (is_check, run.application()) {
         let finding = Finding {
             id: finding_id(step),
-            message: format!("{}: {fault}", step.title),
-            hint: format!("see run {}, step `{}`", run.id, step.id),
+            message: format!("check `{}` fails: {fault}", step.id),
+            hint: format!("{}; `muster status {}` shows the run", step.title, run.id),
         };
         entries.push(Entry::application(application, ApplicationEvent::FindingOpened { finding }));
     }

@@ -1,10 +1,7 @@
 //! What people and doors want, and what becomes of it.
 
 use jiff::Timestamp;
-use muster_runbooks::{
-    name::{ApplicationName, RunId},
-    request::Request,
-};
+use muster_runbooks::name::{ApplicationName, RunId};
 
 use super::{Engine, Output};
 use crate::{
@@ -40,8 +37,15 @@ impl Engine {
                     Ok(about(&admission.id))
                 }
             },
-            Command::Propose { id, request, expires_at, because } => {
-                Ok(self.propose(now, id, request, expires_at, because, out))
+            Command::Propose { id, request, expires_at, because, asked } => {
+                if let Some(repeated) = self.repeated(request.dedupe_key.as_deref(), &asked)? {
+                    return Ok(repeated);
+                }
+                let key = request.dedupe_key.as_ref();
+                let take = key.map(|key| Claim::dedupe(key, &id, asked)).into_iter().collect();
+                let event = NoticeEvent::Proposed { request, expires_at, because };
+                self.notice(now, &id, event, take, out);
+                Ok(about(&id))
             }
             Command::Steer { run: id, by, reason, steer } => {
                 let run = self.known.runs.get(&id);
@@ -86,13 +90,13 @@ impl Engine {
                 self.finding(now, &application, finding, out);
                 Ok(DONE)
             }
-            Command::Nudge { id, dedupe_key, source, about: object } => {
-                if let Some(held) = self.known.claims.get(&format!("dedupe/{dedupe_key}")) {
-                    return Ok(Accepted { run: Some(held.holder.clone()), repeated: true });
+            Command::Nudge { id, dedupe_key, source, about: object, asked } => {
+                if let Some(repeated) = self.repeated(Some(&dedupe_key), &asked)? {
+                    return Ok(repeated);
                 }
-                let event = Event::Notice(NoticeEvent::Nudged { source, about: object });
-                let entry = Entry { stream: Stream::Notice(id.clone()), event };
-                self.commit(now, vec![entry], vec![Claim::dedupe(&dedupe_key, &id)], out);
+                let event = NoticeEvent::Nudged { source, about: object };
+                let take = vec![Claim::dedupe(&dedupe_key, &id, asked)];
+                self.notice(now, &id, event, take, out);
                 self.advance_all(now, out);
                 Ok(about(&id))
             }
@@ -104,26 +108,27 @@ impl Engine {
         DONE
     }
 
-    /// Keeps a request for a person to start, once per key.
-    fn propose(
+    /// The answer that was given under this key before.
+    fn repeated(
+        &self,
+        dedupe_key: Option<&str>,
+        asked: &Option<String>,
+    ) -> Result<Option<Accepted>, Refusal> {
+        let Some(key) = dedupe_key else { return Ok(None) };
+        let holder = self.known.answered(key, asked.as_deref())?;
+        Ok(holder.map(|holder| Accepted { run: Some(holder.clone()), repeated: true }))
+    }
+
+    fn notice(
         &mut self,
         now: Timestamp,
-        id: RunId,
-        request: Box<Request>,
-        expires_at: Timestamp,
-        because: String,
+        id: &RunId,
+        event: NoticeEvent,
+        take: Vec<Claim>,
         out: &mut Vec<Output>,
-    ) -> Accepted {
-        let key = request.dedupe_key.clone();
-        let held = key.as_ref().and_then(|key| self.known.claims.get(&format!("dedupe/{key}")));
-        if let Some(held) = held {
-            return Accepted { run: Some(held.holder.clone()), repeated: true };
-        }
-        let take = key.iter().map(|key| Claim::dedupe(key, &id)).collect();
-        let event = NoticeEvent::Proposed { request, expires_at, because };
+    ) {
         let entry = Entry { stream: Stream::Notice(id.clone()), event: Event::Notice(event) };
         self.commit(now, vec![entry], take, out);
-        about(&id)
     }
 
     /// Records a finding that is new or changed, or the end of one that stood.

@@ -103,7 +103,7 @@ pub(crate) fn admit(run: u64) -> Batch {
     Batch {
         entries: vec![Entry::run(&id, admitted())],
         expected: vec![(Stream::Run(id.clone()), 0)],
-        take: vec![Claim::dedupe(&format!("key-{run}"), &id)],
+        take: vec![Claim::dedupe(&format!("key-{run}"), &id, None)],
         ..Batch::default()
     }
 }

@@ -24,6 +24,7 @@ from .doors import Doors
 from .global_clusters import GlobalClusters
 from .history import History
 from .metrics import LagSamples
+from .queues import Queues
 from .snapshots import Snapshots
 from .world import World
 
@@ -45,6 +46,7 @@ class Server:
         global_clusters = GlobalClusters(self.world)
         global_clusters.install()
         Doors(self.world, global_clusters).install()
+        Queues(self.world).install()
         route53.install()
         self.history = History(self.world)
         self.lag = LagSamples(self.world)

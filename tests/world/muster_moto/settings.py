@@ -46,6 +46,8 @@ class Settings:
     copies_max: int = 5
     #: The longest page of a Describe call; AWS gives 100, and may always give fewer.
     page_max: int = 100
+    #: A received message is hidden for what its reader asked for, 12 h at most (SQS); see `queues.py`.
+    message_hidden_secs_max: int = 43_200
 
     def change(self, wanted: dict) -> None:
         """Takes new values; an unknown name or a value of another kind is a mistake in the test."""

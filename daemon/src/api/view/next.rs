@@ -4,7 +4,7 @@ use muster_runbooks::{
     action::{Action, Outputs, control::PersonRole},
     name::StepId,
     plan::{Part, Plan},
-    request::Mode,
+    request::{Manner, Mode, Request},
 };
 use muster_state::{
     approval,
@@ -77,6 +77,12 @@ pub fn steps(run: &Run, off: bool) -> Vec<NextView> {
                         "you did its work by hand",
                     ));
                 }
+                if is_possible(run, &Steer::Skip { step: step.id.clone() }) {
+                    list.push(next(
+                        format!("muster skip {id} {} --reason TEXT", step.id),
+                        "go on without it",
+                    ));
+                }
             }
             StepState::Pending { .. }
             | StepState::BackingOff { .. }
@@ -97,6 +103,9 @@ pub fn steps(run: &Run, off: bool) -> Vec<NextView> {
             format!("muster force {id} --reason TEXT"),
             "give the active side up; the forced loss must be approved first",
         ));
+    }
+    if run.failed_step().is_some() {
+        list.push(next(format!("muster abandon {id} --reason TEXT"), "give the run up"));
     }
     if list.is_empty() {
         list.push(next(format!("muster watch {id}"), "it goes on by itself"));
@@ -137,7 +146,7 @@ fn after(run: &Run, outcome: Outcome) -> Vec<NextView> {
     let plan = &run.plan;
     let went_well = matches!(outcome, Outcome::Succeeded | Outcome::SucceededWithExceptions);
     match (plan.mode, went_well) {
-        (Mode::Preview, true) => vec![next(start(plan, plan.runbook.as_str()), "do it for real")],
+        (Mode::Preview, true) => vec![next(again(run), "do it for real")],
         (Mode::Live, true) => match &plan.way_back {
             Some(way_back) => {
                 let why = "the way back, in calm, once the other side is well";
@@ -157,4 +166,31 @@ fn start(plan: &Plan, runbook: &str) -> String {
         .as_ref()
         .map_or(String::new(), |binding| format!(" --application {}", binding.application.name));
     format!("muster run {runbook}{application} --reason TEXT")
+}
+
+/// The same request in earnest: a preview of a forced failover must not lead to a graceful one.
+fn again(run: &Run) -> String {
+    let Request { inputs, .. } = &*run.request;
+    let mut command = format!("muster run {}", run.plan.runbook);
+    if let Some(application) = run.application() {
+        command += &format!(" --application {application}");
+    }
+    for (name, value) in inputs {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        command += &format!(" --input {}", quoted(&format!("{name}={text}")));
+    }
+    if run.manner == Manner::Forced {
+        command += " --forced";
+    }
+    command + " --reason TEXT"
+}
+
+/// A word of a shell.
+fn quoted(word: &str) -> String {
+    let plain = |sign: char| sign.is_ascii_alphanumeric() || "=_.,:/@%+-".contains(sign);
+    if word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }

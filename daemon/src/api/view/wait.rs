@@ -142,6 +142,6 @@ fn running(run: &Run, step: &Step, attempt: &Attempt) -> WaitView {
         return WaitView::machine("its time has not come", "muster", deadline_at);
     }
     let expects = step.expect.clone();
-    let said = expects.unwrap_or_else(|| format!("the result of {}", spec.name));
-    WaitView::machine(format!("until {said}"), "the provider", deadline_at)
+    let said = expects.unwrap_or_else(|| format!("the result of `{}`", spec.name));
+    WaitView::machine(said, "the provider", deadline_at)
 }

@@ -50,13 +50,23 @@ fn with(pointer: &str, value: Value) -> String {
     message.to_string()
 }
 
+/// The key `done` stands for the good message.
+fn answered(key: &str, asked: &str) -> Result<bool, Refusal> {
+    let held = Message::read(&good().to_string()).unwrap().kind;
+    match key {
+        "queue/done" if asked == super::asked(&held) => Ok(true),
+        "queue/done" => Err(Refusal::KeyReused { by: "a00000000000".parse().unwrap() }),
+        _ => Ok(false),
+    }
+}
+
 fn seen(text: &str) -> String {
-    match judge(text, &rules(), now(), |key| key == "queue/done") {
-        Verdict::Start(request) => format!("start {}", request.runbook),
+    match judge(text, &rules(), now(), answered) {
+        Verdict::Start { request, .. } => format!("start {}", request.runbook),
         Verdict::Propose { request, expires_at, .. } => {
             format!("propose {} until {expires_at}", request.runbook)
         }
-        Verdict::Nudge { dedupe_key, about } => format!("nudge {about} by {dedupe_key}"),
+        Verdict::Nudge { dedupe_key, about, .. } => format!("nudge {about} by {dedupe_key}"),
         Verdict::Repeated => "repeated".into(),
         Verdict::Refuse { what, because } => format!("refuse {what}: {because}"),
     }
@@ -149,6 +159,22 @@ fn every_attack_and_its_verdict() {
     }
 }
 
+/// Goal: a key that somebody used before can neither hide another request nor start it.
+/// Method: the message that the key stands for, in other words, and with other work in it.
+#[test]
+fn a_key_is_no_cloak() {
+    let done = with("/dedupe_key", json!("done"));
+    assert_eq!(seen(&done), "repeated");
+    assert_eq!(seen(&done.replace("nightly", "again")), "repeated");
+    let refused = "refuse start `region-failover` for `covetpy`: this key was used before";
+    let forged = seen(&done.replace("daily-backup", "region-failover"));
+    assert!(forged.starts_with(refused), "{forged}");
+    let nudge = json!({"nudge": {"about": "arn:x"}});
+    let mut message = good();
+    (message["dedupe_key"], message["kind"]) = (json!("done"), nudge);
+    assert!(seen(&message.to_string()).starts_with("refuse nudge: this key"));
+}
+
 /// Goal: what is asked for in order is done, to the second in which it is too late.
 #[test]
 fn what_is_in_order_is_taken() {
@@ -175,8 +201,8 @@ fn a_late_duplicate_is_a_duplicate() {
 /// Goal: an event speaks as its queue's principal, live and graceful, whatever it says.
 #[test]
 fn a_request_says_who_asked() {
-    let verdict = judge(&good().to_string(), &rules(), now(), |_| false);
-    let Verdict::Start(request) = verdict else { panic!("{verdict:?}") };
+    let verdict = judge(&good().to_string(), &rules(), now(), |_, _| Ok(false));
+    let Verdict::Start { request, .. } = verdict else { panic!("{verdict:?}") };
     assert_eq!(request.trigger, Trigger::Event { principal: "events".into() });
     assert_eq!((request.mode, request.manner), (Mode::Live, Manner::Graceful));
     assert_eq!(request.dedupe_key.as_deref(), Some("queue/schedule|a"));
@@ -187,7 +213,7 @@ fn a_request_says_who_asked() {
 #[test]
 fn a_proposal_lives_an_hour_from_when_it_came() {
     let text = with("/kind/request/runbook", json!("region-failover"));
-    let verdict = judge(&text, &rules(), now(), |_| false);
+    let verdict = judge(&text, &rules(), now(), |_, _| Ok(false));
     let Verdict::Propose { request, expires_at, .. } = verdict else { panic!("{verdict:?}") };
     assert_eq!(request.not_after, Some(expires_at));
     assert_eq!(expires_at, now() + PROPOSAL_LIFE);

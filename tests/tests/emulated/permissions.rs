@@ -1,0 +1,210 @@
+//! What `muster plan` tells people to allow is what the actions really call.
+
+use std::collections::BTreeSet;
+
+use muster::world::real::Real;
+use muster_runbooks::{
+    action::{Action, On},
+    application::Application,
+    name::Token,
+};
+use muster_state::{
+    call::{Call, Done},
+    catalog::{PointChange, RecoveryPoint},
+};
+use muster_tests::emulator::{
+    EAST, Emulator, WEST,
+    calls::{application, call, carry_out},
+    site::Site,
+};
+use serde_json::{Value, json};
+
+use super::world;
+
+const HOME: &str = "192.0.2.1";
+const AWAY: &str = "198.51.100.1";
+
+/// The IAM actions that one call needs. A call that creates something with tags also tags it, and a
+/// copy under a key uses the key; who asks S3 for what is not there must be allowed to list, or the
+/// answer is 403.
+fn needed(service: &str, operation: &str) -> Vec<String> {
+    if operation.starts_with("POST /") && operation.contains("/rrset") {
+        return vec!["route53:ChangeResourceRecordSets".to_owned()];
+    }
+    let more: &[&str] = match operation {
+        "HeadObject" => return ["s3:GetObject", "s3:ListBucket"].map(str::to_owned).into(),
+        "GetObject" => &["s3:ListBucket"],
+        "CreateDBClusterSnapshot" => &["rds:AddTagsToResource"],
+        "CopyDBClusterSnapshot" => &["rds:AddTagsToResource", "kms:CreateGrant", "kms:DescribeKey"],
+        _ => &[],
+    };
+    let own = format!("{service}:{operation}");
+    std::iter::once(own).chain(more.iter().map(|&name| name.to_owned())).collect()
+}
+
+fn declared(call: &Call) -> BTreeSet<String> {
+    let binding = call.binding.as_ref().unwrap();
+    let on = On {
+        application: &binding.application,
+        active: &binding.active,
+        standby: &binding.standby,
+        component: call.component.as_ref(),
+        token: call.token.as_str(),
+    };
+    call.action.describe(&on).permissions.into_iter().collect()
+}
+
+/// Carries a call out and compares what it called with what it says it needs.
+struct Judge {
+    world: Emulator,
+    real: Real,
+    judged: BTreeSet<&'static str>,
+}
+
+impl Judge {
+    async fn judge(&mut self, call: &mut Call) -> Done {
+        self.world.forget_calls().await;
+        let done = carry_out(&mut self.world, &self.real, call, 5).await.done;
+        let called = self.world.called().await;
+        assert!(!called.is_empty(), "{:?} called nothing", call.action);
+        let used: BTreeSet<String> =
+            called.iter().flat_map(|(service, operation)| needed(service, operation)).collect();
+        assert_eq!(declared(call), used, "{:?} after {called:?}", call.action);
+        self.judged.insert(call.action.spec().name);
+        done
+    }
+
+    async fn act(&mut self, shop: &Application, action: &str, with: Value) -> Done {
+        let mut call = call(&self.world, shop, action, with);
+        self.judge(&mut call).await
+    }
+
+    /// One snapshot of a run of its own.
+    async fn point(&mut self, shop: &Application, run: u32) -> RecoveryPoint {
+        let mut taking = call(&self.world, shop, "snapshot-database", json!({ "at": "active" }));
+        taking.run = format!("r0000000000{run}").parse().unwrap();
+        taking.token = Token::new(&taking.run, &taking.step, 1, false);
+        match self.judge(&mut taking).await.points.as_slice() {
+            [PointChange::Recorded(point)] => (**point).clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// The databases with a key for copies, the bucket, the zone, the marker and two sides that serve.
+async fn shop(world: &mut Emulator, site: &Site) -> Application {
+    world.global_pair().await;
+    world.lag(WEST, "orders-west", json!(1_500)).await;
+    world.pass(60);
+    for (region, name) in [(EAST, "files-east"), (WEST, "files-west"), (WEST, "markers")] {
+        world.bucket(region, name).await;
+    }
+    let zone = world.zone(HOME, AWAY).await;
+    world.serve_names("markers");
+    let mut shop = application(json!({
+        "traffic": {
+            "name": "app.example.com", "zone": zone, "primary": EAST,
+            "marker": { "region": WEST, "bucket": "markers", "key": "moved" },
+            "answers": { EAST: [HOME], WEST: [AWAY] },
+            "name_servers": world.name_servers(),
+        },
+        "probes": { EAST: site.url(), WEST: site.url() },
+    }));
+    let key = world.key(WEST).await;
+    shop.databases[0].copy_keys.insert(WEST.to_owned(), key);
+    shop
+}
+
+/// Goal: nobody is told to allow too little, which is found out in the night of the failover, nor more
+/// than is used.
+/// Method: every action that calls AWS is carried out to its end against the emulator; what the proxy
+/// saw is compared with what the action declares, both ways. A new action must be judged here too.
+#[tokio::test]
+async fn what_is_declared_is_what_is_called() {
+    let mut world = world!();
+    let site = Site::start(200);
+    let shop = shop(&mut world, &site).await;
+    let real = world.real(Vec::new()).await;
+    let mut judge = Judge { world, real, judged: BTreeSet::new() };
+
+    backups(&mut judge, &shop).await;
+    canary(&mut judge, &shop).await;
+    traffic(&mut judge, &shop).await;
+    databases(&mut judge, &shop).await;
+
+    let inside_or_http = [
+        "approval",
+        "wait",
+        "gate",
+        "open-window",
+        "close-window",
+        "notify",
+        "rehearse",
+        "probe",
+        "check-observers",
+    ];
+    for spec in Action::SPECS {
+        let is_known = judge.judged.contains(spec.name) || inside_or_http.contains(&spec.name);
+        assert!(is_known, "`{}` calls AWS and is not judged here", spec.name);
+    }
+}
+
+async fn backups(judge: &mut Judge, shop: &Application) {
+    let mut points = Vec::new();
+    for run in 1..=4 {
+        points.push(judge.point(shop, run).await);
+        judge.world.pass(24 * 3600);
+    }
+    let newest = &points[3];
+    let with = json!({ "snapshot": newest.id, "data_time": newest.data_time, "to": "standby" });
+    judge.act(shop, "copy-snapshot", with).await;
+    let mut marking = call(&judge.world, shop, "mark-expired", json!({ "at": "active" }));
+    marking.points = points.clone().into();
+    judge.judge(&mut marking).await;
+    points[0].marked_at = Some(judge.world.now());
+    judge.world.pass(25 * 3600);
+    let with = json!({ "at": "active", "cap": 3 });
+    let mut deleting = call(&judge.world, shop, "delete-expired", with);
+    deleting.points = points.into();
+    let done = judge.judge(&mut deleting).await;
+    assert_eq!(done.outputs["deleted"], json!(1));
+}
+
+/// The emulator replicates nothing: the replica is put by hand, after the first look found nothing.
+async fn canary(judge: &mut Judge, shop: &Application) {
+    let mut writing = call(&judge.world, shop, "write-canary", json!({ "at": "active" }));
+    judge.world.forget_calls().await;
+    judge.real.observe(&writing).await.unwrap();
+    judge.real.begin(&writing).await.unwrap();
+    let path = format!("files-west/canaries/{}", writing.token);
+    let metadata = [("muster-token", writing.token.as_str())];
+    judge.world.put(WEST, &path, &metadata).await;
+    let put = judge.world.called().await;
+    judge.judged.insert("write-canary");
+    let used: BTreeSet<String> =
+        put.iter().flat_map(|(service, operation)| needed(service, operation)).collect();
+    assert_eq!(declared(&writing), used, "{put:?}");
+    carry_out(&mut judge.world, &judge.real, &mut writing, 1).await;
+}
+
+async fn traffic(judge: &mut Judge, shop: &Application) {
+    judge.act(shop, "shift-traffic", json!({ "to": "standby" })).await;
+    judge.act(shop, "shift-traffic", json!({ "to": "active" })).await;
+    let mut both = shop.clone();
+    let traffic = both.traffic.as_mut().unwrap();
+    (traffic.writable_in_both, traffic.name) = (true, "both.example.com".to_owned());
+    judge.act(&both, "weigh-traffic", json!({ "at": "standby", "percent": 30 })).await;
+}
+
+async fn databases(judge: &mut Judge, shop: &Application) {
+    judge.act(shop, "check-readiness", json!({ "lag_max": "5m" })).await;
+    judge.act(shop, "predict-loss", json!({})).await;
+    judge.act(shop, "check-replication", json!({ "lag_max": "5m" })).await;
+    judge.act(shop, "check-active", json!({ "at": "active" })).await;
+    judge.act(shop, "fence", json!({})).await;
+    judge.act(shop, "failover-in-region", json!({ "at": "active" })).await;
+    judge.act(shop, "switchover-database", json!({ "to": "standby" })).await;
+    judge.act(shop, "switchover-database", json!({ "to": "active" })).await;
+    let with = json!({ "to": "standby", "data_loss_max": "5m" });
+    judge.act(shop, "failover-database", with).await;
+}
