@@ -158,13 +158,10 @@ async fn the_first_request_waits_for_the_first_look() {
     stage.pass(SignedDuration::from_hours(1));
     let process = stage.start();
     let run = process.intake.request(backup(&SHOP.name), None, None).await.unwrap().run.unwrap();
-    let active = process
-        .intake
-        .known(|known| {
-            assert!(!known.claims.contains_key(&Claim::lock_key(&SHOP.name)));
-            known.runs[&run].plan.binding.as_ref().unwrap().active.clone()
-        })
-        .await;
+    let active = process.intake.known(|known| {
+        assert!(!known.claims.contains_key(&Claim::lock_key(&SHOP.name)));
+        known.runs[&run].plan.binding.as_ref().unwrap().active.clone()
+    });
     assert_eq!(active, standby());
     process.stop().await;
 }
