@@ -91,7 +91,7 @@ impl Watch {
         }
     }
 
-    /// I4, I5, I9, I10, I11, I17: before anything is begun, what is durable must allow it.
+    /// I4, I5, I9, I10, I11, I17, I22: before anything is begun, what is durable must allow it.
     pub fn begin(&mut self, call: &Call, disk: &Disk) {
         let known = disk.progress();
         let token = call.token.to_string();
@@ -117,6 +117,9 @@ impl Watch {
         let begun = matches!(state, Some(StepState::Running(one)) if one.begun_at.is_some());
         self.check("I4", !(once && begun), || format!("{token} begins a second time"));
         self.gates(run, &call.step, &token);
+        if call.action.spec().reach.mutates() && run.plan.runbook.as_str() == "region-failback" {
+            self.failback(run, &token);
+        }
         if call.action.spec().reach.mutates() && matches!(call.action, Action::FailoverDatabase(_))
         {
             self.fence(run, &token);
@@ -141,6 +144,19 @@ impl Watch {
                 format!("{token} begins, and `{id}` was approved by {who:?}")
             });
         }
+    }
+
+    /// I22: nothing goes home before the lag in that direction was seen under its limit, and somebody
+    /// has reviewed what home has that the other side has not.
+    fn failback(&mut self, run: &Run, token: &str) {
+        let asked_first = ["check-replication", "gate"];
+        let mut first = run
+            .steps()
+            .filter(|(step, _)| asked_first.contains(&step.task.action.as_str()))
+            .map(|(_, state)| matches!(state, StepState::Succeeded { .. }))
+            .peekable();
+        let holds = first.peek().is_some() && first.all(|passed| passed);
+        self.check("I22", holds, || format!("{token} begins before lag and review"));
     }
 
     /// I3: the old side is proven fenced, or a named person accepted that it is not.
