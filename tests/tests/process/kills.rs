@@ -14,6 +14,9 @@ use super::stage;
 /// first sync, for a run.
 const FIRST_OF_A_RUN: u32 = 2;
 
+/// Whoever is killed at a call comes back to reads that do not show it yet.
+const STALE_SECS: u32 = 20;
+
 /// What a run is asked for with, and what it must leave at AWS: each effect exactly once.
 struct Story {
     request: Value,
@@ -159,7 +162,9 @@ async fn a_failover_at_every_sync() {
 #[tokio::test]
 async fn a_backup_at_every_call() {
     let stage = stage!("[]");
-    stage.world.set(json!({ "snapshot_secs": 15, "copy_secs": 40, "snapshots_max": 1000 })).await;
+    let slow = json!({ "snapshot_secs": 15, "copy_secs": 40, "snapshots_max": 1000 });
+    stage.world.set(slow).await;
+    stage.world.set(json!({ "stale_read_secs": STALE_SECS })).await;
     at_every_call(stage, backup()).await;
 }
 
@@ -168,7 +173,7 @@ async fn a_backup_at_every_call() {
 #[tokio::test]
 async fn a_failover_at_every_call() {
     let stage = stage!("[]");
-    stage.world.set(json!({ "failover_secs": 10 })).await;
+    stage.world.set(json!({ "failover_secs": 10, "stale_read_secs": STALE_SECS })).await;
     at_every_call(stage, failover()).await;
 }
 
