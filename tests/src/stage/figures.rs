@@ -10,6 +10,8 @@ use serde_json::Value;
 pub struct Figures {
     /// Kills at a sync of the journal.
     pub kills_at_syncs: u32,
+    /// Kills at a write to the log, before it was carried out.
+    pub kills_at_writes: u32,
     /// Kills at an outside call.
     pub kills_at_calls: u32,
     /// Kills that came before the new process was ready.
@@ -38,11 +40,12 @@ impl Figures {
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Figures { kills_at_syncs, kills_at_calls, killed_before_ready, restarts, .. } = self;
+        let Figures { kills_at_syncs, kills_at_writes, kills_at_calls, restarts, .. } = self;
+        let early = self.killed_before_ready;
         write!(
             f,
-            "{kills_at_syncs} kills at syncs, {kills_at_calls} at calls, {killed_before_ready} before \
-             ready; {restarts} restarts; start to ready {}; ready to first look {}",
+            "kills: {kills_at_syncs} at syncs, {kills_at_writes} at writes, {kills_at_calls} at calls, \
+             {early} of them before ready; {restarts} starts; start to ready {}; ready to first look {}",
             Spread(&self.ready),
             Spread(&self.looks)
         )

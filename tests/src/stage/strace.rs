@@ -1,6 +1,9 @@
-//! Faults at the syncs of an unmodified process, by `strace` from outside.
+//! Faults at the disk of an unmodified process, by `strace` from outside.
 
-use std::process::{Command, Stdio};
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use crate::emulator::skip;
 
@@ -33,8 +36,24 @@ pub fn at_sync(nth: u32, fate: Fate) -> Vec<String> {
         Fate::Kill => format!("inject=fdatasync:signal=SIGKILL:when={nth}"),
         Fate::Error(errno) => format!("inject=fdatasync:error={errno}:when={nth}"),
     };
+    words(&["-e", "trace=fdatasync", "-e", &inject])
+}
+
+/// The same for a kill at the `nth` write to a file, before it is carried out. What was written and
+/// not synced outlives a killed process; what was not written does not.
+pub fn at_write(file: &Path, nth: u32) -> Vec<String> {
+    let inject = format!("inject=pwrite64:signal=SIGKILL:when={nth}");
+    words(&["-P", &file.display().to_string(), "-e", "trace=pwrite64", "-e", &inject])
+}
+
+/// The words that put an error in the place of every opening of a file.
+pub fn at_open(file: &Path, errno: &str) -> Vec<String> {
+    let inject = format!("inject=openat:error={errno}");
+    words(&["-P", &file.display().to_string(), "-e", "trace=openat", "-e", &inject])
+}
+
+fn words(fault: &[&str]) -> Vec<String> {
     // Without `--seccomp-bpf`: strace 6.1 then traces, and injects no signal.
-    let words = ["strace", "-D", "-f", "-q", "-o", "/dev/null"];
-    let traced = ["-e", "trace=fdatasync", "-e", &inject];
-    words.iter().chain(&traced).map(|word| (*word).to_owned()).collect()
+    let strace = ["strace", "-D", "-f", "-q", "-o", "/dev/null"];
+    strace.iter().chain(fault).map(|word| (*word).to_owned()).collect()
 }

@@ -189,10 +189,7 @@ async fn directories_that_may_not_be_used() {
     drop(first);
 
     if strace::is_there() {
-        let lock = dir.join("lock");
-        let words = ["strace", "-D", "-f", "-q", "-o", "/dev/null", "-P", text(&lock)];
-        let fault = ["-e", "trace=openat", "-e", "inject=openat:error=EROFS"];
-        setup.wrapper = words.iter().chain(&fault).map(|word| (*word).to_owned()).collect();
+        setup.wrapper = strace::at_open(&dir.join("lock"), "EROFS");
         let said = refused(&setup).await;
         assert!(said.contains("cannot be written: read-only, or no permission"), "{said}");
         assert!(said.contains("hint: give the state directory to the user"), "{said}");

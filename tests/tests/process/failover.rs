@@ -80,8 +80,11 @@ async fn forced_while_the_region_is_silent() {
         "step": "approve", "plan_hash": view["plan_hash"], "reason": "my own",
         "accepts": ["unproven-fence"],
     });
-    let own = stage.daemon.post("ana", &format!("/v1/runs/{run}/approve"), body).await;
-    assert_eq!(own.expect("an answer").0, 403);
+    for who in ["ana", "eve"] {
+        let path = format!("/v1/runs/{run}/approve");
+        let (status, said) = stage.daemon.post(who, &path, body.clone()).await.expect("an answer");
+        assert_eq!(status, 403, "{who}: {said}");
+    }
 
     let view = stage.carry(&run, &["ben"]).await;
     has_moved(&mut stage, &view).await;
@@ -124,17 +127,10 @@ async fn graceful_without_a_fault() {
     assert_eq!(view["recovery"]["counted_from"], "admission");
 }
 
-/// Goal: a graceful run whose region dies in the middle is forced by a person, approved anew, and ends
-/// well (design §6, force).
-/// Method: the region falls silent after the approval and before the switchover has registered, so
-/// that its call is lost without effect.
-#[tokio::test]
-async fn graceful_until_the_region_dies() {
-    let mut stage = stage!("[]");
-    stage.world.set(json!({ "failover_secs": 30 })).await;
+/// A graceful run whose region falls silent once the switchover was asked for; then it is forced, and
+/// approved anew. Returns how often it had to be resumed because it met the switch, done.
+async fn forced_in_the_middle(mut stage: Stage) -> (Stage, Value, u32) {
     let run = stage.ask("ana", "planned", failover("graceful")).await;
-    let switches = json!({ "operation": "SwitchoverGlobalCluster", "how": "reset" });
-    stage.world.fault("silence", switches).await;
     stage
         .until("the switchover was asked for", async |stage| {
             stage.daemon.approve("ben", &run).await;
@@ -144,10 +140,57 @@ async fn graceful_until_the_region_dies() {
     stage.world.fault("silence", json!({ "region": EAST, "how": "reset" })).await;
     stage.observers.set(503);
     stage.say("ana", &run, "force").await;
-    let view = stage.carry(&run, &["ben", "dan"]).await;
-    has_moved(&mut stage, &view).await;
+    let mut resumed = 0;
+    stage
+        .until("the run ends", async |stage| {
+            let Some(view) = stage.daemon.run(&run).await else { return false };
+            if view["status"] == "paused_by_gate" {
+                let why = view["waits"][0]["reason"].as_str().unwrap_or_default();
+                assert!(why.contains("it is so already"), "{}", brief(&view));
+                stage.say("ana", &run, "resume").await;
+                resumed += 1;
+            }
+            for who in ["ben", "dan"] {
+                stage.daemon.approve(who, &run).await;
+            }
+            view["open"] == false
+        })
+        .await;
+    let view = stage.view(&run).await;
     assert_eq!(view["manner"], "forced");
+    has_moved(&mut stage, &view).await;
+    (stage, view, resumed)
+}
+
+/// Goal: a graceful run whose region dies in the middle is forced by a person, approved anew, and ends
+/// well (design §6, force).
+/// Method: the region dies before the switchover has registered: the call is lost without effect.
+#[tokio::test]
+async fn graceful_until_the_region_dies() {
+    let stage = stage!("[]");
+    stage.world.set(json!({ "failover_secs": 30 })).await;
+    let switches = json!({ "operation": "SwitchoverGlobalCluster", "how": "reset" });
+    stage.world.fault("silence", switches).await;
+    let (stage, view, resumed) = forced_in_the_middle(stage).await;
+    assert_eq!(resumed, 0);
     assert_eq!(step(&view, "promote-database-orders")["action"], "failover-database");
     assert_eq!(stage.world.arrived("SwitchoverGlobalCluster").await, 0);
     assert_eq!(stage.world.arrived("FailoverGlobalCluster").await, 1);
+}
+
+/// Goal: where the switch is under way at the target, it is watched to its end and no second one is
+/// begun beside it. One that cannot be seen yet when the run is forced is given up, and met when it is
+/// done: then somebody looks.
+/// Method: the region dies while the switchover moves the writer, and while it has not registered.
+#[tokio::test]
+async fn graceful_until_the_region_dies_while_it_switches() {
+    for (register_secs, resumes) in [(0, 0), (10, 1)] {
+        let stage = stage!("[]");
+        let slow = json!({ "global_register_secs": register_secs, "switchover_secs": 60 });
+        stage.world.set(slow).await;
+        let (stage, _, resumed) = forced_in_the_middle(stage).await;
+        assert_eq!(resumed, resumes, "registered after {register_secs} s");
+        assert_eq!(stage.world.arrived("SwitchoverGlobalCluster").await, 1);
+        assert_eq!(stage.world.arrived("FailoverGlobalCluster").await, 0);
+    }
 }

@@ -1,5 +1,7 @@
 //! `kill -9` at every sync and at every outside call, in turn, of a process that knows nothing of it.
 
+use std::fs;
+
 use muster_tests::stage::{
     Stage, brief,
     strace::{self, Fate},
@@ -8,9 +10,12 @@ use serde_json::{Value, json};
 
 use super::stage;
 
-/// The journal's own thread syncs once when it opens; so this is the first thing of the run that the
-/// process makes durable.
-const FIRST_SYNC_OF_A_RUN: u32 = 2;
+/// The journal's own thread writes and syncs once when it opens; so this is the first write, and the
+/// first sync, for a run.
+const FIRST_OF_A_RUN: u32 = 2;
+
+/// Whoever is killed at a call comes back to reads that do not show it yet.
+const STALE_SECS: u32 = 20;
 
 /// What a run is asked for with, and what it must leave at AWS: each effect exactly once.
 struct Story {
@@ -60,31 +65,54 @@ async fn at_every_sync(stage: &mut Stage, story: &Story) {
     stage.setup.wrapper = strace::at_sync(1, Fate::Kill);
     stage.revive().await;
     let ready = stage.figures.restarts;
-    stage.setup.wrapper = strace::at_sync(FIRST_SYNC_OF_A_RUN, Fate::Kill);
+    stage.setup.wrapper = strace::at_sync(FIRST_OF_A_RUN, Fate::Kill);
     stage.revive().await;
     tell(stage, story, 1).await;
     let restarts = stage.figures.restarts - ready;
     stage.figures.kills_at_syncs += stage.figures.killed_before_ready + restarts - 1;
 }
 
-/// A run for each sync that a run makes, killed at it.
-async fn at_each_sync(stage: &mut Stage, story: &Story) {
-    for (number, nth) in (2..).zip(FIRST_SYNC_OF_A_RUN..) {
+/// A run for each time that a run touches the log, killed at that one alone; `kill_at` says how. How
+/// many kills there were; the last run went without one.
+async fn at_each(
+    stage: &mut Stage,
+    story: &Story,
+    from: u32,
+    kill_at: impl Fn(u32) -> Vec<String>,
+) -> u32 {
+    for (kills, nth) in (0..).zip(FIRST_OF_A_RUN..) {
         stage.crash();
-        stage.setup.wrapper = strace::at_sync(nth, Fate::Kill);
+        stage.setup.wrapper = kill_at(nth);
         stage.revive().await;
         stage.setup.wrapper.clear();
         let restarts = stage.figures.restarts;
-        tell(stage, story, number).await;
+        tell(stage, story, from + kills).await;
         if stage.figures.restarts == restarts {
-            return;
+            return kills;
         }
-        stage.figures.kills_at_syncs += 1;
     }
+    unreachable!("numbers do not end")
+}
+
+/// One run through kills at every sync, then one for each sync, then one for each write before it.
+async fn at_the_disk(mut stage: Stage, story: Story) {
+    stage.tick_secs = 10;
+    at_every_sync(&mut stage, &story).await;
+    let kills = at_each(&mut stage, &story, 2, |nth| strace::at_sync(nth, Fate::Kill)).await;
+    stage.figures.kills_at_syncs += kills;
+    let log = stage.setup.state().join("log");
+    let mut segments = fs::read_dir(log).expect("a log").flatten();
+    let (segment, none) = (segments.next().expect("a segment").path(), segments.next());
+    assert!(none.is_none(), "a log of several segments has several files to be killed at");
+    let next = kills + 3;
+    let kills = at_each(&mut stage, &story, next, |nth| strace::at_write(&segment, nth)).await;
+    stage.figures.kills_at_writes += kills;
+    println!("{}", stage.figures);
 }
 
 /// A run for each call that a run makes, killed at it before it takes effect, and one after.
 async fn at_every_call(mut stage: Stage, story: Story) {
+    stage.tick_secs = 10;
     let mut number = 0;
     for when in ["before", "after"] {
         for nth in 1.. {
@@ -106,17 +134,16 @@ async fn at_every_call(mut stage: Stage, story: Story) {
 /// Goal: a backup survives `kill -9` at every sync: one snapshot, one copy.
 /// Method: each process is killed at the first sync that it makes for the run, before it is carried
 /// out, until the run has ended; what was asked without an answer is asked again with its key. Then a
-/// run for each sync of an undisturbed one, killed at that one alone.
+/// run for each sync of an undisturbed one, killed at that one alone; and a run for each write, killed
+/// before it, so that what had happened at AWS is not yet written.
 #[tokio::test]
 async fn a_backup_at_every_sync() {
     if !strace::is_there() {
         return;
     }
-    let mut stage = stage!("[]");
+    let stage = stage!("[]");
     stage.world.set(json!({ "snapshot_secs": 15, "copy_secs": 40 })).await;
-    at_every_sync(&mut stage, &backup()).await;
-    at_each_sync(&mut stage, &backup()).await;
-    println!("{}", stage.figures);
+    at_the_disk(stage, backup()).await;
 }
 
 /// Goal: a failover survives the same: the writer moves once.
@@ -125,11 +152,9 @@ async fn a_failover_at_every_sync() {
     if !strace::is_there() {
         return;
     }
-    let mut stage = stage!("[]");
+    let stage = stage!("[]");
     stage.world.set(json!({ "failover_secs": 20 })).await;
-    at_every_sync(&mut stage, &failover()).await;
-    at_each_sync(&mut stage, &failover()).await;
-    println!("{}", stage.figures);
+    at_the_disk(stage, failover()).await;
 }
 
 /// Goal: a backup survives `kill -9` at every outside call, whether it had taken effect or not.
@@ -137,7 +162,9 @@ async fn a_failover_at_every_sync() {
 #[tokio::test]
 async fn a_backup_at_every_call() {
     let stage = stage!("[]");
-    stage.world.set(json!({ "snapshot_secs": 15, "copy_secs": 40, "snapshots_max": 1000 })).await;
+    let slow = json!({ "snapshot_secs": 15, "copy_secs": 40, "snapshots_max": 1000 });
+    stage.world.set(slow).await;
+    stage.world.set(json!({ "stale_read_secs": STALE_SECS })).await;
     at_every_call(stage, backup()).await;
 }
 
@@ -146,7 +173,7 @@ async fn a_backup_at_every_call() {
 #[tokio::test]
 async fn a_failover_at_every_call() {
     let stage = stage!("[]");
-    stage.world.set(json!({ "failover_secs": 10 })).await;
+    stage.world.set(json!({ "failover_secs": 10, "stale_read_secs": STALE_SECS })).await;
     at_every_call(stage, failover()).await;
 }
 
@@ -156,6 +183,7 @@ async fn a_failover_at_every_call() {
 #[tokio::test]
 async fn a_failover_at_every_request_beside() {
     let mut stage = stage!("[]");
+    stage.tick_secs = 10;
     let story = failover();
     let mut number = 0;
     let sites = [&stage.observers, &stage.control, &stage.sides, &stage.pager].map(Clone::clone);

@@ -30,7 +30,7 @@ async fn mistakes_in_files_are_named() {
         ("applications: [missing.yaml]\n", APPLICATION, "[]", "missing.yaml` cannot be read"),
         ("applications: [shop.yaml]\n", &region, "[]", "shop.yaml:5:"),
         ("applications: [shop.yaml]\n", "name: [", "[]", "shop.yaml:"),
-        (clash, APPLICATION, "[]", "application `shop` is declared twice"),
+        (clash, APPLICATION, "[]", "application `shop`"),
         (
             twice,
             APPLICATION,
