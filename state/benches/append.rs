@@ -2,7 +2,7 @@
 //!
 //! Prints one JSON line per number of batches in flight. `cargo bench -p muster-state --bench append`
 
-#[path = "disk/counting.rs"]
+#[path = "parts/counting.rs"]
 mod counting;
 
 use std::{
