@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use muster::world::sim::Sim;
 use muster_runbooks::{
     action::{Action, Reach, control::Risk},
-    name::{RunId, StepId},
+    name::{Region, RunId, StepId},
     plan::{Part, Step},
     request::{Manner, Mode},
     value::Loss,
@@ -75,7 +75,7 @@ impl Watch {
     pub fn world(&mut self, now: Timestamp, sim: &Sim) {
         let truth = sim.truth();
         for database in &SHOP.databases {
-            let writers = truth.writers(&SHOP.name, database.name.as_str(), now);
+            let writers = || truth.writers(&SHOP.name, &database.name, now);
             let excused = || {
                 let mut unfenced = truth.losses(&SHOP.name, now).into_iter();
                 unfenced.any(|loss| {
@@ -84,9 +84,10 @@ impl Watch {
                         && own.is_none_or(|token| self.accepted.contains(&run_of(token)))
                 })
             };
-            let holds = writers.len() < 2 || excused();
+            let holds = writers().count() < 2 || excused();
             self.check("I1", holds, || {
-                format!("{} takes writes in {writers:?} at {now}", database.name)
+                let regions: Vec<&Region> = writers().collect();
+                format!("{} takes writes in {regions:?} at {now}", database.name)
             });
         }
     }
@@ -104,7 +105,7 @@ impl Watch {
         let promised = match state {
             Some(StepState::Running(attempt)) => {
                 attempt.number == call.attempt
-                    && *attempt.action == call.action
+                    && attempt.action == call.action
                     && (attempt.aim.is_some() || !attempt.action.spec().reach.aims())
             }
             Some(_) | None => false,
@@ -117,7 +118,7 @@ impl Watch {
         let begun = matches!(state, Some(StepState::Running(one)) if one.begun_at.is_some());
         self.check("I4", !(once && begun), || format!("{token} begins a second time"));
         self.gates(run, &call.step, &token);
-        if call.action.spec().reach.mutates() && matches!(call.action, Action::FailoverDatabase(_))
+        if call.action.spec().reach.mutates() && matches!(*call.action, Action::FailoverDatabase(_))
         {
             self.fence(run, &token);
         }
@@ -216,10 +217,10 @@ impl Watch {
         let Some(Ok(Loss::AtMost(said))) = said.map(str::parse::<Loss>) else { return };
         let Some(component) = &call.component else { return };
         let truth = sim.truth();
-        let name = component.name().as_str();
+        let name = component.name();
         let promotes =
-            matches!(call.action, Action::FailoverDatabase(_) | Action::SwitchoverDatabase(_));
-        let lost = if matches!(call.action, Action::PredictLoss(_)) {
+            matches!(*call.action, Action::FailoverDatabase(_) | Action::SwitchoverDatabase(_));
+        let lost = if matches!(*call.action, Action::PredictLoss(_)) {
             truth.loss_now(&SHOP.name, name, now)
         } else if promotes {
             let own = |token: &Option<String>| token.as_deref() == Some(call.token.as_str());
