@@ -48,7 +48,7 @@ enum Happening {
     /// The oldest waiting batch reaches the disk.
     Synced,
     /// A call reaches the world. It does so even if the process that sent it is dead.
-    Arrives { process: u32, begins: bool, call: Box<Call> },
+    Arrives { process: u32, begins: bool, call: Box<Call>, back: SignedDuration },
     /// An answer reaches the process.
     Heard { input: Box<Input> },
     /// The engine wanted to be woken.
@@ -216,8 +216,8 @@ impl Simulation {
         match happening {
             Happening::Starts => self.start(),
             Happening::Synced => self.sync(),
-            Happening::Arrives { process, begins, call } => {
-                self.arrive(process, begins, *call);
+            Happening::Arrives { process, begins, call, back } => {
+                self.arrive(process, begins, *call, back);
                 Ok(())
             }
             Happening::Heard { input } => self.tell(*input),
@@ -290,9 +290,10 @@ impl Simulation {
 
     fn send(&mut self, begins: bool, call: Box<Call>) -> Result<(), Cut> {
         self.point()?;
-        let takes = self.sim.latency(&call) / 2;
+        // Half of it on the way there, half on the way back.
+        let back = self.sim.latency(&call) / 2;
         let process = self.process;
-        self.put(self.now + takes, Happening::Arrives { process, begins, call });
+        self.put(self.now + back, Happening::Arrives { process, begins, call, back });
         self.point()
     }
 
@@ -305,9 +306,8 @@ impl Simulation {
         if is_cut { Err(Cut) } else { Ok(()) }
     }
 
-    fn arrive(&mut self, process: u32, begins: bool, call: Call) {
+    fn arrive(&mut self, process: u32, begins: bool, call: Call, back: SignedDuration) {
         let (run, step, attempt) = (call.run.clone(), call.step.clone(), call.attempt);
-        let back = self.sim.latency(&call) / 2;
         let input = if begins {
             let answer = self.sim.begin(self.now, &call);
             self.watch.effects(self.now, &self.sim, &self.disk);

@@ -16,7 +16,7 @@ use muster_state::{
     call::{Call, Progress as Seen, Reading},
     command::{Accepted, Command, Refusal, Steer},
     engine::Ticket,
-    event::{Event, Record, RunEvent, ScheduleEvent},
+    event::{Event, Record, RunEvent, ScheduleEvent, Stream},
     progress::Progress,
     run::{Outcome, Run},
     step::{Change, StepState},
@@ -41,7 +41,7 @@ pub struct Watch {
     effects: usize,
     counts: BTreeMap<(String, String), u32>,
     /// Runs for which a named person accepted that the fence is not proven.
-    accepted: BTreeSet<String>,
+    accepted: BTreeSet<RunId>,
     /// Occurrences that became runs.
     due: BTreeMap<(String, Timestamp), u32>,
     /// Dedupe keys that became runs.
@@ -71,6 +71,11 @@ impl Watch {
         }
     }
 
+    /// Whether somebody accepted for the run of a token that the fence is not proven.
+    fn accepts(&self, token: &str) -> bool {
+        self.accepted.contains(run_of(token))
+    }
+
     /// I1: at no instant two writers of one database, unless a named person accepted that risk.
     pub fn world(&mut self, now: Timestamp, sim: &Sim) {
         let truth = sim.truth();
@@ -80,8 +85,7 @@ impl Watch {
                 let mut unfenced = truth.losses(&SHOP.name, now).into_iter();
                 unfenced.any(|loss| {
                     let own = loss.token.as_ref();
-                    loss.fenced_at.is_none()
-                        && own.is_none_or(|token| self.accepted.contains(&run_of(token)))
+                    loss.fenced_at.is_none() && own.is_none_or(|token| self.accepts(token))
                 })
             };
             let holds = writers().count() < 2 || excused();
@@ -241,7 +245,11 @@ impl Watch {
             self.check("I14", record.seq == self.end, || format!("a gap before {}", record.seq));
             self.end = record.seq + 1;
             match &record.event {
-                Event::Run(event) => self.run_event(&record.stream.to_string(), event),
+                Event::Run(event) => {
+                    if let Stream::Run(id) = &record.stream {
+                        self.run_event(id, event);
+                    }
+                }
                 Event::Schedule(ScheduleEvent::Started { due_at, .. }) => {
                     let key = (record.stream.to_string(), *due_at);
                     let times = self.due.entry(key).or_default();
@@ -257,9 +265,7 @@ impl Watch {
         }
     }
 
-    fn run_event(&mut self, stream: &str, event: &RunEvent) {
-        let name = stream.strip_prefix("run/").unwrap_or(stream).to_owned();
-        let Ok(id) = name.parse::<RunId>() else { return };
+    fn run_event(&mut self, id: &RunId, event: &RunEvent) {
         if let RunEvent::Admitted { request, .. } = event
             && let Some(key) = &request.dedupe_key
         {
@@ -271,7 +277,7 @@ impl Watch {
         if let RunEvent::Approved { accepts, .. } = event
             && accepts.contains(&Risk::UnprovenFence)
         {
-            self.accepted.insert(name);
+            self.accepted.insert(id.clone());
         }
         if let RunEvent::Ended { outcome } = event {
             self.outcomes.insert(id.clone(), *outcome);
@@ -284,7 +290,7 @@ impl Watch {
             matches!(event, RunEvent::Abandoned { .. }).then(|| "abandoned".to_owned())
         };
         if let Some(says) = says {
-            self.last_words.insert(id, says);
+            self.last_words.insert(id.clone(), says);
         }
     }
 
@@ -384,8 +390,7 @@ impl Watch {
         let locked = disk.progress().claims.keys().any(|key| key.starts_with("lock/"));
         self.check("I18", !locked || !open.is_empty(), || "the lock outlives its run".to_owned());
         for loss in sim.truth().losses(&SHOP.name, now) {
-            let accepted =
-                loss.token.as_ref().is_none_or(|token| self.accepted.contains(&run_of(token)));
+            let accepted = loss.token.as_ref().is_none_or(|token| self.accepts(token));
             let holds = accepted || loss.overlap <= SignedDuration::ZERO;
             self.check("I1", holds, || format!("both sides took writes for {:#}", loss.overlap));
         }
@@ -393,6 +398,6 @@ impl Watch {
 }
 
 /// The run in a token.
-fn run_of(token: &str) -> String {
-    token.split('-').nth(1).unwrap_or_default().to_owned()
+fn run_of(token: &str) -> &str {
+    token.split('-').nth(1).unwrap_or_default()
 }
