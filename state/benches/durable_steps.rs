@@ -7,6 +7,8 @@
 
 #[path = "parts/counting.rs"]
 mod counting;
+#[path = "parts/figures.rs"]
+mod figures;
 #[path = "parts/trivial.rs"]
 mod trivial;
 
@@ -20,7 +22,8 @@ use jiff::Timestamp;
 use muster_state::journal::{LogJournal, Options};
 use serde_json::json;
 
-use counting::{Counting, at, now, per_second, raw_syncs};
+use counting::{Counting, per_second, raw_syncs};
+use figures::{at, now};
 use trivial::{Load, STEPS};
 
 /// About the size of the commit that one step costs.
@@ -28,7 +31,7 @@ const COMMIT_BYTES: usize = 1_000;
 
 fn main() {
     let mut out = io::stdout();
-    let folder = counting::folder();
+    let folder = figures::folder();
     for (concurrent, runs) in [(1, 200), (10, 2_000), (100, 20_000)] {
         // Before and after, because somebody else may be using the disk.
         let mut raw = raw_syncs(folder.path(), COMMIT_BYTES, 1_000);
@@ -54,6 +57,8 @@ fn measure(folder: &Path, concurrent: usize, runs: usize) -> serde_json::Value {
         load.turn();
     }
     let seconds = began.elapsed().as_secs_f64();
+    load.rest();
+    assert_eq!(load.took.len(), runs, "every run has ended once");
     let steps = (runs * STEPS) as f64;
     let mut took = load.took;
     took.sort_unstable_by(f64::total_cmp);

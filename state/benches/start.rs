@@ -4,8 +4,8 @@
 //!
 //! Prints one JSON line per image. `cargo bench -p muster-state --bench start`
 
-#[path = "parts/counting.rs"]
-mod counting;
+#[path = "parts/figures.rs"]
+mod figures;
 #[path = "parts/trivial.rs"]
 mod trivial;
 
@@ -24,8 +24,8 @@ use muster_state::{
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use counting::{at, now};
-use trivial::Load;
+use figures::{at, now};
+use trivial::{Load, STEPS};
 
 const RECORDS: usize = 100_000;
 const OPEN_RUNS: usize = 20;
@@ -33,7 +33,7 @@ const STARTS: usize = 15;
 
 fn main() {
     let mut out = io::stdout();
-    let folder = counting::folder();
+    let folder = figures::folder();
     let (live, killed) = (folder.path().join("live"), folder.path().join("killed"));
     let journal = open(&live);
     let mut load = Load::on(&journal);
@@ -44,12 +44,16 @@ fn main() {
         load.turn();
     }
     load.rest();
+    let (commits, steps) = (load.appends, load.admitted * STEPS);
     drop(load);
     // What a kill leaves: the log without its seal, and rows that are behind it.
     copy(&live, &killed);
     journal.close().expect("sealed");
     for (image, of) in [("stopped", &live), ("killed", &killed)] {
-        writeln!(out, "{}", measure(folder.path(), image, of)).expect("printed");
+        let mut line = measure(folder.path(), image, of);
+        line["commits"] = json!(commits);
+        line["steps"] = json!(steps);
+        writeln!(out, "{line}").expect("printed");
     }
 }
 

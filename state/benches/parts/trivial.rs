@@ -25,15 +25,15 @@ use muster_state::{
 };
 use serde_json::json;
 
-use crate::counting::now;
+use crate::figures::now;
 
 /// How many steps a run has.
-pub const STEPS: usize = 20;
+pub(crate) const STEPS: usize = 20;
 
 const RESULT_BYTES: usize = 200;
 
 /// The runs, and what is in the air around them.
-pub struct Load<'a> {
+pub(crate) struct Load<'a> {
     journal: &'a LogJournal,
     engine: Engine,
     plan: Frozen,
@@ -42,18 +42,18 @@ pub struct Load<'a> {
     began: Instant,
     since: BTreeMap<RunId, Instant>,
     /// How many runs were asked for.
-    pub admitted: usize,
+    pub(crate) admitted: usize,
     /// How long each run took from its admission until its end was durable, in milliseconds.
-    pub took: Vec<f64>,
+    pub(crate) took: Vec<f64>,
     /// How many batches were written.
-    pub appends: u64,
+    pub(crate) appends: u64,
     /// How many records they had.
-    pub records: usize,
+    pub(crate) records: usize,
 }
 
 impl<'a> Load<'a> {
     /// No runs yet.
-    pub fn on(journal: &'a LogJournal) -> Load<'a> {
+    pub(crate) fn on(journal: &'a LogJournal) -> Load<'a> {
         Load {
             journal,
             engine: Engine::new(journal.progress().clone()),
@@ -70,19 +70,19 @@ impl<'a> Load<'a> {
     }
 
     /// Asks for one more run.
-    pub fn admit(&mut self) {
+    pub(crate) fn admit(&mut self) {
         let command = admit(self.admitted, &self.plan);
         self.inputs.push_back(Input::Command(self.admitted as u64, command));
         self.admitted += 1;
     }
 
     /// How many runs are open.
-    pub fn open(&self) -> usize {
+    pub(crate) fn open(&self) -> usize {
         self.admitted - self.took.len()
     }
 
     /// Takes in the next thing that happens.
-    pub fn turn(&mut self) {
+    pub(crate) fn turn(&mut self) {
         match self.inputs.pop_front() {
             Some(input) => self.tell(input),
             None => {
@@ -93,7 +93,7 @@ impl<'a> Load<'a> {
     }
 
     /// Waits until everything that was decided is durable, and lets nothing follow from it.
-    pub fn rest(&mut self) {
+    pub(crate) fn rest(&mut self) {
         while !self.receipts.is_empty() {
             self.durable();
         }
