@@ -10,7 +10,7 @@ pub mod control;
 pub mod database;
 pub mod traffic;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -273,5 +273,8 @@ pub enum BadAction {
 
 /// The specification of the action called `name`.
 pub fn spec(name: &str) -> Option<&'static Spec> {
-    Action::SPECS.iter().find(|spec| spec.name == name)
+    BY_NAME.get(name).copied()
 }
+
+static BY_NAME: LazyLock<BTreeMap<&str, &Spec>> =
+    LazyLock::new(|| Action::SPECS.iter().map(|spec| (spec.name, spec)).collect());

@@ -209,7 +209,8 @@ impl Token {
     /// The token of one attempt. `drill` tokens name objects that a drill owns and may delete.
     pub fn new(run: &RunId, step: &StepId, attempt: u32, drill: bool) -> Token {
         let owner = if drill { "muster-drill" } else { "muster" };
-        Token(format!("{owner}-{run}-{step}-{attempt}").into())
+        let attempt = attempt.to_string();
+        Token([owner, "-", run.as_str(), "-", step.as_str(), "-", &attempt].concat().into())
     }
 
     /// The token as text.

@@ -2,8 +2,10 @@
 //!
 //! Prints one JSON line per number of batches in flight. `cargo bench -p muster-state --bench append`
 
-#[path = "disk/counting.rs"]
+#[path = "parts/counting.rs"]
 mod counting;
+#[path = "parts/figures.rs"]
+mod figures;
 
 use std::{
     collections::VecDeque,
@@ -19,7 +21,11 @@ use muster_state::{
     journal::{Journal, LogJournal, Options, Receipt},
 };
 
-use counting::{Counting, FRAME, at, now, per_second, raw_syncs};
+use counting::{Counting, per_second, raw_syncs};
+use figures::{at, now};
+
+/// A frame's header.
+const FRAME: usize = 72;
 
 /// The size of a commit's payload.
 const COMMIT_BYTES: usize = 300;
@@ -33,7 +39,7 @@ fn batch(n: u64) -> Batch {
 
 /// Commits per second, the latencies in microseconds, sorted, and syncs per commit.
 fn journal(in_flight: usize, commits: u64) -> (f64, Vec<u64>, f64) {
-    let dir = counting::folder();
+    let dir = figures::folder();
     let disk = Counting::default();
     let options = Options::new(Timestamp::UNIX_EPOCH, "bench");
     let options = Options { disk: Arc::new(disk.clone()), ..options };
@@ -64,7 +70,7 @@ fn main() {
         let (rate, latencies, syncs) = journal(in_flight, commits);
         // One write and one sync for as many commits as the journal wrote with one sync.
         let group = (1.0 / syncs).round().max(1.0) as usize;
-        let dir = counting::folder();
+        let dir = figures::folder();
         let times = (commits / group as u64).max(1);
         let raw = raw_syncs(dir.path(), group * (COMMIT_BYTES + FRAME), times);
         let line = serde_json::json!({

@@ -29,11 +29,11 @@ pub struct Call {
     /// The name that the outside work bears.
     pub token: Token,
     /// What to do.
-    pub action: Action,
+    pub action: Arc<Action>,
     /// The application with its roles bound; `None` for runbooks without one.
     pub binding: Option<Arc<Binding>>,
     /// The component it works on.
-    pub component: Option<Component>,
+    pub component: Option<Arc<Component>>,
     /// How real the run is.
     pub mode: Mode,
     /// The variant that the attempt takes.
@@ -45,7 +45,7 @@ pub struct Call {
     /// Nothing is sent after this.
     pub not_after: Timestamp,
     /// What stood before, once it was recorded.
-    pub aim: Option<Aim>,
+    pub aim: Option<Arc<Aim>>,
     /// Calls to the side being left are cut short and their failure is only noted.
     pub best_effort: bool,
     /// The recovery points of the component, for the actions that expire them.
@@ -62,7 +62,7 @@ impl Call {
             application: &binding.application,
             active: &binding.active,
             standby: &binding.standby,
-            component: self.component.as_ref(),
+            component: self.component.as_deref(),
             token: self.token.as_str(),
         })
     }

@@ -104,7 +104,7 @@ pub struct Attempt {
     /// What it does, with its arguments filled in.
     pub action: Arc<Action>,
     /// What stood before, once that was recorded.
-    pub aim: Option<Aim>,
+    pub aim: Option<Arc<Aim>>,
     /// When the world took the call, as far as it is known.
     pub begun_at: Option<Timestamp>,
 }
@@ -385,7 +385,8 @@ impl StepState {
             Change::Aimed { attempt, before, targets } => {
                 let mut open =
                     self.running(*attempt).filter(|open| open.aim.is_none()).ok_or_else(illegal)?;
-                open.aim = Some(Aim { at, before: before.clone(), targets: targets.clone() });
+                let (before, targets) = (before.clone(), targets.clone());
+                open.aim = Some(Arc::new(Aim { at, before, targets }));
                 Ok(StepState::Running(open))
             }
             Change::Begun { attempt } => {

@@ -6,9 +6,11 @@
 
 pub mod cast;
 pub mod chance;
+mod core_time;
 pub mod disk;
 pub mod people;
 pub mod scenario;
+mod story;
 pub mod watch;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -21,9 +23,10 @@ use muster_state::{
     engine::{Engine, Input, Output, Reply, Sight, Ticket},
 };
 
+pub use self::core_time::core_time;
 use self::{
     cast::{SHOP, dawn},
-    chance::{Chance, mix},
+    chance::Chance,
     disk::Disk,
     people::People,
     scenario::{Act, Scenario},
@@ -39,16 +42,13 @@ const GLANCES_EVERY: SignedDuration = SignedDuration::from_secs(10);
 /// No history is longer: a run that never settles is a failure, not an endless test.
 const EVENTS_MAX: u64 = 100_000;
 
-/// How many of the last events are shown when something is wrong.
-const SHOWN: usize = 300;
-
 /// What the history is made of.
 #[derive(Debug)]
 enum Happening {
     /// The oldest waiting batch reaches the disk.
     Synced,
     /// A call reaches the world. It does so even if the process that sent it is dead.
-    Arrives { process: u32, begins: bool, call: Box<Call> },
+    Arrives { process: u32, begins: bool, call: Box<Call>, back: SignedDuration },
     /// An answer reaches the process.
     Heard { input: Box<Input> },
     /// The engine wanted to be woken.
@@ -116,6 +116,8 @@ pub struct Simulation {
     ticket: Ticket,
     waiting: BTreeMap<Ticket, Command>,
     words: VecDeque<String>,
+    /// Room for the words about one event.
+    line: String,
 }
 
 impl Simulation {
@@ -145,6 +147,7 @@ impl Simulation {
             ticket: 0,
             waiting: BTreeMap::new(),
             words: VecDeque::new(),
+            line: String::new(),
             scenario,
         };
         simulation.put(now, Happening::Starts);
@@ -213,8 +216,8 @@ impl Simulation {
         match happening {
             Happening::Starts => self.start(),
             Happening::Synced => self.sync(),
-            Happening::Arrives { process, begins, call } => {
-                self.arrive(process, begins, *call);
+            Happening::Arrives { process, begins, call, back } => {
+                self.arrive(process, begins, *call, back);
                 Ok(())
             }
             Happening::Heard { input } => self.tell(*input),
@@ -287,9 +290,10 @@ impl Simulation {
 
     fn send(&mut self, begins: bool, call: Box<Call>) -> Result<(), Cut> {
         self.point()?;
-        let takes = self.sim.latency(&call) / 2;
+        // Half of it on the way there, half on the way back.
+        let back = self.sim.latency(&call) / 2;
         let process = self.process;
-        self.put(self.now + takes, Happening::Arrives { process, begins, call });
+        self.put(self.now + back, Happening::Arrives { process, begins, call, back });
         self.point()
     }
 
@@ -302,9 +306,8 @@ impl Simulation {
         if is_cut { Err(Cut) } else { Ok(()) }
     }
 
-    fn arrive(&mut self, process: u32, begins: bool, call: Call) {
+    fn arrive(&mut self, process: u32, begins: bool, call: Call, back: SignedDuration) {
         let (run, step, attempt) = (call.run.clone(), call.step.clone(), call.attempt);
-        let back = self.sim.latency(&call) / 2;
         let input = if begins {
             let answer = self.sim.begin(self.now, &call);
             self.watch.effects(self.now, &self.sim, &self.disk);
@@ -452,48 +455,5 @@ impl Simulation {
         }
         self.put(self.now + RESTARTS_AFTER, Happening::Starts);
         self.remember(format!("{} CRASH, {keep} batches kept", self.now));
-    }
-
-    fn note(&mut self, happening: &Happening) {
-        let at = self.now.as_millisecond().to_le_bytes();
-        mix(&mut self.trace, &at);
-        let text = match happening {
-            Happening::Synced => "synced".to_owned(),
-            Happening::Arrives { begins, call, .. } => {
-                let verb = if *begins { "BEGIN" } else { "observe" };
-                format!("{verb} {} {}", call.token, call.action.spec().name)
-            }
-            Happening::Heard { input } => match input.as_ref() {
-                Input::Seen(Sight { step, reading, .. }) => match reading {
-                    Ok(reading) => format!("seen {step}: {}", reading.progress),
-                    Err(error) => format!("seen {step}: {error}"),
-                },
-                Input::Answered(Reply { step, answer, .. }) => {
-                    format!("answered {step}: {answer:?}")
-                }
-                Input::Appended(_) | Input::Command(..) | Input::Tick => String::new(),
-            },
-            Happening::Wake { .. } => return,
-            Happening::Said { command, .. } => scenario::in_short(command),
-            Happening::Starts => "process starts".to_owned(),
-            Happening::Glance => return,
-            Happening::Script { place } => format!("script {}", self.scenario.script[*place].1),
-        };
-        mix(&mut self.trace, text.as_bytes());
-        if self.is_verbose && !text.starts_with("observe") {
-            self.remember(format!("{} {text}", self.now));
-        }
-    }
-
-    fn remember(&mut self, text: String) {
-        if self.words.len() == SHOWN {
-            self.words.pop_front();
-        }
-        self.words.push_back(text);
-    }
-
-    /// The last things that happened.
-    pub fn story(&self) -> String {
-        self.words.iter().map(|line| format!("  {line}\n")).collect()
     }
 }

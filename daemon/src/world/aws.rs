@@ -235,7 +235,7 @@ impl Arn {
 
 /// The database that a call works on.
 pub(super) fn database(call: &Call) -> Result<&Database, CallError> {
-    match &call.component {
+    match call.component.as_deref() {
         Some(muster_runbooks::application::Component::Database(database)) => Ok(database),
         Some(muster_runbooks::application::Component::Bucket(_)) | None => {
             Err(error::unfit(call, "the step names no database"))

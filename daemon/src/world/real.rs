@@ -103,7 +103,7 @@ impl Real {
     }
 
     fn verbs<'a>(&'a self, call: &'a Call) -> Verbs<'a> {
-        match &call.action {
+        match &*call.action {
             // Their lists may be shared, so they say themselves when they were read.
             Action::SnapshotDatabase(with) => Verbs {
                 observe: Box::pin(snapshot::observe_taken(self, call, with)),

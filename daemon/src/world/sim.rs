@@ -29,7 +29,7 @@ use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
     action::{Action, On},
     application::{Application, Bucket, Component, Database},
-    name::{ApplicationName, Region},
+    name::{ApplicationName, ComponentName, Region},
     request::Mode,
 };
 use muster_state::call::{Answer, Call, CallError, Progress, Reading};
@@ -81,7 +81,7 @@ impl Sim {
         let mut names = BTreeMap::new();
         for application in applications {
             for declared in &application.databases {
-                let key = (application.name.clone(), declared.name.to_string());
+                let key = (application.name.clone(), declared.name.clone());
                 let (home, other) = (application.home.clone(), application.standby.clone());
                 let name = application.name.clone();
                 databases.insert(key, Aurora::new(name, declared.clone(), home, other, now));
@@ -109,7 +109,7 @@ impl Sim {
 
     /// Looks how far a call has come. Changes nothing.
     pub fn observe(&mut self, now: Timestamp, call: &Call) -> Result<Reading, CallError> {
-        let progress = match &call.action {
+        let progress = match &*call.action {
             Action::SnapshotDatabase(action) => backup::observe_snapshot(self, now, call, action),
             Action::CopySnapshot(action) => backup::observe_copy(self, now, call, action),
             Action::MarkExpired(action) => expire::observe_mark(self, now, call, action),
@@ -153,7 +153,7 @@ impl Sim {
         if call.mode == Mode::Preview {
             return Err(no_outside(call));
         }
-        match &call.action {
+        match &*call.action {
             Action::SnapshotDatabase(action) => backup::begin_snapshot(self, now, call, action),
             Action::CopySnapshot(action) => backup::begin_copy(self, now, call, action),
             Action::DeleteExpired(action) => expire::begin_delete(self, now, call, action),
@@ -205,10 +205,10 @@ impl Sim {
             }
             Fault::CopyStuck { length } => self.snapshots.hold_copies(now, length.duration()),
             Fault::ForeignFailover { application, database, to, data_loss } => {
-                self.stranger_promotes(now, application, database.as_str(), to, *data_loss);
+                self.stranger_promotes(now, application, database, to, *data_loss);
             }
             Fault::FailedOverByHand { application, database, to } => {
-                let key = (application.clone(), database.to_string());
+                let key = (application.clone(), database.clone());
                 if let Some(one) = self.databases.get_mut(&key) {
                     one.failed_over(self.dice, &self.regions, to, now);
                 }
@@ -270,12 +270,12 @@ impl Sim {
         &mut self,
         now: Timestamp,
         application: &ApplicationName,
-        database: &str,
+        database: &ComponentName,
         to: &Region,
         data_loss: bool,
     ) {
         let fence_fails = self.faults.at(now).any(|fault| *fault == Fault::FenceFails);
-        let Some(one) = self.databases.get_mut(&(application.clone(), database.to_owned())) else {
+        let Some(one) = self.databases.get_mut(&(application.clone(), database.clone())) else {
             return;
         };
         if one.writer(now) == to || one.busy(now).is_some() {
@@ -331,7 +331,7 @@ impl Sim {
 struct Bound<'a> {
     on: On<'a>,
     active: &'a Region,
-    key: (ApplicationName, String),
+    key: (ApplicationName, ComponentName),
 }
 
 impl<'a> Bound<'a> {
@@ -340,7 +340,7 @@ impl<'a> Bound<'a> {
         let Some(Component::Database(Database { name, .. })) = on.component else {
             return Err(no_outside(call));
         };
-        let key = (on.application.name.clone(), name.to_string());
+        let key = (on.application.name.clone(), name.clone());
         Ok(Bound { on, active: on.active, key })
     }
 

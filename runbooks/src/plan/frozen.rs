@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::{Plan, Step};
+use crate::application::Component;
 
 /// A plan as it is journalled.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -84,8 +85,8 @@ fn hash(text: &str) -> String {
     digits.collect()
 }
 
-/// A plan as a run carries it out: with the places that the needs of its steps lead to, found once
-/// and not at each look at the run.
+/// A plan as a run carries it out: with what its names lead to, found once and not at each look at
+/// the run.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(from = "Plan")]
 pub struct Thawed {
@@ -93,12 +94,16 @@ pub struct Thawed {
     /// By the place of a step, the places of all that it rests on, directly or not, nearest first;
     /// none if it rests on a step that the plan does not have.
     rests_on: Vec<Option<Box<[usize]>>>,
+    /// By the place of a step, the component that it works on.
+    components: Vec<Option<Arc<Component>>>,
 }
 
 impl From<Plan> for Thawed {
     fn from(plan: Plan) -> Thawed {
         let rests_on = plan.steps.iter().map(|step| rests_on(&plan, step)).collect();
-        Thawed { plan, rests_on }
+        let component = |step: &Step| Some(Arc::new(plan.component(step.component.as_ref()?)?));
+        let components = plan.steps.iter().map(component).collect();
+        Thawed { plan, rests_on, components }
     }
 }
 
@@ -121,6 +126,11 @@ impl Thawed {
     /// one of them does not exist.
     pub fn rests_on(&self, place: usize) -> Option<&[usize]> {
         self.rests_on.get(place)?.as_deref()
+    }
+
+    /// The component that the step at `place` works on.
+    pub fn component_at(&self, place: usize) -> Option<Arc<Component>> {
+        self.components.get(place)?.clone()
     }
 }
 

@@ -15,6 +15,9 @@ use super::{
 
 const SUFFIX: &str = "muster";
 
+/// How many bytes are looked at at once where zeros are expected.
+const BLOCK: usize = 4 << 10;
+
 /// How far apart the entries of a segment's sparse index are.
 pub(crate) const INDEX_EVERY: u64 = 64 << 10;
 
@@ -135,6 +138,10 @@ impl Loaded {
     /// The bytes from an offset on, without the zeros at the end.
     pub(crate) fn rest(&self, offset: u64) -> &[u8] {
         let rest = self.bytes.get(offset as usize..).unwrap_or_default();
+        // Most of a new segment is zeros, and a start waits for this: whole blocks first.
+        let is_blank = |block: &[u8]| block.iter().fold(0, |any, byte| any | byte) == 0;
+        let blank = rest.rchunks(BLOCK).take_while(|block| is_blank(block));
+        let rest = &rest[..rest.len() - blank.map(<[u8]>::len).sum::<usize>()];
         let len = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
         &rest[..len]
     }

@@ -34,9 +34,11 @@ use crate::{
 const GROUP_MAX: usize = 1024;
 const GROUP_BYTES: usize = 4 << 20;
 
-/// The rows are written after so long without a commit, or after so many groups.
+/// The rows are written after so long without a commit, after so many groups, or after so many
+/// commits: a start after a crash folds them again.
 const IDLE: Duration = Duration::from_millis(20);
 const GROUPS_PER_ROWS: u32 = 512;
+const COMMITS_PER_ROWS: u64 = 10_000;
 
 /// What the writer is asked for.
 pub(crate) enum Message {
@@ -86,7 +88,9 @@ pub(crate) struct Writer {
 pub(crate) struct Work {
     group: Vec<u8>,
     staged: Vec<Staged>,
+    /// Groups and commits since the rows were written.
     groups: u32,
+    commits: u64,
     rows_written: u32,
     beat_written: Option<Timestamp>,
 }
@@ -134,7 +138,7 @@ impl Writer {
         let flushed = self.flush();
         self.survive(flushed);
         self.work.groups += 1;
-        if self.work.groups >= GROUPS_PER_ROWS {
+        if self.work.groups >= GROUPS_PER_ROWS || self.work.commits >= COMMITS_PER_ROWS {
             self.write_rows();
         }
         close
@@ -192,6 +196,7 @@ impl Writer {
     /// Puts the frame of an admitted commit behind the others of the group.
     fn stage(&mut self, commit: Commit, payload: &[u8], reply: Reply) {
         self.hash = self.hash.then(payload);
+        self.work.commits += 1;
         let offset = self.offset + self.work.group.len() as u64;
         let frame = Frame::commit(&commit, payload, self.durable, self.hash);
         frame.encode(payload, &mut self.work.group);

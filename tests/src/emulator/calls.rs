@@ -71,9 +71,9 @@ pub fn call(world: &Emulator, application: &Application, action: &str, with: Val
         run,
         step,
         attempt: 1,
-        action,
+        action: Arc::new(action),
         binding: Some(Arc::new(binding)),
-        component: Some(component),
+        component: Some(Arc::new(component)),
         mode: Mode::Live,
         manner: Manner::Graceful,
         started_at: world.now(),
@@ -114,7 +114,7 @@ pub async fn carry_out(world: &mut Emulator, real: &Real, call: &mut Call, secs:
                     Progress::InProgress { .. } => {}
                     Progress::NotStarted { before, targets } => {
                         if call.action.spec().reach.aims() && call.aim.is_none() {
-                            call.aim = Some(Aim { at: world.now(), before, targets });
+                            call.aim = Some(Arc::new(Aim { at: world.now(), before, targets }));
                         }
                         begins += 1;
                         match real.begin(call).await {

@@ -36,9 +36,13 @@ impl Chance {
     }
 }
 
-/// Mixes bytes into a hash that is the same on every machine (FNV-1a).
+/// Mixes bytes into a hash that is the same on every machine (as FNV-1a, by eight bytes at a time).
 pub fn mix(hash: &mut u64, bytes: &[u8]) {
-    for byte in bytes {
-        *hash = (*hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let last = rest.iter().rev().fold(rest.len() as u64, |last, byte| last << 8 | u64::from(*byte));
+    for eight in eights.iter().map(|eight| u64::from_le_bytes(*eight)).chain([last]) {
+        *hash = (*hash ^ eight).wrapping_mul(0x0100_0000_01b3);
+        // The product only carries upwards.
+        *hash ^= *hash >> 29;
     }
 }

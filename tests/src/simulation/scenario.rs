@@ -1,12 +1,16 @@
 //! What is played: who asks for what when, what goes wrong when, and how long it may take.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Mutex, PoisonError},
+};
 
 use jiff::{SignedDuration, Timestamp};
 use muster::world::sim::{Fault, Lost};
 use muster_runbooks::{
-    name::{Region, RunId},
-    plan::{Binding, Plan},
+    name::{Region, RunId, RunbookName},
+    plan::{Binding, Frozen, Plan},
     request::{Manner, Mode, Request, Trigger},
 };
 use muster_state::{
@@ -64,6 +68,12 @@ impl fmt::Display for Act {
     }
 }
 
+/// Plans that were made before in this process. The same runbook with the same inputs, bound to the
+/// same sides of the one application, is the same plan.
+static PLANS: Mutex<BTreeMap<PlanKey, Frozen>> = Mutex::new(BTreeMap::new());
+
+type PlanKey = (RunbookName, Mode, Manner, Option<Region>);
+
 /// A request that is planned when it is made.
 #[derive(Clone, Debug)]
 pub struct Start {
@@ -82,14 +92,12 @@ pub struct Start {
 impl Start {
     /// The command, with the roles bound as they are known now.
     pub fn command(&self, _now: Timestamp, known: &Progress) -> Command {
-        let name = self.runbook.parse().expect("a runbook's name");
+        let name: RunbookName = self.runbook.parse().expect("a runbook's name");
         let runbook = LIBRARY.get(&name).expect("a shipped runbook");
-        let binding = runbook.needs_application().then(|| {
+        let active = runbook.needs_application().then(|| {
             let state = known.applications.get(&SHOP.name);
             let active = state.and_then(|state| state.active.as_ref());
-            let active = active.map_or_else(home, |active| active.region.clone());
-            let standby = SHOP.other(&active).expect("one of the two").clone();
-            Binding { application: SHOP.clone(), active, standby }
+            active.map_or_else(home, |active| active.region.clone())
         });
         let trigger = match self.due_at {
             Some(due_at) => Trigger::Schedule {
@@ -104,7 +112,7 @@ impl Start {
         };
         let request = Request {
             runbook: name,
-            application: binding.as_ref().map(|_| SHOP.name.clone()),
+            application: active.as_ref().map(|_| SHOP.name.clone()),
             inputs: BTreeMap::new(),
             trigger,
             mode: self.mode,
@@ -114,8 +122,16 @@ impl Start {
             symptom_at: None,
             not_after: None,
         };
-        let plan = Plan::make(runbook, &request, binding).expect("the shipped runbook binds");
-        let plan = plan.freeze().expect("a plan is JSON");
+        let key = (request.runbook.clone(), request.mode, request.manner, active);
+        let mut plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
+        let plan = match plans.get(&key) {
+            Some(plan) => plan.clone(),
+            None => {
+                let plan = Plan::make(runbook, &request, key.3.as_ref().map(bound_to));
+                let plan = plan.expect("the shipped runbook binds").freeze().expect("it is JSON");
+                plans.entry(key).or_insert(plan).clone()
+            }
+        };
         Command::Admit(Box::new(Admission {
             id: self.id.clone(),
             request,
@@ -124,6 +140,11 @@ impl Start {
             asked: None,
         }))
     }
+}
+
+fn bound_to(active: &Region) -> Binding {
+    let standby = SHOP.other(active).expect("one of the two").clone();
+    Binding { application: SHOP.clone(), active: active.clone(), standby }
 }
 
 /// A command in a few words.

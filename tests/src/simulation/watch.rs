@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use muster::world::sim::Sim;
 use muster_runbooks::{
     action::{Action, Reach, control::Risk},
-    name::{RunId, StepId},
+    name::{Region, RunId, StepId},
     plan::{Part, Step},
     request::{Manner, Mode},
     value::Loss,
@@ -16,7 +16,7 @@ use muster_state::{
     call::{Call, Progress as Seen, Reading},
     command::{Accepted, Command, Refusal, Steer},
     engine::Ticket,
-    event::{Event, Record, RunEvent, ScheduleEvent},
+    event::{Event, Record, RunEvent, ScheduleEvent, Stream},
     progress::Progress,
     run::{Outcome, Run},
     step::{Change, StepState},
@@ -41,7 +41,7 @@ pub struct Watch {
     effects: usize,
     counts: BTreeMap<(String, String), u32>,
     /// Runs for which a named person accepted that the fence is not proven.
-    accepted: BTreeSet<String>,
+    accepted: BTreeSet<RunId>,
     /// Occurrences that became runs.
     due: BTreeMap<(String, Timestamp), u32>,
     /// Dedupe keys that became runs.
@@ -71,22 +71,27 @@ impl Watch {
         }
     }
 
+    /// Whether somebody accepted for the run of a token that the fence is not proven.
+    fn accepts(&self, token: &str) -> bool {
+        self.accepted.contains(run_of(token))
+    }
+
     /// I1: at no instant two writers of one database, unless a named person accepted that risk.
     pub fn world(&mut self, now: Timestamp, sim: &Sim) {
         let truth = sim.truth();
         for database in &SHOP.databases {
-            let writers = truth.writers(&SHOP.name, database.name.as_str(), now);
+            let writers = || truth.writers(&SHOP.name, &database.name, now);
             let excused = || {
                 let mut unfenced = truth.losses(&SHOP.name, now).into_iter();
                 unfenced.any(|loss| {
                     let own = loss.token.as_ref();
-                    loss.fenced_at.is_none()
-                        && own.is_none_or(|token| self.accepted.contains(&run_of(token)))
+                    loss.fenced_at.is_none() && own.is_none_or(|token| self.accepts(token))
                 })
             };
-            let holds = writers.len() < 2 || excused();
+            let holds = writers().count() < 2 || excused();
             self.check("I1", holds, || {
-                format!("{} takes writes in {writers:?} at {now}", database.name)
+                let regions: Vec<&Region> = writers().collect();
+                format!("{} takes writes in {regions:?} at {now}", database.name)
             });
         }
     }
@@ -104,7 +109,7 @@ impl Watch {
         let promised = match state {
             Some(StepState::Running(attempt)) => {
                 attempt.number == call.attempt
-                    && *attempt.action == call.action
+                    && attempt.action == call.action
                     && (attempt.aim.is_some() || !attempt.action.spec().reach.aims())
             }
             Some(_) | None => false,
@@ -120,7 +125,7 @@ impl Watch {
         if call.action.spec().reach.mutates() && run.plan.runbook.as_str() == "region-failback" {
             self.failback(run, &token);
         }
-        if call.action.spec().reach.mutates() && matches!(call.action, Action::FailoverDatabase(_))
+        if call.action.spec().reach.mutates() && matches!(*call.action, Action::FailoverDatabase(_))
         {
             self.fence(run, &token);
         }
@@ -232,10 +237,10 @@ impl Watch {
         let Some(Ok(Loss::AtMost(said))) = said.map(str::parse::<Loss>) else { return };
         let Some(component) = &call.component else { return };
         let truth = sim.truth();
-        let name = component.name().as_str();
+        let name = component.name();
         let promotes =
-            matches!(call.action, Action::FailoverDatabase(_) | Action::SwitchoverDatabase(_));
-        let lost = if matches!(call.action, Action::PredictLoss(_)) {
+            matches!(*call.action, Action::FailoverDatabase(_) | Action::SwitchoverDatabase(_));
+        let lost = if matches!(*call.action, Action::PredictLoss(_)) {
             truth.loss_now(&SHOP.name, name, now)
         } else if promotes {
             let own = |token: &Option<String>| token.as_deref() == Some(call.token.as_str());
@@ -256,7 +261,11 @@ impl Watch {
             self.check("I14", record.seq == self.end, || format!("a gap before {}", record.seq));
             self.end = record.seq + 1;
             match &record.event {
-                Event::Run(event) => self.run_event(&record.stream.to_string(), event),
+                Event::Run(event) => {
+                    if let Stream::Run(id) = &record.stream {
+                        self.run_event(id, event);
+                    }
+                }
                 Event::Schedule(ScheduleEvent::Started { due_at, .. }) => {
                     let key = (record.stream.to_string(), *due_at);
                     let times = self.due.entry(key).or_default();
@@ -272,9 +281,7 @@ impl Watch {
         }
     }
 
-    fn run_event(&mut self, stream: &str, event: &RunEvent) {
-        let name = stream.strip_prefix("run/").unwrap_or(stream).to_owned();
-        let Ok(id) = name.parse::<RunId>() else { return };
+    fn run_event(&mut self, id: &RunId, event: &RunEvent) {
         if let RunEvent::Admitted { request, .. } = event
             && let Some(key) = &request.dedupe_key
         {
@@ -286,7 +293,7 @@ impl Watch {
         if let RunEvent::Approved { accepts, .. } = event
             && accepts.contains(&Risk::UnprovenFence)
         {
-            self.accepted.insert(name);
+            self.accepted.insert(id.clone());
         }
         if let RunEvent::Ended { outcome } = event {
             self.outcomes.insert(id.clone(), *outcome);
@@ -299,7 +306,7 @@ impl Watch {
             matches!(event, RunEvent::Abandoned { .. }).then(|| "abandoned".to_owned())
         };
         if let Some(says) = says {
-            self.last_words.insert(id, says);
+            self.last_words.insert(id.clone(), says);
         }
     }
 
@@ -399,8 +406,7 @@ impl Watch {
         let locked = disk.progress().claims.keys().any(|key| key.starts_with("lock/"));
         self.check("I18", !locked || !open.is_empty(), || "the lock outlives its run".to_owned());
         for loss in sim.truth().losses(&SHOP.name, now) {
-            let accepted =
-                loss.token.as_ref().is_none_or(|token| self.accepted.contains(&run_of(token)));
+            let accepted = loss.token.as_ref().is_none_or(|token| self.accepts(token));
             let holds = accepted || loss.overlap <= SignedDuration::ZERO;
             self.check("I1", holds, || format!("both sides took writes for {:#}", loss.overlap));
         }
@@ -408,6 +414,6 @@ impl Watch {
 }
 
 /// The run in a token.
-fn run_of(token: &str) -> String {
-    token.split('-').nth(1).unwrap_or_default().to_owned()
+fn run_of(token: &str) -> &str {
+    token.split('-').nth(1).unwrap_or_default()
 }

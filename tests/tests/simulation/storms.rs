@@ -14,7 +14,7 @@ use muster_tests::simulation::{
 use super::{faults, tell};
 
 /// So many seeds are run when none is asked for.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 3_000;
 
 /// A scenario out of a seed.
 fn storm(seed: u64) -> Scenario {

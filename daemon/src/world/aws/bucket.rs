@@ -80,7 +80,7 @@ async fn head(
 }
 
 fn bucket(call: &Call) -> Result<&Bucket, CallError> {
-    match &call.component {
+    match call.component.as_deref() {
         Some(Component::Bucket(bucket)) => Ok(bucket),
         Some(Component::Database(_)) | None => Err(error::unfit(call, "the step names no bucket")),
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
     application::Database as Declared,
-    name::{ApplicationName, Region},
+    name::{ApplicationName, ComponentName, Region},
 };
 
 use super::{
@@ -292,4 +292,4 @@ fn fence_holds(dice: Dice, regions: &Regions, from: &Region, about: &str, now: T
 }
 
 /// Every global database, by application and name.
-pub(super) type Databases = BTreeMap<(ApplicationName, String), Aurora>;
+pub(super) type Databases = BTreeMap<(ApplicationName, ComponentName), Aurora>;

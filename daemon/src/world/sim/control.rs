@@ -45,7 +45,7 @@ pub(super) fn observe_rehearsal(
     now: Timestamp,
     call: &Call,
 ) -> Result<Progress, CallError> {
-    let Action::Rehearse(action) = &call.action else { return Err(no_outside(call)) };
+    let Action::Rehearse(action) = &*call.action else { return Err(no_outside(call)) };
     let at = sim.ask(now, HOOK)?;
     let begun = sim.control.rehearsals.get(call.token.as_str()).filter(|begun| **begun <= at);
     Ok(match begun {

@@ -46,9 +46,10 @@ impl Dice {
     fn rng(self, what: &str, about: &str, nth: i64) -> SmallRng {
         // FNV-1a: stable on every machine, which the standard library's hasher does not promise.
         let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ self.seed;
-        let nth = nth.to_le_bytes();
-        for byte in what.bytes().chain([0]).chain(about.bytes()).chain([0]).chain(nth) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        for bytes in [what.as_bytes(), &[0], about.as_bytes(), &[0], &nth.to_le_bytes()] {
+            for byte in bytes {
+                hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+            }
         }
         SmallRng::seed_from_u64(hash)
     }

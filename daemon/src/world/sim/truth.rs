@@ -118,26 +118,26 @@ impl<'a> Truth<'a> {
     pub fn writers(
         &self,
         application: &ApplicationName,
-        database: &str,
+        database: &ComponentName,
         at: Timestamp,
-    ) -> Vec<Region> {
-        let key = (application.clone(), database.to_owned());
-        let Some(one) = self.sim.databases.get(&key) else { return Vec::new() };
-        [&one.home, &one.other]
-            .into_iter()
-            .filter(|region| one.reigns(region, at) && self.sim.regions.runs(region, at))
-            .cloned()
-            .collect()
+    ) -> impl Iterator<Item = &'a Region> + use<'a> {
+        let key = (application.clone(), database.clone());
+        let (sim, one) = (self.sim, self.sim.databases.get(&key));
+        one.into_iter().flat_map(move |one| {
+            let takes =
+                move |region: &&Region| one.reigns(region, at) && sim.regions.runs(region, at);
+            [&one.home, &one.other].into_iter().filter(takes)
+        })
     }
 
     /// The region of the member that calls itself the writer.
     pub fn writer(
         &self,
         application: &ApplicationName,
-        database: &str,
+        database: &ComponentName,
         at: Timestamp,
     ) -> Option<Region> {
-        let key = (application.clone(), database.to_owned());
+        let key = (application.clone(), database.clone());
         self.sim.databases.get(&key).map(|one| one.writer(at).clone())
     }
 
@@ -218,10 +218,10 @@ impl<'a> Truth<'a> {
     pub fn loss_now(
         &self,
         application: &ApplicationName,
-        database: &str,
+        database: &ComponentName,
         at: Timestamp,
     ) -> Option<SignedDuration> {
-        let key = (application.clone(), database.to_owned());
+        let key = (application.clone(), database.clone());
         let one = self.sim.databases.get(&key)?;
         let writer = one.writer(at).clone();
         let target = one.opposite(&writer).clone();

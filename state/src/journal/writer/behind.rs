@@ -16,7 +16,7 @@ const BEAT_EVERY: SignedDuration = SignedDuration::from_secs(1);
 impl Writer {
     /// Brings the rows up to the log.
     pub(super) fn write_rows(&mut self) {
-        self.work.groups = 0;
+        (self.work.groups, self.work.commits) = (0, 0);
         if self.dirty.is_empty() || self.shared.broken.get().is_some() {
             return;
         }

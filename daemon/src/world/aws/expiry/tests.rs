@@ -94,7 +94,7 @@ fn no_more_than_the_cap_and_only_what_was_aimed_at() {
         world("delete-expired", json!({ "at": "active", "cap": 2 }));
     let seen = to_delete(&call, &database, &region, &Listing::of(good.clone()), 2);
     assert_eq!(targets(&seen), [arn(20), arn(21)]);
-    call.aim = Some(Aim { at: at(NOW), before: json!({}), targets: targets(&seen) });
+    call.aim = Some(Arc::new(Aim { at: at(NOW), before: json!({}), targets: targets(&seen) }));
     let left = to_delete(&call, &database, &region, &Listing::of(good[4..].to_vec()), 2);
     assert_eq!(targets(&left), [arn(20), arn(21)]);
     let gone = to_delete(&call, &database, &region, &Listing::of(good[5..].to_vec()), 2);

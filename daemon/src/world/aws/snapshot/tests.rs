@@ -78,7 +78,7 @@ fn a_copy_keeps_its_sources_time_and_names_its_source() {
     let data_time = "2026-03-01T01:00:00Z";
     let with = json!({ "snapshot": SOURCE, "data_time": data_time, "to": "standby" });
     let call = call("copy-snapshot", with);
-    let Action::CopySnapshot(action) = &call.action else { panic!() };
+    let Action::CopySnapshot(action) = &*call.action else { panic!() };
     let mut copy = found(&call, "available");
     copy.source_db_cluster_snapshot_arn = Some(SOURCE.to_owned());
     let Progress::Done(done) = seen(&call, Some(&copy), Origin::Copy(action)) else { panic!() };

@@ -9,24 +9,22 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
 };
 
 use muster_state::journal::disk::{Disk, DiskFile, RealDisk};
 
-/// A frame's header.
-pub const FRAME: usize = 72;
+use crate::figures::now;
 
 /// The real disk, with a count of its syncs.
 #[derive(Clone, Debug, Default)]
-pub struct Counting(Arc<AtomicU64>);
+pub(crate) struct Counting(Arc<AtomicU64>);
 
 #[derive(Debug)]
 struct CountingFile(Box<dyn DiskFile>, Counting);
 
 impl Counting {
     /// How many syncs there were so far.
-    pub fn syncs(&self) -> u64 {
+    pub(crate) fn syncs(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -66,7 +64,7 @@ impl DiskFile for CountingFile {
 
 /// One write of `bytes` and one sync, `times` over, into a preallocated file: what a single caller
 /// can have of this disk at best. Gives the time of each in microseconds, sorted.
-pub fn raw_syncs(folder: &Path, bytes: usize, times: u64) -> Vec<u64> {
+pub(crate) fn raw_syncs(folder: &Path, bytes: usize, times: u64) -> Vec<u64> {
     const SIZE: u64 = 16 << 20;
     let path = folder.join("raw");
     drop(RealDisk.create(&path, SIZE).expect("made"));
@@ -87,23 +85,6 @@ pub fn raw_syncs(folder: &Path, bytes: usize, times: u64) -> Vec<u64> {
 }
 
 /// How many there are in a second, if they come one after the other.
-pub fn per_second(took: &[u64]) -> f64 {
+pub(crate) fn per_second(took: &[u64]) -> f64 {
     took.len() as f64 * 1e6 / took.iter().sum::<u64>().max(1) as f64
-}
-
-/// The value below which a share of a sorted list lies.
-pub fn at<T: Copy + Default>(sorted: &[T], share: f64) -> T {
-    sorted.get((sorted.len() as f64 * share) as usize).copied().unwrap_or_default()
-}
-
-/// A new folder on the disk that is measured.
-pub fn folder() -> tempfile::TempDir {
-    let on = std::env::var("MUSTER_BENCH_DIR").unwrap_or(env!("CARGO_TARGET_TMPDIR").to_owned());
-    tempfile::TempDir::new_in(on).expect("a folder on the disk")
-}
-
-/// The machine's time.
-#[expect(clippy::disallowed_methods, reason = "a bench measures time")]
-pub fn now() -> Instant {
-    Instant::now()
 }

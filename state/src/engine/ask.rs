@@ -1,0 +1,94 @@
+//! What the world is asked: one attempt with everything that it needs to know.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use muster_runbooks::{
+    action::Action,
+    name::{ComponentName, RunId, Token},
+    request::Mode,
+};
+
+use super::Engine;
+use crate::{call::Call, catalog::RecoveryPoint, run::Run, step::StepState};
+
+impl Engine {
+    /// The call for the open attempt at a place.
+    pub(super) fn call(&mut self, now: Timestamp, id: &RunId, place: usize) -> Option<Call> {
+        let run = self.known.runs.get(id)?;
+        let (step, state) = run.at(place);
+        let StepState::Running(attempt) = state else { return None };
+        let binding = match (self.bindings.get(id), &run.plan.binding) {
+            (Some(binding), _) => Some(Arc::clone(binding)),
+            (None, Some(binding)) => Some(Arc::new(binding.clone())),
+            (None, None) => None,
+        };
+        let is_drill = run.plan.mode == Mode::Drill;
+        let call = Call {
+            run: id.clone(),
+            step: step.id.clone(),
+            attempt: attempt.number,
+            token: Token::new(id, &step.id, attempt.number, is_drill),
+            action: Arc::clone(&attempt.action),
+            binding: binding.clone(),
+            component: run.plan.component_at(place),
+            mode: run.plan.mode,
+            manner: attempt.manner,
+            started_at: attempt.started_at,
+            asked_at: now,
+            not_after: attempt.deadline,
+            aim: attempt.aim.clone(),
+            best_effort: step.best_effort,
+            points: self.points(run, step.component.as_ref(), &attempt.action),
+            summary: summary(run, &attempt.action),
+        };
+        if let Some(binding) = binding {
+            self.bindings.entry(id.clone()).or_insert(binding);
+        }
+        Some(call)
+    }
+
+    /// The recovery points that an expiring action judges.
+    fn points(
+        &self,
+        run: &Run,
+        component: Option<&ComponentName>,
+        action: &Action,
+    ) -> Arc<[RecoveryPoint]> {
+        if !matches!(action, Action::MarkExpired(_) | Action::DeleteExpired(_)) {
+            return Arc::default();
+        }
+        let state = run.application().and_then(|name| self.known.applications.get(name));
+        let points = state.map(|state| state.points.values()).into_iter().flatten();
+        points.filter(|point| Some(&point.component) == component).cloned().collect()
+    }
+}
+
+/// How the run stands, in a sentence; only a notice says it.
+fn summary(run: &Run, action: &Action) -> String {
+    if !matches!(action, Action::Notify(_)) {
+        return String::new();
+    }
+    let open = run.steps().filter(|(_, state)| !state.is_over()).count();
+    let title = &run.plan.title;
+    let drill = if run.plan.mode == Mode::Drill { "DRILL: " } else { "" };
+    let worst = run.steps().find_map(|(step, state)| match state {
+        StepState::Failed { fault, .. } => Some(format!("; `{}` failed: {fault}", step.id)),
+        StepState::Pending { .. }
+        | StepState::Running(_)
+        | StepState::Held { .. }
+        | StepState::BackingOff { .. }
+        | StepState::Succeeded { .. }
+        | StepState::Skipped { .. }
+        | StepState::DoneByHand { .. }
+        | StepState::Previewed { .. }
+        | StepState::Superseded { .. } => None,
+    });
+    let application = run.application().map_or_else(String::new, |name| format!(" of {name}"));
+    let outcome = run.outcome();
+    format!(
+        "{drill}{title}{application}: run {} is at `{outcome}`, {open} steps open{}",
+        run.id,
+        worst.unwrap_or_default()
+    )
+}
