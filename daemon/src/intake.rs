@@ -111,7 +111,8 @@ impl Intake {
     ///
     /// When the key stands for something else.
     pub fn answered(&self, dedupe_key: &str, asked: &str) -> Result<Option<Accepted>, Rejected> {
-        let holder = self.known(|known| known.answered(dedupe_key, Some(asked)).map(|one| one.cloned()))?;
+        let holder =
+            self.known(|known| known.answered(dedupe_key, Some(asked)).map(|one| one.cloned()))?;
         Ok(holder.map(|run| Accepted { run: Some(run), repeated: true }))
     }
 

@@ -33,13 +33,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
-use crate::{
-    clock::Clock,
-    config,
-    intake::Intake,
-    offline,
-    perform::Health,
-};
+use crate::{clock::Clock, config, intake::Intake, offline, perform::Health};
 use audit::{Audit, Note};
 use judge::{Rules, Verdict, judge};
 use reach::{Reach, Word};

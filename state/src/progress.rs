@@ -14,8 +14,8 @@ use crate::{
     catalog::{Finding, RecoveryPoint},
     command::Refusal,
     event::{
-        AccessEvent, ApplicationEvent, Claim, Commit, Entry, Event, NoticeEvent, RunEvent, ScheduleEvent,
-        Stream,
+        AccessEvent, ApplicationEvent, Claim, Commit, Entry, Event, NoticeEvent, RunEvent,
+        ScheduleEvent, Stream,
     },
     run::{Illegal, Run},
 };
@@ -257,11 +257,8 @@ impl Progress {
             touched.rows.insert(Row::Claim(key.clone()));
         }
         for claim in &commit.take {
-            let held = Held {
-                holder: claim.holder.clone(),
-                at: commit.at,
-                asked: claim.asked.clone(),
-            };
+            let held =
+                Held { holder: claim.holder.clone(), at: commit.at, asked: claim.asked.clone() };
             self.claims.insert(claim.key.clone(), held);
             touched.rows.insert(Row::Claim(claim.key.clone()));
         }

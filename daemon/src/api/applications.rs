@@ -39,7 +39,7 @@ pub(crate) fn views(api: &Api) -> Vec<ApplicationView> {
 }
 
 /// Lists the applications.
-#[utoipa::path(get, path = "/v1/applications", tag = "applications", params(Part), responses((status = 200, body = Page<ApplicationView>), (status = "default", body = ProblemView)))]
+#[utoipa::path(get, path = "/v1/applications", tag = "applications", params(Part), responses((status = 200, body = Page<ApplicationView>), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn all(
     State(api): State<Api>,
     _: Reader,
@@ -54,7 +54,7 @@ fn unknown(name: &ApplicationName) -> Problem {
 }
 
 /// Shows an application.
-#[utoipa::path(get, path = "/v1/applications/{app}", tag = "applications", params(("app" = String, Path)), responses((status = 200, body = ApplicationView), (status = "default", body = ProblemView)))]
+#[utoipa::path(get, path = "/v1/applications/{app}", tag = "applications", params(("app" = String, Path)), responses((status = 200, body = ApplicationView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn one(
     State(api): State<Api>,
     _: Reader,
@@ -66,7 +66,7 @@ async fn one(
 }
 
 /// Lists the recovery points of an application, newest data first.
-#[utoipa::path(get, path = "/v1/applications/{app}/recovery-points", tag = "applications", params(("app" = String, Path), Part), responses((status = 200, body = Page<PointView>), (status = "default", body = ProblemView)))]
+#[utoipa::path(get, path = "/v1/applications/{app}/recovery-points", tag = "applications", params(("app" = String, Path), Part), responses((status = 200, body = Page<PointView>), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn points(
     State(api): State<Api>,
     _: Reader,

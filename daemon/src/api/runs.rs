@@ -126,7 +126,7 @@ impl Sieve {
 }
 
 /// Lists runs.
-#[utoipa::path(get, path = "/v1/runs", tag = "runs", params(Filter), responses((status = 200, body = RunsPage), (status = "default", body = ProblemView)))]
+#[utoipa::path(get, path = "/v1/runs", tag = "runs", params(Filter), responses((status = 200, body = RunsPage), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn list_runs(
     State(api): State<Api>,
     _: Reader,
@@ -241,7 +241,7 @@ fn mode(api: &Api, row: &EndedRun) -> Option<Mode> {
 }
 
 /// Shows a run, also one that has ended.
-#[utoipa::path(get, path = "/v1/runs/{id}", tag = "runs", params(("id" = String, Path)), responses((status = 200, body = RunView), (status = "default", body = ProblemView)))]
+#[utoipa::path(get, path = "/v1/runs/{id}", tag = "runs", params(("id" = String, Path)), responses((status = 200, body = RunView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn one(
     State(api): State<Api>,
     _: Reader,

@@ -81,7 +81,7 @@ pub(super) async fn say(api: Api, run: RunId, by: Person, reason: String, steer:
 }
 
 /// Approves a step that asks for it.
-#[utoipa::path(post, path = "/v1/runs/{id}/approve", tag = "runs", params(("id" = String, Path)), request_body = Approve, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView)))]
+#[utoipa::path(post, path = "/v1/runs/{id}/approve", tag = "runs", params(("id" = String, Path)), request_body = Approve, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn approve(
     State(api): State<Api>,
     caller: Caller,
@@ -94,7 +94,7 @@ async fn approve(
 }
 
 /// Declines a step that asks for approval. The run fails.
-#[utoipa::path(post, path = "/v1/runs/{id}/decline", tag = "runs", params(("id" = String, Path)), request_body = Decline, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView)))]
+#[utoipa::path(post, path = "/v1/runs/{id}/decline", tag = "runs", params(("id" = String, Path)), request_body = Decline, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn decline(
     State(api): State<Api>,
     caller: Caller,
@@ -106,7 +106,7 @@ async fn decline(
 }
 
 /// Begins nothing new in a run.
-#[utoipa::path(post, path = "/v1/runs/{id}/pause", tag = "runs", params(("id" = String, Path)), request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView)))]
+#[utoipa::path(post, path = "/v1/runs/{id}/pause", tag = "runs", params(("id" = String, Path)), request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn pause(
     State(api): State<Api>,
     caller: Caller,
@@ -117,7 +117,7 @@ async fn pause(
 }
 
 /// Goes on with a paused run, or says that its undo steps shall run.
-#[utoipa::path(post, path = "/v1/runs/{id}/resume", tag = "runs", params(("id" = String, Path)), request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView)))]
+#[utoipa::path(post, path = "/v1/runs/{id}/resume", tag = "runs", params(("id" = String, Path)), request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn resume(
     State(api): State<Api>,
     caller: Caller,
@@ -128,7 +128,7 @@ async fn resume(
 }
 
 /// Takes the forced variants from here on. What was approved is asked again.
-#[utoipa::path(post, path = "/v1/runs/{id}/force", tag = "runs", params(("id" = String, Path)), request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView)))]
+#[utoipa::path(post, path = "/v1/runs/{id}/force", tag = "runs", params(("id" = String, Path)), request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn force(
     State(api): State<Api>,
     caller: Caller,
@@ -139,7 +139,7 @@ async fn force(
 }
 
 /// Gives a run up.
-#[utoipa::path(post, path = "/v1/runs/{id}/abandon", tag = "runs", params(("id" = String, Path)), request_body = Abandon, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView)))]
+#[utoipa::path(post, path = "/v1/runs/{id}/abandon", tag = "runs", params(("id" = String, Path)), request_body = Abandon, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn abandon(
     State(api): State<Api>,
     caller: Caller,
@@ -150,7 +150,7 @@ async fn abandon(
 }
 
 /// Writes something down: the reason is the note.
-#[utoipa::path(post, path = "/v1/runs/{id}/note", tag = "runs", params(("id" = String, Path)), request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView)))]
+#[utoipa::path(post, path = "/v1/runs/{id}/note", tag = "runs", params(("id" = String, Path)), request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn note(
     State(api): State<Api>,
     caller: Caller,

@@ -75,9 +75,10 @@ impl Reach {
             Word::Silent { since, why } => Ok(Finding {
                 id: self.id.clone(),
                 message: format!("{} cannot be read since {since}: {why}", self.queue),
-                hint: "no event is acted on until it can; what happens by schedule or by hand goes \
+                hint:
+                    "no event is acted on until it can; what happens by schedule or by hand goes \
                        on. Look at its URL, its region, and `sqs:ReceiveMessage` of our role"
-                    .to_owned(),
+                        .to_owned(),
             }),
             Word::Answers => Err(self.id.clone()),
         }
@@ -108,12 +109,19 @@ mod tests {
         assert_eq!(reach.failed("gone", at(7)), None);
         let word = reach.failed("gone", at(8)).unwrap();
         assert_eq!(word, Word::Silent { since: at(5), why: "gone".to_owned() });
-        assert_eq!(reach.failed("gone", at(9)), Some(Word::Silent { since: at(5), why: "gone".to_owned() }));
+        assert_eq!(
+            reach.failed("gone", at(9)),
+            Some(Word::Silent { since: at(5), why: "gone".to_owned() })
+        );
         reach.told(&word);
         assert_eq!(reach.failed("still gone", at(60)), None);
         let finding = reach.finding(&word).unwrap();
         assert_eq!(finding.id, "queue-us-west-2-events");
-        assert!(finding.message.contains("`events` in us-west-2 cannot be read since 1970-01-01T00:05:00Z: gone"));
+        assert!(
+            finding
+                .message
+                .contains("`events` in us-west-2 cannot be read since 1970-01-01T00:05:00Z: gone")
+        );
         assert_eq!(reach.answered(), Some(Word::Answers));
         assert_eq!(reach.finding(&Word::Answers), Err(finding.id));
     }

@@ -45,7 +45,8 @@ async fn a_key_stands_for_one_request() {
 
     for state in ["open", "ended"] {
         let facts = house.facts();
-        let reordered = "{ \"reason\": \"practice\",\n \"inputs\": {}, \"runbook\": \"rehearsal\" }";
+        let reordered =
+            "{ \"reason\": \"practice\",\n \"inputs\": {}, \"runbook\": \"rehearsal\" }";
         for same in [body.as_str(), reordered] {
             let (status, again) = ask(&house, "olga", "k1", same.to_owned()).await;
             assert_eq!(status, StatusCode::ACCEPTED, "{state}: {again}");
@@ -54,7 +55,10 @@ async fn a_key_stands_for_one_request() {
         for (what, other) in [
             ("reason", json!({ "runbook": "rehearsal", "reason": "in earnest" })),
             ("mode", json!({ "runbook": "rehearsal", "reason": "practice", "mode": "drill" })),
-            ("runbook", json!({ "runbook": "daily-backup", "application": "covetpy", "reason": "practice" })),
+            (
+                "runbook",
+                json!({ "runbook": "daily-backup", "application": "covetpy", "reason": "practice" }),
+            ),
             ("a runbook that is none", json!({ "runbook": "nothing-such", "reason": "practice" })),
         ] {
             let (status, problem) = ask(&house, "olga", "k1", other.to_string()).await;

@@ -45,8 +45,11 @@ fn entry() -> impl Strategy<Value = Entry> {
 }
 
 fn batch() -> impl Strategy<Value = Batch> {
-    let claim = (0..3u8, 0..5u64)
-        .prop_map(|(key, run)| Claim { key: format!("lock/{key}"), holder: run_id(run), asked: None });
+    let claim = (0..3u8, 0..5u64).prop_map(|(key, run)| Claim {
+        key: format!("lock/{key}"),
+        holder: run_id(run),
+        asked: None,
+    });
     let expected = (0..5u64, 0..3u64).prop_map(|(run, len)| (Stream::Run(run_id(run)), len));
     (
         prop::collection::vec(entry(), 0..4),

@@ -116,7 +116,13 @@ impl Start {
         };
         let plan = Plan::make(runbook, &request, binding).expect("the shipped runbook binds");
         let plan = plan.freeze().expect("a plan is JSON");
-        Command::Admit(Box::new(Admission { id: self.id.clone(), request, plan, proposal: None, asked: None }))
+        Command::Admit(Box::new(Admission {
+            id: self.id.clone(),
+            request,
+            plan,
+            proposal: None,
+            asked: None,
+        }))
     }
 }
 

@@ -35,9 +35,7 @@ fn needed(service: &str, operation: &str) -> Vec<String> {
         "HeadObject" => return ["s3:GetObject", "s3:ListBucket"].map(str::to_owned).into(),
         "GetObject" => &["s3:ListBucket"],
         "CreateDBClusterSnapshot" => &["rds:AddTagsToResource"],
-        "CopyDBClusterSnapshot" => {
-            &["rds:AddTagsToResource", "kms:CreateGrant", "kms:DescribeKey"]
-        }
+        "CopyDBClusterSnapshot" => &["rds:AddTagsToResource", "kms:CreateGrant", "kms:DescribeKey"],
         _ => &[],
     };
     let own = format!("{service}:{operation}");
@@ -135,7 +133,14 @@ async fn what_is_declared_is_what_is_called() {
     databases(&mut judge, &shop).await;
 
     let inside_or_http = [
-        "approval", "wait", "gate", "open-window", "close-window", "notify", "rehearse", "probe",
+        "approval",
+        "wait",
+        "gate",
+        "open-window",
+        "close-window",
+        "notify",
+        "rehearse",
+        "probe",
         "check-observers",
     ];
     for spec in Action::SPECS {

@@ -138,7 +138,12 @@ fn after(run: &Run, outcome: Outcome) -> Vec<NextView> {
     let plan = &run.plan;
     let went_well = matches!(outcome, Outcome::Succeeded | Outcome::SucceededWithExceptions);
     match (plan.mode, went_well) {
-        (Mode::Preview, true) => vec![next(again(run), "do it for real")],
+        (Mode::Preview, true) if outcome == Outcome::Succeeded => {
+            vec![next(again(run), "do it for real")]
+        }
+        (Mode::Preview, true) => {
+            vec![next(again(run), "do it for real, once what failed here is mended")]
+        }
         (Mode::Live, true) => match &plan.way_back {
             Some(way_back) => {
                 let why = "the way back, in calm, once the other side is well";
@@ -180,5 +185,9 @@ fn again(run: &Run) -> String {
 /// A word of a shell.
 fn quoted(word: &str) -> String {
     let plain = |sign: char| sign.is_ascii_alphanumeric() || "=_.,:/@%+-".contains(sign);
-    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    if word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
