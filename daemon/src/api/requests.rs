@@ -54,6 +54,7 @@ pub struct Ask {
     #[schema(value_type = Option<String>)]
     pub manner: Option<Manner>,
     /// Why. Stands in the audit trail.
+    #[schema(min_length = 1, max_length = 2000)]
     pub reason: String,
     /// When the trouble began. The recovery time counts from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
