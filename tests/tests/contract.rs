@@ -20,9 +20,8 @@ fn the_api_answers_as_it_is_described() {
     let Some(python) = aws::python("the_api_answers_as_it_is_described") else { return };
     let folder = tempfile::tempdir().unwrap();
     let covetpy = format!("{}/../deploy/covetpy", env!("CARGO_MANIFEST_DIR"));
-    let more = format!(
-        "applications: [{covetpy}/applications]\nschedules: {covetpy}/schedules.yaml\n"
-    );
+    let more =
+        format!("applications: [{covetpy}/applications]\nschedules: {covetpy}/schedules.yaml\n");
     let mut setup = Setup::write(folder.path(), &more);
     // Nothing that a run does here may leave the machine.
     setup.env = aws::env("http://127.0.0.1:1");

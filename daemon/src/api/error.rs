@@ -238,7 +238,7 @@ impl From<Refusal> for Problem {
                 .hint(format!("`muster status {run}` lists its steps"))
                 .audited(),
             Refusal::UnknownProposal { .. } => Problem::not_found(detail)
-                .hint("GET /v1/proposals lists what can be started")
+                .hint("`muster status` lists what can be started")
                 .audited(),
             Refusal::Role { needs, .. } => forbidden("role", "Your role is too low")
                 .hint(format!("ask somebody with the role {needs}")),
