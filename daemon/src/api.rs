@@ -35,7 +35,10 @@ use axum::{
 };
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa::OpenApi;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+};
 use utoipa_axum::router::OpenApiRouter;
 
 use self::{
@@ -69,9 +72,21 @@ pub struct Api {
         title = "Muster",
         description = "Disaster recovery by runbook. Reads show what is durable; every change names who, why and when."
     ),
-    components(schemas(error::ProblemView))
+    components(schemas(error::ProblemView)),
+    modifiers(&Tokens),
+    security((), ("token" = []))
 )]
 struct Description;
+
+/// Says in the description that changes, and reads from elsewhere, need a token.
+struct Tokens;
+
+impl Modify for Tokens {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        openapi.components.get_or_insert_default().add_security_scheme("token", scheme);
+    }
+}
 
 impl Api {
     /// The API in front of an intake, for the people who hold these tokens.
@@ -146,12 +161,16 @@ impl Api {
 
     fn surround(&self, routes: Router<Api>) -> Router {
         routes
-            .fallback(|_: auth::Reader| async { Problem::not_found("there is nothing here") })
+            .fallback(|_: auth::Reader| async {
+                Problem::not_found("there is nothing here")
+                    .hint("the API is below /v1; metrics have a port of their own")
+            })
             .method_not_allowed_fallback(|| async {
                 let status = StatusCode::METHOD_NOT_ALLOWED;
                 Problem::new(status, "method", "Not with this method", "see /v1/openapi.json")
             })
             .layer(DefaultBodyLimit::max(input::BODY_BYTES_MAX))
+            .layer(guard::body_limit())
             .layer(from_fn_with_state(self.clone(), guard::audit))
             .layer(from_fn_with_state(self.clone(), auth::identify))
             .layer(CatchPanicLayer::custom(guard::panicked))

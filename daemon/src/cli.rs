@@ -162,7 +162,7 @@ pub enum State {
 /// The verbs that are carried out here.
 #[derive(Debug, Subcommand)]
 pub enum ClientVerb {
-    /// Check runbooks, applications and schedules.
+    /// Check runbooks, applications, schedules and configurations.
     Lint(Lint),
     /// Print what a runbook would do, from files alone.
     Plan(Plan),

@@ -5,6 +5,7 @@ mod all {
     mod commands;
     mod house;
     mod keys;
+    mod lint;
     mod reads;
     mod views;
 }

@@ -7,6 +7,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use jiff::SignedDuration;
+use muster::clock::Clock;
 use serde_json::{Value, json};
 
 /// The account that the emulated AWS plays.
@@ -69,15 +71,7 @@ impl Aws {
 
     /// What a program needs in its environment to reach it and nothing else.
     pub fn env(&self) -> Vec<(String, String)> {
-        [
-            ("AWS_ENDPOINT_URL", self.endpoint.as_str()),
-            ("AWS_ACCESS_KEY_ID", "test"),
-            ("AWS_SECRET_ACCESS_KEY", "test"),
-            ("AWS_REGION", "us-west-2"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .to_vec()
+        env(&self.endpoint)
     }
 
     /// Makes a queue and returns its URL.
@@ -101,28 +95,68 @@ impl Aws {
 
     /// How many messages a queue holds, hidden ones included.
     pub async fn held(&self, region: &str, url: &str) -> u32 {
-        let ask = json!({ "QueueUrl": url, "AttributeNames": ["All"] });
-        let answer = self.sqs(region, "GetQueueAttributes", ask).await;
-        let count = |name: &str| answer["Attributes"][name].as_str()?.parse::<u32>().ok();
-        let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
-        names.iter().map(|name| count(name).expect("a number")).sum()
+        held(&self.http, &self.endpoint, region, url).await
     }
 
-    /// One call as the SDK makes it. The emulator does not check the signature; it reads the region.
     async fn sqs(&self, region: &str, operation: &str, body: Value) -> Value {
-        let scope = format!("Credential=test/20260301/{region}/sqs/aws4_request");
-        let answer = self
-            .http
-            .post(&self.endpoint)
-            .header("x-amz-target", format!("AmazonSQS.{operation}"))
-            .header("content-type", "application/x-amz-json-1.0")
-            .header("authorization", format!("AWS4-HMAC-SHA256 {scope}"))
-            .body(body.to_string())
-            .send()
-            .await
-            .expect("an answer");
-        let (status, text) = (answer.status(), answer.text().await.expect("a text"));
-        assert!(status.is_success(), "{operation}: {status} {text}");
-        serde_json::from_str(&text).unwrap_or_default()
+        sqs(&self.http, &self.endpoint, region, operation, body).await
     }
+}
+
+/// What a program needs in its environment to reach an emulated AWS and nothing else.
+pub fn env(endpoint: &str) -> Vec<(String, String)> {
+    [
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_REGION", "us-west-2"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec()
+}
+
+/// One call of SQS as the SDK makes it. The emulator does not check the signature; it reads the region.
+///
+/// # Panics
+///
+/// When it is refused.
+pub async fn sqs(
+    http: &reqwest::Client,
+    endpoint: &str,
+    region: &str,
+    operation: &str,
+    body: Value,
+) -> Value {
+    let scope = format!("Credential=test/20260301/{region}/sqs/aws4_request");
+    let answer = http
+        .post(endpoint)
+        .header("x-amz-target", format!("AmazonSQS.{operation}"))
+        .header("content-type", "application/x-amz-json-1.0")
+        .header("authorization", format!("AWS4-HMAC-SHA256 {scope}"))
+        .body(body.to_string())
+        .send()
+        .await
+        .expect("an answer");
+    let (status, text) = (answer.status(), answer.text().await.expect("a text"));
+    assert!(status.is_success(), "{operation}: {status} {text}");
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+/// How many messages a queue holds, hidden ones included.
+///
+/// # Panics
+///
+/// When it does not say.
+pub async fn held(http: &reqwest::Client, endpoint: &str, region: &str, url: &str) -> u32 {
+    let ask = json!({ "QueueUrl": url, "AttributeNames": ["All"] });
+    let answer = sqs(http, endpoint, region, "GetQueueAttributes", ask).await;
+    let count = |name: &str| answer["Attributes"][name].as_str()?.parse::<u32>().ok();
+    let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
+    names.iter().map(|name| count(name).expect("a number")).sum()
+}
+
+/// Lets other processes work, before one of them is asked again.
+pub async fn pause() {
+    Clock::Real.sleep(SignedDuration::from_millis(20)).await;
 }

@@ -3,6 +3,7 @@
 
 pub mod aws;
 pub mod calls;
+pub mod ministack;
 pub mod site;
 
 use std::{
@@ -144,6 +145,16 @@ impl Emulator {
         self.proxy.url()
     }
 
+    /// What a program needs in its environment to reach it by way of the faults.
+    pub fn env(&self) -> Vec<(String, String)> {
+        crate::aws::env(&self.endpoint())
+    }
+
+    /// The folder of this world, for what belongs to one test.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The file that drives every clock.
     pub fn clock_file(&self) -> PathBuf {
         self.folder.path().join("now")
@@ -258,6 +269,11 @@ impl Emulator {
     /// Lets a fault stand: `silence`, `lose`, `throttle`.
     pub async fn fault(&self, kind: &str, how: Value) {
         self.ask(&self.proxy, "POST", &format!("/_faults/{kind}"), &how).await;
+    }
+
+    /// Spoils answers by a rule of microburst's, such as `{"response": {"abort_frac": 0.5}}`.
+    pub async fn spoil(&self, rule: Value) {
+        self.ask(&self.proxy, "PATCH", "/_microburst/rules", &json!([rule])).await;
     }
 
     /// Ends all faults.

@@ -3,6 +3,8 @@
 mod backups;
 mod permissions;
 mod promotion;
+mod restore;
+mod second;
 mod side;
 mod traffic;
 

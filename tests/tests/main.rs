@@ -1,6 +1,7 @@
 //! Every test of the whole in one binary: each binary links a hundred megabytes.
 
 mod by_hand;
+mod contract;
 mod emulated;
 mod process;
 mod queue;

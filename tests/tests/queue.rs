@@ -1,9 +1,10 @@
 //! The third door, whole: an AWS event through the real Lambda binary, emulated SQS and the daemon's
 //! reader into the journal.
 
+mod trouble;
+
 use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 
-use jiff::SignedDuration;
 use muster::{
     catalogue::Catalogue,
     clock::Clock,
@@ -33,11 +34,9 @@ const NOW: &str = "2026-03-01T02:10:00Z";
 /// Tells [`the_reader`] what to read.
 const TASK: &str = "MUSTER_TEST_READER";
 
-/// How often something is asked for again.
-const PAUSE: SignedDuration = SignedDuration::from_millis(20);
-
 /// One emulated AWS with a queue in each region, and a clock that stands still.
 struct Stage {
+    python: String,
     aws: Aws,
     queues: [(&'static str, String); 2],
     clock: PathBuf,
@@ -56,7 +55,7 @@ impl Stage {
             (EAST, aws.queue(EAST, "events-east").await),
             (WEST, aws.queue(WEST, "events-west").await),
         ];
-        Some(Stage { aws, queues, clock, folder })
+        Some(Stage { python, aws, queues, clock, folder })
     }
 
     /// The Lambda function, told to put messages on these queues.
@@ -66,7 +65,7 @@ impl Stage {
         let mut env = self.aws.env();
         env.push(("MUSTER_RULES".into(), fixture("rules").to_string()));
         env.push(("MUSTER_QUEUES".into(), Value::from(queues).to_string()));
-        Function::start("on-event", &env).await
+        Function::start(&self.python, "on-event", &env).await
     }
 
     /// What the daemon's door makes of the queues, in words. It runs in a process of its own, this
@@ -144,7 +143,7 @@ async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
     let patience = Clock::Real.now() + PATIENCE;
     while !done().await {
         assert!(Clock::Real.now() < patience, "waited in vain until {what}");
-        Clock::Real.sleep(PAUSE).await;
+        aws::pause().await;
     }
 }
 

@@ -28,6 +28,7 @@ pub struct Part {
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many, 200 at most.
+    #[param(minimum = 1, maximum = 200)]
     pub limit: Option<usize>,
 }
 
@@ -39,7 +40,7 @@ pub(crate) fn views(api: &Api) -> Vec<ApplicationView> {
 }
 
 /// Lists the applications.
-#[utoipa::path(get, path = "/v1/applications", tag = "applications", params(Part), responses((status = 200, body = Page<ApplicationView>), (status = "default", body = ProblemView)))]
+#[utoipa::path(get, path = "/v1/applications", tag = "applications", params(Part), responses((status = 200, body = Page<ApplicationView>), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn all(
     State(api): State<Api>,
     _: Reader,
@@ -54,7 +55,7 @@ fn unknown(name: &ApplicationName) -> Problem {
 }
 
 /// Shows an application.
-#[utoipa::path(get, path = "/v1/applications/{app}", tag = "applications", params(("app" = String, Path)), responses((status = 200, body = ApplicationView), (status = "default", body = ProblemView)))]
+#[utoipa::path(get, path = "/v1/applications/{app}", tag = "applications", params(("app" = String, Path, max_length = 32, pattern = "^[a-z](-?[a-z0-9])*$")), responses((status = 200, body = ApplicationView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn one(
     State(api): State<Api>,
     _: Reader,
@@ -66,7 +67,7 @@ async fn one(
 }
 
 /// Lists the recovery points of an application, newest data first.
-#[utoipa::path(get, path = "/v1/applications/{app}/recovery-points", tag = "applications", params(("app" = String, Path), Part), responses((status = 200, body = Page<PointView>), (status = "default", body = ProblemView)))]
+#[utoipa::path(get, path = "/v1/applications/{app}/recovery-points", tag = "applications", params(("app" = String, Path, max_length = 32, pattern = "^[a-z](-?[a-z0-9])*$"), Part), responses((status = 200, body = Page<PointView>), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn points(
     State(api): State<Api>,
     _: Reader,

@@ -94,10 +94,14 @@ impl Problem {
 
     /// Nobody is known to ask this.
     pub fn unauthorized(detail: &str, challenge: &'static str) -> Problem {
-        let mut problem =
-            Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A token is needed", detail)
-                .hint("send `Authorization: Bearer …`; `muster token` makes a token")
-                .audited();
+        let mut problem = Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "A token is needed",
+            detail,
+        )
+        .hint("send `Authorization: Bearer …`, or set MUSTER_TOKEN; `muster token` makes a token")
+        .audited();
         problem.challenge = Some(challenge);
         problem
     }
@@ -228,14 +232,14 @@ impl From<Refusal> for Problem {
             |word, title| Problem::new(FORBIDDEN, word, title, detail.clone()).audited();
         match refusal {
             Refusal::UnknownRun { .. } => {
-                Problem::not_found(detail).hint("`muster status` lists the open runs")
+                Problem::not_found(detail).hint("`muster status` lists the open runs").audited()
             }
-            Refusal::UnknownStep { run, .. } => {
-                Problem::not_found(detail).hint(format!("`muster status {run}` lists its steps"))
-            }
-            Refusal::UnknownProposal { .. } => {
-                Problem::not_found(detail).hint("GET /v1/proposals lists what can be started")
-            }
+            Refusal::UnknownStep { run, .. } => Problem::not_found(detail)
+                .hint(format!("`muster status {run}` lists its steps"))
+                .audited(),
+            Refusal::UnknownProposal { .. } => Problem::not_found(detail)
+                .hint("`muster status` lists what can be started")
+                .audited(),
             Refusal::Role { needs, .. } => forbidden("role", "Your role is too low")
                 .hint(format!("ask somebody with the role {needs}")),
             Refusal::OwnRequest { .. } => forbidden("own-request", "You asked for this run")

@@ -55,12 +55,13 @@ pub struct Part {
     /// Only those behind this sequence number.
     pub after: Option<u64>,
     /// How many of a list, 200 at most.
+    #[param(minimum = 1, maximum = 200)]
     pub limit: Option<usize>,
 }
 
 /// Lists the events of a run, or streams them as Server-Sent Events when `Accept` says so: the id
 /// is the sequence number, and `Last-Event-ID` resumes.
-#[utoipa::path(get, path = "/v1/runs/{id}/events", tag = "runs", params(("id" = String, Path), Part, ("Last-Event-ID" = Option<u64>, Header)), responses((status = 200, body = Page<EventView>, content_type = "application/json"), (status = "default", body = ProblemView)))]
+#[utoipa::path(get, path = "/v1/runs/{id}/events", tag = "runs", params(("id" = String, Path, pattern = "^[a-z][a-z0-9]{11}$"), Part, ("Last-Event-ID" = Option<u64>, Header)), responses((status = 200, body = Page<EventView>, content_type = "application/json"), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn events(
     State(api): State<Api>,
     _: Reader,

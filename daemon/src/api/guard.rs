@@ -8,7 +8,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use tower_http::timeout::TimeoutLayer;
+use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
 use tracing::{Instrument, debug, info_span};
 
 use super::{
@@ -19,6 +19,9 @@ use super::{
 
 /// The longest that a request may take. Streams are not meant: their response starts at once.
 const REQUEST_SECS_MAX: u64 = 30;
+
+/// The longest silence in a request's body.
+const BODY_SILENCE_SECS_MAX: u64 = 3;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -70,6 +73,11 @@ pub(super) fn time_limit() -> TimeoutLayer {
         StatusCode::SERVICE_UNAVAILABLE,
         Duration::from_secs(REQUEST_SECS_MAX),
     )
+}
+
+/// Gives a body up that stops coming: whoever sends it holds one of the places that others need.
+pub(super) fn body_limit() -> RequestBodyTimeoutLayer {
+    RequestBodyTimeoutLayer::new(Duration::from_secs(BODY_SILENCE_SECS_MAX))
 }
 
 /// The time limit answers without a body; a problem document says what may have happened.

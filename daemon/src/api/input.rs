@@ -37,7 +37,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
                 Problem::too_large(BODY_BYTES_MAX)
             } else {
-                Problem::invalid("the body broke off")
+                Problem::invalid("the body broke off, or did not come in time")
             }
         })?;
         serde_json::from_slice(&bytes).map(Body).map_err(|why| Problem::invalid(why.to_string()))

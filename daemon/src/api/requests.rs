@@ -43,7 +43,7 @@ pub struct Ask {
     pub application: Option<String>,
     /// Values for the runbook's inputs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schema(value_type = BTreeMap<String, Object>)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     pub inputs: BTreeMap<String, Value>,
     /// `live`, `preview` or `drill`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,6 +54,7 @@ pub struct Ask {
     #[schema(value_type = Option<String>)]
     pub manner: Option<Manner>,
     /// Why. Stands in the audit trail.
+    #[schema(min_length = 1, max_length = 2000)]
     pub reason: String,
     /// When the trouble began. The recovery time counts from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,7 +98,7 @@ pub(super) fn accepted(api: &Api, accepted: Accepted) -> AcceptedView {
     tag = "runs",
     request_body = Ask,
     params(("Idempotency-Key" = Option<String>, Header, description = "two requests of one person with one key are one: the second is answered as the first; with another body it is refused. A key is remembered for a week")),
-    responses((status = 202, body = AcceptedView), (status = "default", body = ProblemView))
+    responses((status = 202, body = AcceptedView), (status = "default", body = ProblemView, content_type = "application/problem+json"))
 )]
 async fn request(
     State(api): State<Api>,

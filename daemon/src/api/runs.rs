@@ -55,6 +55,7 @@ pub struct Filter {
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many, 200 at most.
+    #[param(minimum = 1, maximum = 200)]
     pub limit: Option<usize>,
 }
 
@@ -126,7 +127,7 @@ impl Sieve {
 }
 
 /// Lists runs.
-#[utoipa::path(get, path = "/v1/runs", tag = "runs", params(Filter), responses((status = 200, body = RunsPage), (status = "default", body = ProblemView)))]
+#[utoipa::path(get, path = "/v1/runs", tag = "runs", params(Filter), responses((status = 200, body = RunsPage), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn list_runs(
     State(api): State<Api>,
     _: Reader,
@@ -241,7 +242,7 @@ fn mode(api: &Api, row: &EndedRun) -> Option<Mode> {
 }
 
 /// Shows a run, also one that has ended.
-#[utoipa::path(get, path = "/v1/runs/{id}", tag = "runs", params(("id" = String, Path)), responses((status = 200, body = RunView), (status = "default", body = ProblemView)))]
+#[utoipa::path(get, path = "/v1/runs/{id}", tag = "runs", params(("id" = String, Path, pattern = "^[a-z][a-z0-9]{11}$")), responses((status = 200, body = RunView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn one(
     State(api): State<Api>,
     _: Reader,

@@ -21,7 +21,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 }
 
 /// Lists the runbooks.
-#[utoipa::path(get, path = "/v1/runbooks", tag = "runbooks", responses((status = 200, body = Vec<RunbookView>), (status = "default", body = ProblemView)))]
+#[utoipa::path(get, path = "/v1/runbooks", tag = "runbooks", responses((status = 200, body = Vec<RunbookView>), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn runbooks(State(api): State<Api>, _: Reader) -> Json<Vec<RunbookView>> {
     Json(api.intake.library().runbooks().map(runbook::view).collect())
 }
@@ -35,7 +35,7 @@ pub fn views(api: &Api) -> Vec<ScheduleView> {
 }
 
 /// Lists the schedules: what ran last, what was missed, what is next.
-#[utoipa::path(get, path = "/v1/schedules", tag = "schedules", responses((status = 200, body = Vec<ScheduleView>), (status = "default", body = ProblemView)))]
+#[utoipa::path(get, path = "/v1/schedules", tag = "schedules", responses((status = 200, body = Vec<ScheduleView>), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn schedules(State(api): State<Api>, _: Reader) -> Json<Vec<ScheduleView>> {
     Json(views(&api))
 }
@@ -50,7 +50,7 @@ pub fn open_proposals(api: &Api) -> Vec<ProposalView> {
 }
 
 /// Lists what events asked for and only a person may start.
-#[utoipa::path(get, path = "/v1/proposals", tag = "runs", responses((status = 200, body = Vec<ProposalView>), (status = "default", body = ProblemView)))]
+#[utoipa::path(get, path = "/v1/proposals", tag = "runs", responses((status = 200, body = Vec<ProposalView>), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn proposals(State(api): State<Api>, _: Reader) -> Json<Vec<ProposalView>> {
     Json(open_proposals(&api))
 }

@@ -31,6 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 #[serde(deny_unknown_fields)]
 pub struct Word {
     /// Why. Stands in the audit trail.
+    #[schema(min_length = 1, max_length = 2000)]
     pub reason: String,
 }
 
@@ -47,6 +48,7 @@ pub struct Approve {
     #[schema(value_type = Vec<String>)]
     pub accepts: Vec<Risk>,
     /// Why.
+    #[schema(min_length = 1, max_length = 2000)]
     pub reason: String,
 }
 
@@ -57,6 +59,7 @@ pub struct Decline {
     /// The step that asks.
     pub step: String,
     /// Why.
+    #[schema(min_length = 1, max_length = 2000)]
     pub reason: String,
 }
 
@@ -68,6 +71,7 @@ pub struct Abandon {
     #[serde(default)]
     pub undo: bool,
     /// Why.
+    #[schema(min_length = 1, max_length = 2000)]
     pub reason: String,
 }
 
@@ -81,7 +85,7 @@ pub(super) async fn say(api: Api, run: RunId, by: Person, reason: String, steer:
 }
 
 /// Approves a step that asks for it.
-#[utoipa::path(post, path = "/v1/runs/{id}/approve", tag = "runs", params(("id" = String, Path)), request_body = Approve, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView)))]
+#[utoipa::path(post, path = "/v1/runs/{id}/approve", tag = "runs", params(("id" = String, Path, pattern = "^[a-z][a-z0-9]{11}$")), request_body = Approve, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn approve(
     State(api): State<Api>,
     caller: Caller,
@@ -94,7 +98,7 @@ async fn approve(
 }
 
 /// Declines a step that asks for approval. The run fails.
-#[utoipa::path(post, path = "/v1/runs/{id}/decline", tag = "runs", params(("id" = String, Path)), request_body = Decline, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView)))]
+#[utoipa::path(post, path = "/v1/runs/{id}/decline", tag = "runs", params(("id" = String, Path, pattern = "^[a-z][a-z0-9]{11}$")), request_body = Decline, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn decline(
     State(api): State<Api>,
     caller: Caller,
@@ -106,7 +110,7 @@ async fn decline(
 }
 
 /// Begins nothing new in a run.
-#[utoipa::path(post, path = "/v1/runs/{id}/pause", tag = "runs", params(("id" = String, Path)), request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView)))]
+#[utoipa::path(post, path = "/v1/runs/{id}/pause", tag = "runs", params(("id" = String, Path, pattern = "^[a-z][a-z0-9]{11}$")), request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn pause(
     State(api): State<Api>,
     caller: Caller,
@@ -117,7 +121,7 @@ async fn pause(
 }
 
 /// Goes on with a paused run, or says that its undo steps shall run.
-#[utoipa::path(post, path = "/v1/runs/{id}/resume", tag = "runs", params(("id" = String, Path)), request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView)))]
+#[utoipa::path(post, path = "/v1/runs/{id}/resume", tag = "runs", params(("id" = String, Path, pattern = "^[a-z][a-z0-9]{11}$")), request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn resume(
     State(api): State<Api>,
     caller: Caller,
@@ -128,7 +132,7 @@ async fn resume(
 }
 
 /// Takes the forced variants from here on. What was approved is asked again.
-#[utoipa::path(post, path = "/v1/runs/{id}/force", tag = "runs", params(("id" = String, Path)), request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView)))]
+#[utoipa::path(post, path = "/v1/runs/{id}/force", tag = "runs", params(("id" = String, Path, pattern = "^[a-z][a-z0-9]{11}$")), request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn force(
     State(api): State<Api>,
     caller: Caller,
@@ -139,7 +143,7 @@ async fn force(
 }
 
 /// Gives a run up.
-#[utoipa::path(post, path = "/v1/runs/{id}/abandon", tag = "runs", params(("id" = String, Path)), request_body = Abandon, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView)))]
+#[utoipa::path(post, path = "/v1/runs/{id}/abandon", tag = "runs", params(("id" = String, Path, pattern = "^[a-z][a-z0-9]{11}$")), request_body = Abandon, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn abandon(
     State(api): State<Api>,
     caller: Caller,
@@ -150,7 +154,7 @@ async fn abandon(
 }
 
 /// Writes something down: the reason is the note.
-#[utoipa::path(post, path = "/v1/runs/{id}/note", tag = "runs", params(("id" = String, Path)), request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView)))]
+#[utoipa::path(post, path = "/v1/runs/{id}/note", tag = "runs", params(("id" = String, Path, pattern = "^[a-z][a-z0-9]{11}$")), request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn note(
     State(api): State<Api>,
     caller: Caller,

@@ -26,14 +26,15 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 pub struct Done {
     /// What the step would have given, such as the ARN of a snapshot.
     #[serde(default)]
-    #[schema(value_type = std::collections::BTreeMap<String, Object>)]
+    #[schema(value_type = std::collections::BTreeMap<String, Value>)]
     pub outputs: Outputs,
     /// With what evidence.
+    #[schema(min_length = 1, max_length = 2000)]
     pub reason: String,
 }
 
 /// Tries a failed step again.
-#[utoipa::path(post, path = "/v1/runs/{id}/steps/{step}/retry", tag = "steps", params(("id" = String, Path), ("step" = String, Path)), request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView)))]
+#[utoipa::path(post, path = "/v1/runs/{id}/steps/{step}/retry", tag = "steps", params(("id" = String, Path, pattern = "^[a-z][a-z0-9]{11}$"), ("step" = String, Path, max_length = 32, pattern = "^[a-z](-?[a-z0-9])*$")), request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn retry(
     State(api): State<Api>,
     caller: Caller,
@@ -45,7 +46,7 @@ async fn retry(
 }
 
 /// Goes past a step. Guards cannot be skipped.
-#[utoipa::path(post, path = "/v1/runs/{id}/steps/{step}/skip", tag = "steps", params(("id" = String, Path), ("step" = String, Path)), request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView)))]
+#[utoipa::path(post, path = "/v1/runs/{id}/steps/{step}/skip", tag = "steps", params(("id" = String, Path, pattern = "^[a-z][a-z0-9]{11}$"), ("step" = String, Path, max_length = 32, pattern = "^[a-z](-?[a-z0-9])*$")), request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn skip(
     State(api): State<Api>,
     caller: Caller,
@@ -57,7 +58,7 @@ async fn skip(
 }
 
 /// Says that a person did the step's work, or opens a gate.
-#[utoipa::path(post, path = "/v1/runs/{id}/steps/{step}/done", tag = "steps", params(("id" = String, Path), ("step" = String, Path)), request_body = Done, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView)))]
+#[utoipa::path(post, path = "/v1/runs/{id}/steps/{step}/done", tag = "steps", params(("id" = String, Path, pattern = "^[a-z][a-z0-9]{11}$"), ("step" = String, Path, max_length = 32, pattern = "^[a-z](-?[a-z0-9])*$")), request_body = Done, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn done(
     State(api): State<Api>,
     caller: Caller,

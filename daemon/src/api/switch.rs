@@ -29,7 +29,7 @@ fn reason(word: Word) -> Result<String, Problem> {
 }
 
 /// Begins nothing anywhere. Needs the role admin.
-#[utoipa::path(post, path = "/v1/off", tag = "switch", request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView)))]
+#[utoipa::path(post, path = "/v1/off", tag = "switch", request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn off(State(api): State<Api>, caller: Caller, Body(word): Body<Word>) -> Answer {
     let by = caller.with(PersonRole::Admin)?;
     let command = Command::Off { by, reason: reason(word)? };
@@ -37,7 +37,7 @@ async fn off(State(api): State<Api>, caller: Caller, Body(word): Body<Word>) -> 
 }
 
 /// Acts again. Needs the role admin.
-#[utoipa::path(post, path = "/v1/on", tag = "switch", request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView)))]
+#[utoipa::path(post, path = "/v1/on", tag = "switch", request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
 async fn on(State(api): State<Api>, caller: Caller, Body(word): Body<Word>) -> Answer {
     let by = caller.with(PersonRole::Admin)?;
     let command = Command::On { by, reason: reason(word)? };

@@ -31,7 +31,7 @@ pub struct Ask {
     /// Give the active side up.
     #[arg(long)]
     pub forced: bool,
-    /// Print what each step would do, and begin nothing.
+    /// Begin nothing; `muster preview` also prints what each step would do.
     #[arg(long, conflicts_with = "drill")]
     pub preview: bool,
     /// Act only on what carries our drill mark.
@@ -43,7 +43,8 @@ pub struct Ask {
     /// Follow the run until it ends.
     #[arg(long)]
     pub wait: bool,
-    /// Two requests with one key are one.
+    /// Two requests with one key are one, as long as they are the same to the letter: give
+    /// --symptom-at as an instant then. Another one under the key is refused.
     #[arg(long, value_name = "KEY")]
     pub idempotency_key: Option<String>,
     /// Start what an event proposed.

@@ -26,7 +26,7 @@ const FILES_MAX: usize = 1_000;
 /// Arguments of `lint`.
 #[derive(Clone, Debug, Args)]
 pub struct Lint {
-    /// Files or directories with runbooks, applications and schedules.
+    /// Files or directories with runbooks, applications, schedules and configurations.
     #[arg(required_unless_present = "schema")]
     pub paths: Vec<PathBuf>,
     /// Print the JSON Schema of runbooks.

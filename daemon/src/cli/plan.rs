@@ -179,5 +179,6 @@ fn show(plan: &Planned, manner: Manner, terminal: &mut Terminal) {
         .binding
         .as_ref()
         .map_or(String::new(), |binding| format!(" --application {}", binding.application.name));
-    terminal.then(format!("muster run {}{application} --preview --reason TEXT", plan.runbook));
+    let forced = if manner == Manner::Forced { " --forced" } else { "" };
+    terminal.then(format!("muster preview {}{application}{forced}", plan.runbook));
 }

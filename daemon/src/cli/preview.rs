@@ -91,8 +91,9 @@ impl Shown {
     fn show(&mut self, view: &RunView, terminal: &mut Terminal) {
         if !std::mem::replace(&mut self.titled, true) {
             let application = view.application.as_deref().unwrap_or("no application");
-            let title = format!("[PREVIEW] {} of {application}, {}", view.title, view.manner);
+            let title = format!("[PREVIEW] {} of {application}, {}", view.runbook, view.manner);
             terminal.line(terminal.loud(&title));
+            terminal.line(&view.title);
             if let (Some(active), Some(standby)) = (&view.active, &view.standby) {
                 terminal.line(format!("served from {active}; the standby is {standby}"));
             }

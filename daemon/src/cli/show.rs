@@ -13,6 +13,7 @@ use crate::api::{
         application::{ApplicationView, PointView},
         figures::{LossesView, RecoveryView},
         run::RunView,
+        runbook::ProposalView,
         schedule::ScheduleView,
     },
 };
@@ -61,7 +62,10 @@ async fn everything(client: &Client, terminal: &mut Terminal) -> Result<Exit, Fa
     let runs: RunsPage = client.get("/v1/runs?limit=20").await?;
     let applications: Page<ApplicationView> = client.get("/v1/applications?limit=200").await?;
     let schedules: Vec<ScheduleView> = client.get("/v1/schedules").await?;
-    terminal.json(&json!({ "runs": runs, "applications": applications, "schedules": schedules }));
+    let proposals: Vec<ProposalView> = client.get("/v1/proposals").await?;
+    terminal.json(&json!({
+        "runs": runs, "applications": applications, "schedules": schedules, "proposals": proposals,
+    }));
     if let Some(off) = &runs.switched_off {
         terminal
             .line(terminal.loud(&format!("MUSTER IS SWITCHED OFF by {}: {}", off.by, off.reason)));
@@ -88,6 +92,17 @@ async fn everything(client: &Client, terminal: &mut Terminal) -> Result<Exit, Fa
                 one.name, finding.message, finding.hint
             ));
         }
+    }
+    for one in proposals.iter().filter(|one| !one.expired) {
+        let of = one.application.as_ref().map_or(String::new(), |name| format!(" of {name}"));
+        terminal.line(format!(
+            "proposal: {}{of} by {}: {}{}",
+            terminal.loud(&one.runbook),
+            one.proposed_by,
+            one.reason,
+            until(Some(one.expires_at))
+        ));
+        terminal.next(&one.next);
     }
     for one in schedules.iter().filter(|one| one.overdue_at.is_some()) {
         terminal.line(format!(

@@ -9,6 +9,9 @@ use serde_json::json;
 use super::{Exit, Failure, Global, Output};
 use crate::api::{error::ProblemView, view::next::NextView};
 
+/// Tables are not squeezed into less: a column of single letters helps nobody.
+const COLUMNS_MIN: u16 = 60;
+
 /// Where a command prints and asks.
 pub struct Terminal {
     out: Box<dyn Write + Send>,
@@ -91,8 +94,13 @@ impl Terminal {
         }
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_header(header.iter().copied());
-        let arrangement =
-            if self.wide { ContentArrangement::Disabled } else { ContentArrangement::Dynamic };
+        // A terminal that does not know its width, such as a serial console, says that it has none.
+        let fits = table.width().is_some_and(|width| width >= COLUMNS_MIN);
+        let arrangement = if self.wide || !fits {
+            ContentArrangement::Disabled
+        } else {
+            ContentArrangement::Dynamic
+        };
         table.set_content_arrangement(arrangement);
         if self.colour {
             table.enforce_styling();

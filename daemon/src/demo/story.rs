@@ -235,13 +235,17 @@ impl Shown {
                 step.state,
                 tenth.map_or(String::new(), |tenth| format!(" {tenth} %"))
             );
-            let known = self.steps.insert(step.id.clone(), state.clone());
-            if known.as_deref() == Some(&state) || step.state == "pending" {
+            let known = self.steps.get(&step.id).map(String::as_str).unwrap_or_default();
+            // One look without a figure is no news behind a look that had one.
+            let is_known = known == state || known.starts_with(&format!("{state} "));
+            if is_known || step.state == "pending" {
                 continue;
             }
-            let looked_at = tenth.and(step.sample.as_ref()).map(|sample| sample.read_at);
-            let at = step.ended_at.or(looked_at).or(step.started_at);
-            let at = time(at.unwrap_or(view.last_event_at));
+            self.steps.insert(step.id.clone(), state.clone());
+            let seen_at = step.sample.as_ref().filter(|_| tenth.is_some());
+            let seen_at = seen_at.map(|sample| sample.read_at);
+            let at = step.ended_at.or(seen_at).or(step.started_at).unwrap_or(view.last_event_at);
+            let at = time(at);
             let mark = match step.state.as_str() {
                 "succeeded" => "✓",
                 "failed" => "✗",

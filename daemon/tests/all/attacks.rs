@@ -129,6 +129,60 @@ fn behind_it(house: &House, run: &str, hash: &Value) -> Vec<Attack> {
             "adam",
         ),
         Attack::new(
+            "a guard is said to be done",
+            post(
+                format!("/v1/runs/{run}/steps/approve/done"),
+                "adam",
+                json!({ "reason": "by phone", "outputs": {} }),
+            ),
+            StatusCode::CONFLICT,
+            "guard",
+            "adam",
+        ),
+        Attack::new(
+            "a viewer approves",
+            post(approval.clone(), "vic", approve(hash)),
+            StatusCode::FORBIDDEN,
+            "role",
+            "vic",
+        ),
+        Attack::new(
+            "a risk that nobody asked about",
+            post(
+                approval.clone(),
+                "ana",
+                json!({ "step": "approve", "plan_hash": hash, "reason": "fine", "accepts": ["unproven-restore"] }),
+            ),
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid",
+            "",
+        ),
+        Attack::new(
+            "another run",
+            post("/v1/runs/a00000000000/pause".into(), "olga", json!({ "reason": "x" })),
+            StatusCode::NOT_FOUND,
+            "not-found",
+            "olga",
+        ),
+        Attack::new(
+            "another step",
+            post(format!("/v1/runs/{run}/steps/aprove/retry"), "olga", json!({ "reason": "x" })),
+            StatusCode::NOT_FOUND,
+            "not-found",
+            "olga",
+        ),
+        Attack::new(
+            "another proposal",
+            post(
+                "/v1/requests".into(),
+                "olga",
+                json!({ "proposal": "q00000000000", "reason": "x" }),
+            ),
+            StatusCode::NOT_FOUND,
+            "not-found",
+            "olga",
+        ),
+        Attack::new(
             "a path that climbs",
             post("/v1/runs/..%2f..%2fetc%2fpasswd/pause".into(), "olga", json!({"reason": "x"})),
             StatusCode::BAD_REQUEST,
@@ -164,6 +218,10 @@ async fn attacks_are_refused_and_recorded_once() {
         assert_eq!(problem["type"], format!("urn:muster:problem:{word}"), "{name}");
         assert!(!text.contains("token-of-"), "{name}: no token is ever answered");
         assert_eq!(house.facts(), facts, "{name}: nothing changed");
+        if who.is_empty() {
+            assert_eq!(house.refusals().len(), refusals, "{name}: a slip of the keyboard");
+            continue;
+        }
         assert_eq!(house.refusals().len(), refusals + 1, "{name}: one fact in the audit trail");
         let last = house.refusals().pop().unwrap();
         assert_eq!(last.0, who, "{name}");
@@ -284,4 +342,70 @@ async fn streams_are_bounded() {
         .bearer_auth(token("olga"))
         .json(&json!({ "reason": "hold on" }));
     assert_eq!(pause.send().await.unwrap().status(), StatusCode::OK);
+}
+
+/// Goal: an approval that comes too late approves nothing.
+/// Method: an approval with the right hash after the run was declined, and after it was given up.
+#[tokio::test]
+async fn an_approval_behind_a_cancel_is_nothing() {
+    for word in ["decline", "abandon"] {
+        let house = House::open().await;
+        let run = failover(&house, "graceful").await;
+        let url = format!("{}/v1/runs/{run}", house.url);
+        let view: Value = reqwest::get(&url).await.unwrap().json().await.unwrap();
+        let send = |word: &str, by: &str, body: Value| {
+            Client::new().post(format!("{url}/{word}")).bearer_auth(token(by)).json(&body).send()
+        };
+        let body = match word {
+            "decline" => json!({ "step": "approve", "reason": "no" }),
+            _ => json!({ "undo": false, "reason": "no" }),
+        };
+        let by = if word == "decline" { "ana" } else { "adam" };
+        let cancelled = send(word, by, body).await.unwrap();
+        assert_eq!(
+            cancelled.status(),
+            StatusCode::OK,
+            "{word}: {}",
+            cancelled.text().await.unwrap()
+        );
+        let facts = house.facts();
+        let approve =
+            json!({ "step": "approve", "plan_hash": view["plan_hash"], "reason": "go on" });
+        let late = send("approve", "ana", approve).await.unwrap();
+        assert!(late.status().is_client_error(), "{word}: {}", late.status());
+        assert_eq!(house.facts(), facts, "{word}: nothing changed");
+    }
+}
+
+/// Goal: clients that promise a body and never send it keep nobody from acting.
+/// Method: more of them than are answered at a time, without a token, which are refused before their
+/// body is waited for, and with one, which are given up after a short silence.
+#[tokio::test]
+async fn slow_bodies_hold_nobody_up() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let house = House::open().await;
+    let address = house.url.trim_start_matches("http://").to_owned();
+    let vic = format!("Authorization: Bearer {}\r\n", token("vic"));
+    let mut open = Vec::new();
+    for number in 0..300 {
+        let mut client = tokio::net::TcpStream::connect(&address).await.unwrap();
+        let who = if number % 2 == 0 { "" } else { vic.as_str() };
+        let head = format!(
+            "POST /v1/requests HTTP/1.1\r\nHost: {address}\r\n{who}Content-Type: application/json\r\n\
+             Content-Length: 1000\r\n\r\n{{"
+        );
+        client.write_all(head.as_bytes()).await.unwrap();
+        open.push(client);
+    }
+    let ask = json!({ "runbook": "rehearsal", "reason": "practice" });
+    let url = format!("{}/v1/requests", house.url);
+    let answer =
+        Client::new().post(url).bearer_auth(token("olga")).json(&ask).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::ACCEPTED);
+    for (number, mut client) in open.into_iter().enumerate() {
+        let mut head = [0; 12];
+        client.read_exact(&mut head).await.unwrap();
+        let wanted = if number % 2 == 0 { "HTTP/1.1 401" } else { "HTTP/1.1 422" };
+        assert_eq!(std::str::from_utf8(&head), Ok(wanted), "client {number}");
+    }
 }

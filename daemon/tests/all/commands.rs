@@ -7,6 +7,7 @@ use std::{
 
 use clap::Parser;
 use muster::cli::{Cli, Exit, Terminal, Verb, carry_out};
+use muster_state::journal::Journal;
 
 use super::house::{House, token};
 
@@ -30,21 +31,22 @@ impl Paper {
     }
 }
 
-struct Said {
-    exit: Exit,
-    out: String,
-    err: String,
+pub(super) struct Said {
+    pub(super) exit: Exit,
+    pub(super) out: String,
+    pub(super) err: String,
 }
 
 /// Types a line as `by`; `answer` is what a person at the terminal types when asked.
-async fn type_at(server: &str, by: &str, line: &str, answer: Option<&str>) -> Said {
+pub(super) async fn type_at(server: &str, by: &str, line: &str, answer: Option<&str>) -> Said {
     let folder = std::env::temp_dir().join(format!("muster-cli-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let file = folder.join(by);
     std::fs::write(&file, token(by)).unwrap();
     let file = file.display().to_string();
     let mut words = vec!["muster", "--server", server, "--token-file", &file];
-    let line: Vec<String> = line.split(' ').map(|word| word.replace('_', " ")).collect();
+    let line: Vec<String> =
+        line.split(' ').map(|word| word.replace('_', " ").replace('\u{1}', "_")).collect();
     words.extend(line.iter().map(String::as_str));
     let cli = Cli::try_parse_from(words).unwrap();
     let (out, err) = (Paper::default(), Paper::default());
@@ -111,6 +113,41 @@ async fn a_failover_by_hand() {
     }
 }
 
+/// Goal: a preview shows what would be done now, begins nothing, and leads to the same thing in earnest.
+/// Method: a graceful and a forced preview, with an input; nothing waits for an approval.
+#[tokio::test]
+async fn a_preview_begins_nothing() {
+    let house = House::open().await;
+    let url = house.url.as_str();
+    let said = type_at(url, "olga", "preview region-failover --application covetpy", None).await;
+    assert_eq!(said.exit, Exit::Done, "{}{}", said.out, said.err);
+    for part in [
+        "[PREVIEW] region-failover of covetpy, graceful",
+        "served from us-east-1; the standby is us-west-2",
+        "  saw      data loss: 2s",
+        "  would    rds us-east-1: SwitchoverGlobalCluster",
+        "[data-loss]",
+        "nothing was begun; every look was fine",
+        "data loss predicted: 2s",
+        "next: muster run region-failover --application covetpy --reason TEXT\n",
+    ] {
+        assert!(said.out.contains(part), "{part}: {}", said.out);
+    }
+    let forced = "preview region-failover --application covetpy --forced --input data_loss_max=7m";
+    let said = type_at(url, "olga", &forced.replace('_', "\u{1}"), None).await;
+    assert_eq!(said.exit, Exit::Done, "{}{}", said.out, said.err);
+    assert!(said.out.contains("rds us-west-2: FailoverGlobalCluster"), "{}", said.out);
+    let next = "muster run region-failover --application covetpy --input data_loss_max=7m --forced";
+    assert!(said.out.contains(next), "{}", said.out);
+    let text = serde_json::to_string(&house.shelf.read(None, 0, 10_000).unwrap()).unwrap();
+    assert!(!text.contains("\"begun\"") && !text.contains("\"aimed\""), "nothing was promised");
+
+    let json = "preview daily-backup --application covetpy --output json";
+    let said = type_at(url, "olga", json, None).await;
+    let view: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((&view["mode"], &view["open"]), (&"preview".into(), &false.into()));
+}
+
 /// Goal: exit codes say what scripts need: 0 done, 1 no, 2 bad use, 3 not there.
 /// Method: a line for each.
 #[tokio::test]
@@ -172,5 +209,14 @@ async fn json_for_programs() {
             .replace("deploy", concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/covetpy"));
         let said = type_at(url, "olga", &format!("{line} --output json"), None).await;
         let _: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    }
+    for (server, line, word) in [
+        (url, "status nothing-such1", "bad-name"),
+        (url, "status ../etc", "bad-use"),
+        ("http://127.0.0.1:1", "status", "unreachable"),
+    ] {
+        let said = type_at(server, "olga", &format!("{line} --output json"), None).await;
+        let problem: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+        assert_eq!(problem["type"], format!("urn:muster:problem:{word}"), "{line}: {problem}");
     }
 }

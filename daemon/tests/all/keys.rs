@@ -9,7 +9,10 @@ use muster_state::command::Command;
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 
-use super::house::{House, token};
+use super::{
+    commands::type_at,
+    house::{House, token},
+};
 
 async fn ask(house: &House, by: &str, key: &str, body: String) -> (StatusCode, Value) {
     let response = Client::new()
@@ -77,9 +80,9 @@ async fn a_key_stands_for_one_request() {
     assert_ne!(theirs["run"], json!(run), "a key is its person's own");
 }
 
-/// Goal: a proposal is started once, and a retry of the start finds what it started although the
-/// proposal itself is gone.
-/// Method: start one with a key, again with it, with another reason, and without a key.
+/// Goal: a person learns of a proposal; it is started once, and a retry of the start finds what it
+/// started although the proposal itself is gone.
+/// Method: read of it, start it with a key, again with it, with another reason, and without a key.
 #[tokio::test]
 async fn a_proposal_is_started_once() {
     let house = House::open().await;
@@ -109,6 +112,11 @@ async fn a_proposal_is_started_once() {
     assert!(intake.command(propose("this")).await.unwrap().repeated);
     let why = intake.command(propose("that")).await.unwrap_err().to_string();
     assert!(why.contains("used before, for something else: `q00000000001`"), "{why}");
+
+    let said = type_at(&house.url, "olga", "status", None).await;
+    let shown = "proposal: region-failover of covetpy by event:events: an alarm, until ";
+    assert!(said.out.contains(shown), "{}", said.out);
+    assert!(said.out.contains("next: muster run --proposal q00000000001 --reason TEXT"));
 
     let body = |reason: &str| json!({ "proposal": id, "reason": reason }).to_string();
     let (status, first) = ask(&house, "olga", "p1", body("the alarm is right")).await;

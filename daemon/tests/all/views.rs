@@ -192,6 +192,7 @@ paused_by_failed_step
   muster on --reason TEXT
   muster retry a00000000001 approve --reason TEXT
   muster force a00000000001 --reason TEXT
+  muster abandon a00000000001 --reason TEXT
 failed
   
   muster status a00000000001

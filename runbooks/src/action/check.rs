@@ -109,7 +109,7 @@ impl CheckReplication {
         Description {
             effect: vec![format!("rds and cloudwatch {}: replication lag (reads)", on.standby)],
             by_hand: vec![format!("aws rds describe-global-clusters --region {}", on.standby)],
-            permissions: named(&[READ_DATABASE]),
+            permissions: named(&[&["rds:DescribeGlobalClusters", "cloudwatch:GetMetricData"]]),
         }
     }
 }

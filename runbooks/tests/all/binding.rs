@@ -2,8 +2,8 @@
 
 use muster_runbooks::{
     application::{Application, Database},
-    plan::{Plan, STEPS_MAX, bind::BindProblem},
-    request::{Manner, Request},
+    plan::{OnFailure, Plan, STEPS_MAX, Step, bind::BindProblem},
+    request::{Manner, Mode, Request},
     runbook::{Runbook, library::Library},
 };
 
@@ -173,4 +173,24 @@ steps:
             "`tell` wants one `path` of `look`, which gives 2",
         ]
     );
+}
+
+/// Goal: a preview shows the whole plan, above all when a check in it fails; what is done in earnest
+/// still stops there.
+/// Method: every shipped runbook in both modes.
+#[test]
+fn nothing_stops_a_preview() {
+    let mut stops = 0;
+    for runbook in Library::shipped().runbooks() {
+        let application = runbook.needs_application().then(covetpy);
+        let live = request(runbook, application.as_ref());
+        let preview = Request { mode: Mode::Preview, ..live.clone() };
+        let make = |request: &Request| {
+            Plan::make(runbook, request, application.clone().map(at_home)).unwrap().steps
+        };
+        let goes_on = |step: &Step| step.on_failure == OnFailure::Continue;
+        assert!(make(&preview).iter().all(goes_on), "{}", runbook.name);
+        stops += make(&live).iter().filter(|step| !goes_on(step)).count();
+    }
+    assert!(stops > 10, "{stops}");
 }

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{EAST, Emulator, WEST};
+use crate::aws;
 
 /// The account of the emulator.
 pub const ACCOUNT: &str = "123456789012";
@@ -16,13 +17,7 @@ pub fn cluster_arn(region: &str, name: &str) -> String {
 impl Emulator {
     /// One call of RDS; the answer as text.
     pub async fn rds(&self, region: &str, action: &str, with: &[(&str, &str)]) -> String {
-        let mut form = vec![("Action", action), ("Version", "2014-10-31")];
-        form.extend_from_slice(with);
-        let url = reqwest::Url::parse_with_params("http://x/", &form).expect("a form");
-        let body = url.query().unwrap_or_default().to_owned();
-        let request = self.http.post(self.aws.url());
-        let request = request.header("Content-Type", "application/x-www-form-urlencoded");
-        self.send(request.body(body), "rds", region).await
+        rds(&self.http, &self.aws.url(), region, action, with).await
     }
 
     /// A KMS key; answers its ARN.
@@ -50,6 +45,30 @@ impl Emulator {
         }]});
         let policy = self.http.put(format!("{url}?policy")).body(readable.to_string());
         self.send(policy, "s3", region).await;
+    }
+
+    /// Writes an object that holds a text.
+    pub async fn put_text(&self, region: &str, path: &str, text: String) {
+        let request = self.http.put(format!("{}/{path}", self.aws.url())).body(text);
+        self.send(request, "s3", region).await;
+    }
+
+    /// Makes a queue; answers its URL.
+    pub async fn queue(&self, region: &str, name: &str) -> String {
+        let asked = json!({ "QueueName": name });
+        let made = aws::sqs(&self.http, &self.aws.url(), region, "CreateQueue", asked).await;
+        made["QueueUrl"].as_str().expect("a URL").to_owned()
+    }
+
+    /// Puts a text on a queue, past the faults.
+    pub async fn send_message(&self, region: &str, queue: &str, text: &str) {
+        let message = json!({ "QueueUrl": queue, "MessageBody": text });
+        aws::sqs(&self.http, &self.aws.url(), region, "SendMessage", message).await;
+    }
+
+    /// How many messages a queue holds, hidden ones included.
+    pub async fn held(&self, region: &str, queue: &str) -> u32 {
+        aws::held(&self.http, &self.aws.url(), region, queue).await
     }
 
     /// Writes an object with metadata.
@@ -154,17 +173,37 @@ impl Emulator {
         self.send(request.body(body), "route53", EAST).await
     }
 
-    /// The emulator reads from the signature who is called where, and does not check it.
     async fn send(&self, request: reqwest::RequestBuilder, service: &str, region: &str) -> String {
-        let scope = format!("test/20260301/{region}/{service}/aws4_request");
-        let signed =
-            format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
-        let answer = request.header("Authorization", signed).send().await.expect("an answer");
-        let status = answer.status();
-        let text = answer.text().await.expect("a text");
-        assert!(status.is_success(), "{service} {region}: {status} {text}");
-        text
+        send(request, service, region).await
     }
+}
+
+/// One call of RDS; the answer as text.
+pub(super) async fn rds(
+    http: &reqwest::Client,
+    endpoint: &str,
+    region: &str,
+    action: &str,
+    with: &[(&str, &str)],
+) -> String {
+    let mut form = vec![("Action", action), ("Version", "2014-10-31")];
+    form.extend_from_slice(with);
+    let url = reqwest::Url::parse_with_params("http://x/", &form).expect("a form");
+    let body = url.query().unwrap_or_default().to_owned();
+    let request = http.post(endpoint).header("Content-Type", "application/x-www-form-urlencoded");
+    send(request.body(body), "rds", region).await
+}
+
+/// Sends a request for a service and region. The emulators read from the signature who is called where,
+/// and do not check it.
+pub(super) async fn send(request: reqwest::RequestBuilder, service: &str, region: &str) -> String {
+    let scope = format!("test/20260301/{region}/{service}/aws4_request");
+    let signed = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
+    let answer = request.header("Authorization", signed).send().await.expect("an answer");
+    let status = answer.status();
+    let text = answer.text().await.expect("a text");
+    assert!(status.is_success(), "{service} {region}: {status} {text}");
+    text
 }
 
 /// What stands between two marks of a text.

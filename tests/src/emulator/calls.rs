@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use muster::world::real::Real;
 use muster_runbooks::{
     action::Action,
@@ -53,6 +54,11 @@ pub fn application(more: Value) -> Application {
 
 /// Attempt 1 of the step that is called like its action.
 pub fn call(world: &Emulator, application: &Application, action: &str, with: Value) -> Call {
+    call_at(world.now(), application, action, with)
+}
+
+/// The same at an instant.
+pub fn call_at(now: Timestamp, application: &Application, action: &str, with: Value) -> Call {
     let run: RunId = "r00000000001".parse().expect("a run id");
     let step: StepId = action.parse().expect("a step id");
     let action = Action::build(action, with).expect("an action");
@@ -76,9 +82,9 @@ pub fn call(world: &Emulator, application: &Application, action: &str, with: Val
         component: Some(Arc::new(component)),
         mode: Mode::Live,
         manner: Manner::Graceful,
-        started_at: world.now(),
-        asked_at: world.now(),
-        not_after: world.now() + jiff::SignedDuration::from_hours(12),
+        started_at: now,
+        asked_at: now,
+        not_after: now + jiff::SignedDuration::from_hours(12),
         aim: None,
         best_effort: false,
         points: Arc::new([]),

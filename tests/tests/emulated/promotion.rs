@@ -100,6 +100,24 @@ async fn a_failover_needs_nothing_of_the_old_region() {
     assert_eq!(fenced.outputs["verdict"], json!("proven"));
 }
 
+/// Goal: what was lost is not what users wait for: a promotion that is seen is done.
+/// Method: the standby's metrics do not answer from the request on.
+#[tokio::test]
+async fn a_promotion_does_not_wait_for_its_figures() {
+    let mut world = world!();
+    pair(&world).await;
+    world.fault("silence", json!({ "service": "cloudwatch", "how": "reset" })).await;
+    let real = world.real(Vec::new()).await;
+    let with = json!({ "to": "standby", "data_loss_max": "5m" });
+    let mut failing = call(&world, &application(Value::Null), "failover-database", with);
+    let moved = carry_out(&mut world, &real, &mut failing, 5).await;
+    assert_eq!(moved.done.outputs["writer"], json!(cluster_arn(WEST, "orders-west")));
+    assert_eq!(moved.done.outputs["data_loss"], json!("unknown"), "and never zero");
+    let by = moved.done.outputs["measured_by"].as_str().unwrap();
+    assert!(by.contains("cloudwatch us-west-2 does not answer"), "{by}");
+    assert_eq!(world.count("writer-moved").await, 1);
+}
+
 /// Goal: stale reads neither end a failover early nor start a second one.
 /// Method: every description is 30 seconds old, and so "nothing in progress" for long.
 #[tokio::test]

@@ -146,7 +146,12 @@ fn after(run: &Run, outcome: Outcome) -> Vec<NextView> {
     let plan = &run.plan;
     let went_well = matches!(outcome, Outcome::Succeeded | Outcome::SucceededWithExceptions);
     match (plan.mode, went_well) {
-        (Mode::Preview, true) => vec![next(again(run), "do it for real")],
+        (Mode::Preview, true) if outcome == Outcome::Succeeded => {
+            vec![next(again(run), "do it for real")]
+        }
+        (Mode::Preview, true) => {
+            vec![next(again(run), "do it for real, once what failed here is mended")]
+        }
         (Mode::Live, true) => match &plan.way_back {
             Some(way_back) => {
                 let why = "the way back, in calm, once the other side is well";

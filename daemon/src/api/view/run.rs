@@ -78,7 +78,7 @@ pub struct RunView {
     /// Why.
     pub reason: String,
     /// The values it was started with.
-    #[schema(value_type = BTreeMap<String, Object>)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     pub inputs: BTreeMap<String, Value>,
     /// When the trouble began, if the requester said so.
     pub symptom_at: Option<Timestamp>,

@@ -44,7 +44,7 @@ pub struct InputView {
     /// Whether every request must give it.
     pub required: bool,
     /// The value when the request gives none.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     pub default: Option<Value>,
 }
 

@@ -43,7 +43,7 @@ pub struct StepView {
     /// Who went past it or did it by hand, and why.
     pub said: Option<SaidView>,
     /// What it gave.
-    #[schema(value_type = std::collections::BTreeMap<String, Object>)]
+    #[schema(value_type = std::collections::BTreeMap<String, Value>)]
     pub outputs: Outputs,
     /// What can be seen when it is done.
     pub expect: Option<String>,
