@@ -4,4 +4,5 @@ pub mod aws;
 pub mod daemon;
 pub mod emulator;
 pub mod lambda;
+pub mod listing;
 pub mod simulation;
