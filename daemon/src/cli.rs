@@ -6,6 +6,7 @@
 mod approve;
 mod ask;
 mod client;
+mod compare;
 mod files;
 mod plan;
 mod preview;
@@ -23,6 +24,7 @@ pub use self::{
     approve::Approve,
     ask::Ask,
     client::{Client, Connection, Failure},
+    compare::Compare,
     files::Lint,
     plan::Plan,
     preview::Preview,
@@ -200,6 +202,8 @@ pub enum ClientVerb {
     On(say::Switch),
     /// List the recovery points of an application.
     Backups(Backups),
+    /// Compare two buckets, without a daemon.
+    CompareBuckets(Compare),
     /// Make a token.
     Token(token::Make),
     /// Print the completions of a shell.
@@ -239,6 +243,7 @@ pub async fn carry_out(verb: ClientVerb, global: &Global, terminal: &mut Termina
     let done = match verb {
         ClientVerb::Lint(args) => files::lint(&args, terminal),
         ClientVerb::Plan(args) => plan::plan(&args, terminal),
+        ClientVerb::CompareBuckets(args) => compare::compare(&args, terminal).await,
         ClientVerb::Token(args) => token::make(&args, terminal),
         ClientVerb::Completions { shell } => {
             let mut script = Vec::new();
@@ -291,6 +296,7 @@ async fn ask(verb: ClientVerb, client: &Client, terminal: &mut Terminal) -> Resu
         ClientVerb::Backups(args) => show::backups(&args, client, terminal).await,
         ClientVerb::Lint(_)
         | ClientVerb::Plan(_)
+        | ClientVerb::CompareBuckets(_)
         | ClientVerb::Token(_)
         | ClientVerb::Completions { .. } => Ok(Exit::BadUse),
     }

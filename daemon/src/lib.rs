@@ -4,6 +4,7 @@ pub mod api;
 pub mod catalogue;
 pub mod cli;
 pub mod clock;
+pub mod compare;
 pub mod config;
 pub mod demo;
 pub mod intake;

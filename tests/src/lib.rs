@@ -4,5 +4,6 @@ pub mod aws;
 pub mod daemon;
 pub mod emulator;
 pub mod lambda;
+pub mod listing;
 pub mod simulation;
 pub mod stage;

@@ -8,6 +8,7 @@ pub mod export;
 pub mod global;
 pub mod instance;
 pub mod lag;
+pub mod listing;
 pub mod marker;
 pub mod poller;
 pub mod readiness;
@@ -37,6 +38,11 @@ use muster_state::call::{Call, CallError};
 pub enum Access {
     /// The AWS way: environment, profiles, roles, `AWS_ENDPOINT_URL[_SERVICE]`.
     Environment,
+    /// The AWS way, and all services at one address.
+    At {
+        /// Its address.
+        endpoint: String,
+    },
     /// An emulator, with made-up credentials.
     Emulator {
         /// Its address, such as `http://127.0.0.1:5000`.
@@ -96,6 +102,10 @@ const ACT: Patience =
 const SPARE: Patience =
     Patience { name: "spare", attempts: 1, connect_secs: 2, attempt_secs: 5, operation_secs: 9 };
 
+/// For long listings, that no failover waits for: throttling is waited out.
+const BULK: Patience =
+    Patience { name: "bulk", attempts: 10, connect_secs: 5, attempt_secs: 60, operation_secs: 300 };
+
 /// Where Route 53's control plane is, and the region that its calls are signed for (facts §5.1).
 const ROUTE53_REGION: &str = "us-east-1";
 
@@ -106,6 +116,7 @@ impl Aws {
         let loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
         let shared = match access {
             Access::Environment => loader.load().await,
+            Access::At { endpoint } => loader.endpoint_url(endpoint).load().await,
             Access::Emulator { endpoint } => {
                 let made_up = Credentials::new("muster", "none", None, None, "emulator");
                 let home = aws_config::Region::from_static("us-west-2");
@@ -147,33 +158,45 @@ impl Aws {
         aws_sdk_route53::Client::from_conf(config)
     }
 
+    /// A client for long listings.
+    pub fn bulk(&self, region: &Region) -> aws_sdk_s3::Client {
+        self.s3(region, BULK)
+    }
+
+    /// The region that the environment names, if any.
+    pub fn region(&self) -> Option<Region> {
+        self.shared.region()?.as_ref().parse().ok()
+    }
+
+    fn s3(&self, region: &Region, patience: Patience) -> aws_sdk_s3::Client {
+        let config = aws_sdk_s3::config::Builder::from(&self.shared)
+            .region(aws_config::Region::new(region.as_str().to_owned()))
+            .force_path_style(self.path_style)
+            .retry_config(patience.retries())
+            .retry_partition(patience.partition("s3", region))
+            .timeout_config(patience.limits())
+            .build();
+        aws_sdk_s3::Client::from_conf(config)
+    }
+
     fn clients(&self, region: &Region, patience: Patience) -> Clients {
         let at = aws_config::Region::new(region.as_str().to_owned());
         let (retries, limits) = (patience.retries(), patience.limits());
-        let partition =
-            |service| RetryPartition::new(format!("muster-{}-{service}-{region}", patience.name));
         let rds = aws_sdk_rds::config::Builder::from(&self.shared)
             .region(at.clone())
             .retry_config(retries.clone())
-            .retry_partition(partition("rds"))
-            .timeout_config(limits.clone())
-            .build();
-        let s3 = aws_sdk_s3::config::Builder::from(&self.shared)
-            .region(at.clone())
-            .force_path_style(self.path_style)
-            .retry_config(retries.clone())
-            .retry_partition(partition("s3"))
+            .retry_partition(patience.partition("rds", region))
             .timeout_config(limits.clone())
             .build();
         let cloudwatch = aws_sdk_cloudwatch::config::Builder::from(&self.shared)
             .region(at)
             .retry_config(retries)
-            .retry_partition(partition("cloudwatch"))
+            .retry_partition(patience.partition("cloudwatch", region))
             .timeout_config(limits)
             .build();
         Clients {
             rds: aws_sdk_rds::Client::from_conf(rds),
-            s3: aws_sdk_s3::Client::from_conf(s3),
+            s3: self.s3(region, patience),
             cloudwatch: aws_sdk_cloudwatch::Client::from_conf(cloudwatch),
         }
     }
@@ -184,6 +207,11 @@ impl Patience {
         RetryConfig::standard()
             .with_max_attempts(self.attempts)
             .with_max_backoff(Duration::from_secs(2))
+    }
+
+    /// Each kind of call has a retry budget of its own per service and region.
+    fn partition(self, service: &str, region: &Region) -> RetryPartition {
+        RetryPartition::new(format!("muster-{}-{service}-{region}", self.name))
     }
 
     /// Without these a call to a dead region hangs (facts §8).
