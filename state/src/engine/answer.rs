@@ -469,7 +469,7 @@ fn retry_or_fail(
 /// The work is done although this run never began it: somebody else's hand, or a plan of the past.
 /// What was found is written down as the aim, so that the run accepts it once a person has looked.
 fn already_so(run: &Run, step: &Step, attempt: &Attempt, done: &Done) -> Verdict {
-    let saw = format!("`{}`: it is so already, and this run has not asked for it", step.id);
+    let saw = format!("`{}`: it is so already, and this attempt has not asked for it", step.id);
     let before = Value::Object(done.outputs.clone().into_iter().collect());
     let aimed = Change::Aimed { attempt: attempt.number, before, targets: Vec::new() };
     let gate = RunEvent::Paused { cause: PauseCause::Gate { saw } };

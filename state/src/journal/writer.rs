@@ -122,11 +122,11 @@ impl Writer {
     /// Carries out one message and those that wait behind it. Returns whether to close.
     fn group(&mut self, first: Message, queue: &Receiver<Message>) -> bool {
         let mut next = Some(first);
-        let mut close = false;
+        let (mut beats, mut close) = (false, false);
         while let Some(message) = next.take() {
             match message {
                 Message::Append { at, batch, reply } => self.append(at, batch, reply),
-                Message::Beat => self.beat(),
+                Message::Beat => beats = true,
                 Message::Close => close = true,
             }
             let is_full =
@@ -137,6 +137,11 @@ impl Writer {
         }
         let flushed = self.flush();
         self.survive(flushed);
+        // Behind the commits that came before it: a process that dies before it has written that it
+        // must ask leaves no sign of life.
+        if beats {
+            self.beat();
+        }
         self.work.groups += 1;
         if self.work.groups >= GROUPS_PER_ROWS || self.work.commits >= COMMITS_PER_ROWS {
             self.write_rows();

@@ -123,3 +123,25 @@ fn a_first_start_can_be_repeated() {
         append(&open(dir.path()), admit(1)).expect("admitted");
     }
 }
+
+/// Goal: a beat is no younger than what was promised before it: else a process that could not write that
+/// it must ask would hide from the next one that it should.
+/// Method: the sync of a batch fails while a beat waits behind it; often, for the two may part.
+#[test]
+fn a_beat_waits_for_what_came_before_it() {
+    for round in 0..60 {
+        let dir = temp();
+        drop(open(dir.path()));
+        // The first sync is the opening's own.
+        let disk = TestDisk::new(dir.path(), Some((2, Fate::Error(io::ErrorKind::Other))));
+        let options = Options { disk: Arc::new(disk), ..options() };
+        let journal = LogJournal::open(dir.path(), options).expect("opened");
+        let receipt = journal.append(at(1), admit(1));
+        journal.beat(at(500));
+        let broken = block_on(receipt).expect("answered");
+        assert!(matches!(broken, Err(AppendError::Broken { .. })), "{broken:?}");
+        drop(journal);
+        let last = open(dir.path()).last_beat();
+        assert!(last < Some(at(500)), "round {round}: {last:?}");
+    }
+}

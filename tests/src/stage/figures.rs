@@ -26,6 +26,12 @@ pub struct Figures {
 }
 
 impl Figures {
+    /// Prints them: whoever reads what a test run said wants to see how soon the daemon looked.
+    #[expect(clippy::print_stdout, reason = "figures that the suite prints")]
+    pub fn print(&self) {
+        println!("{self}");
+    }
+
     /// Takes the first call after a restart in.
     ///
     /// # Panics

@@ -15,7 +15,7 @@ fn secs(length: &Value) -> u64 {
 
 /// What every failover must have left behind, as AWS, the name servers and the view say it.
 async fn has_moved(stage: &mut Stage, view: &Value) {
-    assert_eq!(view["status"], "succeeded", "{}", brief(&view));
+    assert_eq!(view["status"], "succeeded", "{}", brief(view));
     let recovery = &view["recovery"];
     assert!(recovery["verified_at"].is_string(), "{recovery:#}");
     let parts = &recovery["parts"];
@@ -101,7 +101,6 @@ async fn forced_while_the_region_is_silent() {
     let (predicted, measured) = (&losses["predicted"]["secs"], &losses["measured"]["secs"]);
     assert!(predicted.as_u64() >= Some(2) && measured.as_u64() >= predicted.as_u64(), "{losses:#}");
     assert!(losses["measured"]["by"].as_str().is_some_and(|by| by.contains("lag of 1s 500ms")));
-    println!("forced: {:#}\n{losses:#}", view["recovery"]);
 
     // Nothing but the best-effort look at the old side was ever sent there.
     let calls = stage.world.calls_after(before).await;

@@ -107,7 +107,7 @@ async fn at_the_disk(mut stage: Stage, story: Story) {
     let next = kills + 3;
     let kills = at_each(&mut stage, &story, next, |nth| strace::at_write(&segment, nth)).await;
     stage.figures.kills_at_writes += kills;
-    println!("{}", stage.figures);
+    stage.figures.print();
 }
 
 /// A run for each call that a run makes, killed at it before it takes effect, and one after.
@@ -128,7 +128,7 @@ async fn at_every_call(mut stage: Stage, story: Story) {
             stage.figures.kills_at_calls += 1;
         }
     }
-    println!("{}", stage.figures);
+    stage.figures.print();
 }
 
 /// Goal: a backup survives `kill -9` at every sync: one snapshot, one copy.
@@ -207,5 +207,5 @@ async fn a_failover_at_every_request_beside() {
             stage.figures.kills_at_calls += 1;
         }
     }
-    println!("{}", stage.figures);
+    stage.figures.print();
 }
