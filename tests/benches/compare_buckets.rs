@@ -56,8 +56,9 @@ fn shelf(keys: usize) -> Bucket {
     let object = |number: usize| {
         vec![Version::object(format!("v{number:015}"), number as u64, format!("{number:032x}"))]
     };
-    let keys = (0..keys).map(|number| (name(number), object(number))).collect();
-    Bucket { keys, ..Bucket::default() }
+    let mut bucket = Bucket::default();
+    bucket.keys = (0..keys).map(|number| (name(number), object(number))).collect();
+    bucket
 }
 
 /// Plants differences that both programs can see; answers how many.

@@ -155,8 +155,3 @@ pub async fn held(http: &reqwest::Client, endpoint: &str, region: &str, url: &st
     let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
     names.iter().map(|name| count(name).expect("a number")).sum()
 }
-
-/// Lets other processes work, before one of them is asked again.
-pub async fn pause() {
-    Clock::Real.sleep(SignedDuration::from_millis(20)).await;
-}

@@ -234,7 +234,7 @@ impl Emulator {
     }
 
     /// How many calls the proxy keeps waiting.
-    pub async fn held(&self) -> u64 {
+    pub async fn connections_held(&self) -> u64 {
         let faults = self.ask(&self.proxy, "GET", "/_faults/faults", &json!({})).await;
         faults["held"].as_u64().unwrap_or_default()
     }

@@ -64,7 +64,7 @@ impl Function {
         // Asked over HTTP it would hand the question to a function that is not there yet.
         while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
             assert!(Clock::Real.now() < patience, "the Lambda runtime does not answer");
-            aws::pause().await;
+            crate::daemon::pause().await;
         }
         let function = Command::new(binary(name))
             .env_clear()

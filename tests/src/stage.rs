@@ -233,7 +233,7 @@ impl Stage {
         if open == 0 {
             self.answered = last;
         }
-        let held = self.world.held().await > 0;
+        let held = self.world.connections_held().await > 0;
         let mut pulse = format!("call {last}");
         if open > 0 {
             // Not the same as at the next look, whatever else stands still.

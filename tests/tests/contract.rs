@@ -15,8 +15,8 @@ const EXAMPLES: &str = "25";
 /// Method: a real daemon; schemathesis makes up requests to every operation, right ones and wrong ones,
 /// always the same ones, and judges each answer. That a well-formed request may still be refused, such
 /// as one for a run that is not there, is no fault.
-#[test]
-fn the_api_answers_as_it_is_described() {
+#[tokio::test]
+async fn the_api_answers_as_it_is_described() {
     let Some(python) = aws::python("the_api_answers_as_it_is_described") else { return };
     let folder = tempfile::tempdir().unwrap();
     let covetpy = format!("{}/../deploy/covetpy", env!("CARGO_MANIFEST_DIR"));
@@ -25,7 +25,7 @@ fn the_api_answers_as_it_is_described() {
     let mut setup = Setup::write(folder.path(), &more);
     // Nothing that a run does here may leave the machine.
     setup.env = aws::env("http://127.0.0.1:1");
-    let daemon = setup.start();
+    let daemon = setup.start().await;
     for (name, _, token) in PEOPLE.iter().filter(|(name, ..)| matches!(*name, "ana" | "eve")) {
         let asked = Command::new(&python)
             .args(["-m", "schemathesis.cli", "run"])

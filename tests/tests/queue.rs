@@ -143,7 +143,7 @@ async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
     let patience = Clock::Real.now() + PATIENCE;
     while !done().await {
         assert!(Clock::Real.now() < patience, "waited in vain until {what}");
-        aws::pause().await;
+        muster_tests::daemon::pause().await;
     }
 }
 

@@ -21,7 +21,7 @@ use muster_state::{
 
 use super::{EAST, WEST, aws, python, skip};
 use crate::{
-    aws::pause,
+    daemon::pause,
     daemon::{PATIENCE, free_port},
 };
 
@@ -176,7 +176,7 @@ impl Ministack {
                 Progress::NotStarted { before, targets } => {
                     assert!(!begun, "nothing is begun a second time: {seen:?}");
                     begun = true;
-                    call.aim = Some(Aim { at: self.now(), before, targets });
+                    call.aim = Some(Aim { at: self.now(), before, targets }.into());
                     assert_eq!(real.begin(call).await.expect("an answer"), Answer::Accepted);
                 }
                 Progress::Failed { .. } | Progress::Refused { .. } | Progress::Foreign { .. } => {

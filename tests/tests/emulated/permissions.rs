@@ -48,7 +48,7 @@ fn declared(call: &Call) -> BTreeSet<String> {
         application: &binding.application,
         active: &binding.active,
         standby: &binding.standby,
-        component: call.component.as_ref(),
+        component: call.component.as_deref(),
         token: call.token.as_str(),
     };
     call.action.describe(&on).permissions.into_iter().collect()

@@ -14,21 +14,16 @@ use serde_json::{Value, json};
 use super::world;
 
 /// A state directory with a few facts, and its export.
-fn exported(folder: &Path) -> String {
+async fn exported(folder: &Path) -> String {
     let setup = Setup::write(folder, "");
-    std::thread::scope(|scope| {
-        let work = scope.spawn(|| {
-            let mut daemon = setup.start();
-            for number in 0..40 {
-                let reason = "x".repeat(1_500);
-                let ask = json!({ "runbook": "rehearsal", "reason": format!("{number} {reason}") });
-                let (status, answer) = daemon.post("ana", "/v1/requests", ask).expect("an answer");
-                assert_eq!(status, 202, "{answer}");
-            }
-            daemon.kill();
-        });
-        work.join().expect("a daemon with runs");
-    });
+    let mut daemon = setup.start().await;
+    for number in 0..40 {
+        let reason = "x".repeat(1_500);
+        let ask = json!({ "runbook": "rehearsal", "reason": format!("{number} {reason}") });
+        let (status, answer) = daemon.post("ana", "/v1/requests", ask).await.expect("an answer");
+        assert_eq!(status, 202, "{answer}");
+    }
+    daemon.kill();
     let export = folder.join("all.export");
     let said = muster(&[], &["state", "export", &text(&folder.join("state")), &text(&export)]);
     assert!(said.status.success(), "{said:?}");
@@ -67,7 +62,7 @@ fn head(dir: &Path) -> Value {
 async fn a_journal_comes_back_from_a_bucket() {
     let world = world!();
     let folder = tempfile::tempdir().unwrap();
-    let export = exported(folder.path());
+    let export = exported(folder.path()).await;
     assert!(export.len() > 60_000, "enough to be cut: {}", export.len());
     world.bucket(WEST, "backups").await;
     world.put_text(WEST, "backups/all.export", export.clone()).await;

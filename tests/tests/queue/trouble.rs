@@ -67,9 +67,9 @@ impl Stage {
     }
 
     /// Waits until something is true of the daemon, while the clock goes on.
-    async fn until(&mut self, daemon: &mut Daemon, what: &str, is: fn(&Daemon) -> bool) {
+    async fn until(&mut self, daemon: &mut Daemon, what: &str, is: impl AsyncFn(&Daemon) -> bool) {
         for _ in 0..LOOKS_MAX {
-            if ask(|| is(daemon)) {
+            if is(daemon).await {
                 return;
             }
             self.go_on(daemon).await;
@@ -81,22 +81,17 @@ impl Stage {
     async fn go_on(&mut self, daemon: &mut Daemon) {
         assert!(!daemon.has_ended(), "{}", daemon.last_words());
         self.world.pass(1);
-        muster_tests::aws::pause().await;
+        muster_tests::daemon::pause().await;
     }
 }
 
-/// The daemon is asked over blocking HTTP, which must not be done on a thread of the runtime.
-fn ask<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| scope.spawn(work).join().expect("an answer"))
-}
-
-fn runs(daemon: &Daemon) -> Vec<Value> {
-    let (_, page) = daemon.get("/v1/runs?limit=200").expect("an answer");
+async fn runs(daemon: &Daemon) -> Vec<Value> {
+    let (_, page) = daemon.get("/v1/runs?limit=200").await.expect("an answer");
     page["items"].as_array().expect("runs").clone()
 }
 
-fn findings(daemon: &Daemon) -> Vec<String> {
-    let (_, view) = daemon.get("/v1/applications/covetpy").expect("an answer");
+async fn findings(daemon: &Daemon) -> Vec<String> {
+    let (_, view) = daemon.get("/v1/applications/covetpy").await.expect("an answer");
     let findings = view["findings"].as_array().expect("findings").iter();
     findings.map(|finding| finding["message"].as_str().unwrap_or_default().to_owned()).collect()
 }
@@ -117,12 +112,12 @@ async fn a_bad_line_costs_time_and_no_message() {
         stage.ask(key, 24).await;
     }
     let setup = stage.setup.clone();
-    let mut daemon = ask(|| setup.start());
+    let mut daemon = setup.start().await;
     stage.until_empty(&mut daemon).await;
-    assert_eq!(ask(|| runs(&daemon)).len(), 3);
+    assert_eq!(runs(&daemon).await.len(), 3);
     assert!(stage.world.calls("ReceiveMessage").await.len() >= 4);
     assert!(stage.world.calls("DeleteMessage").await.len() > 4);
-    assert_eq!(ask(|| findings(&daemon)), Vec::<String>::new());
+    assert_eq!(findings(&daemon).await, Vec::<String>::new());
 }
 
 /// Goal: what is in the journal and not yet off the queue when the process dies is one run (I21).
@@ -135,15 +130,17 @@ async fn a_kill_between_the_journal_and_the_queue() {
     stage.world.fault("silence", hang).await;
     stage.ask("once", 24).await;
     let setup = stage.setup.clone();
-    let mut daemon = ask(|| setup.start());
-    stage.until(&mut daemon, "the run is there", |daemon| runs(daemon).len() == 1).await;
+    let mut daemon = setup.start().await;
+    stage
+        .until(&mut daemon, "the run is there", async |daemon| runs(daemon).await.len() == 1)
+        .await;
     daemon.kill();
     assert_eq!(stage.world.held(WEST, &stage.queue).await, 1, "it was never deleted");
     stage.world.heal().await;
     stage.ask("once", 24).await;
-    let mut daemon = ask(|| setup.start());
+    let mut daemon = setup.start().await;
     stage.until_empty(&mut daemon).await;
-    assert_eq!(ask(|| runs(&daemon)).len(), 1);
+    assert_eq!(runs(&daemon).await.len(), 1);
 }
 
 /// Goal: after hours of downtime what is still worth doing is done, what is not is refused and recorded,
@@ -159,9 +156,9 @@ async fn hours_of_downtime() {
     stage.world.send_message(WEST, &stage.queue, &forged).await;
     stage.world.pass(7 * 3_600);
     let setup = stage.setup.clone();
-    let mut daemon = ask(|| setup.start());
+    let mut daemon = setup.start().await;
     stage.until_empty(&mut daemon).await;
-    let runs = ask(|| runs(&daemon));
+    let runs = runs(&daemon).await;
     assert_eq!(runs.len(), 1, "{runs:?}");
     daemon.kill();
     let export = stage.setup.folder.join("all.export");
@@ -187,9 +184,9 @@ async fn a_dead_queue_is_a_finding_until_it_lives() {
     let Some(mut stage) = Stage::set().await else { return };
     stage.world.fault("silence", json!({ "service": "sqs", "how": "reset" })).await;
     let setup = stage.setup.clone();
-    let mut daemon = ask(|| setup.start());
-    stage.until(&mut daemon, "a finding", |daemon| !findings(daemon).is_empty()).await;
-    let seen = ask(|| findings(&daemon));
+    let mut daemon = setup.start().await;
+    stage.until(&mut daemon, "a finding", async |daemon| !findings(daemon).await.is_empty()).await;
+    let seen = findings(&daemon).await;
     assert_eq!(seen.len(), 1, "{seen:?}");
     assert!(seen[0].contains("queue `events` in us-west-2 cannot be read since"), "{seen:?}");
     let waited = stage.world.now().duration_since("2026-03-01T02:00:00Z".parse().unwrap());
@@ -198,6 +195,6 @@ async fn a_dead_queue_is_a_finding_until_it_lives() {
     stage.world.heal().await;
     stage.ask("after", 24).await;
     stage.until_empty(&mut daemon).await;
-    assert_eq!(ask(|| findings(&daemon)), Vec::<String>::new());
-    assert_eq!(ask(|| runs(&daemon)).len(), 1);
+    assert_eq!(findings(&daemon).await, Vec::<String>::new());
+    assert_eq!(runs(&daemon).await.len(), 1);
 }

@@ -146,7 +146,7 @@ pub(super) fn observe_probe(
 pub(super) fn locate(sim: &mut Sim, now: Timestamp, application: &Application) -> Whereabouts {
     let mut writers = BTreeMap::new();
     for database in &application.databases {
-        let key = (application.name.clone(), database.name.to_string());
+        let key = (application.name.clone(), database.name.clone());
         let mut ask = |region| {
             let at = sim.ask(now, Door::rds(region, "DescribeGlobalClusters"));
             let at = at.map_err(|why| why.to_string())?;
