@@ -1,5 +1,6 @@
 //! Every test of the whole in one binary: each binary links a hundred megabytes.
 
+mod configuration;
 mod contract;
 mod emulated;
 mod queue;
