@@ -7,8 +7,6 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use jiff::SignedDuration;
-use muster::clock::Clock;
 use serde_json::{Value, json};
 
 /// The account that the emulated AWS plays.

@@ -12,10 +12,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use crate::{
-    aws,
-    daemon::{PATIENCE, free_port},
-};
+use crate::daemon::{PATIENCE, free_port};
 
 /// A function and the runtime that feeds it, each in a process of its own. Killed when it is dropped.
 pub struct Function {

@@ -31,7 +31,8 @@ async fn the_api_answers_as_it_is_described() {
             .args(["-m", "schemathesis.cli", "run"])
             .arg(format!("{}/v1/openapi.json", daemon.base()))
             .args(["-H", &format!("Authorization: Bearer {token}")])
-            .args(["--max-examples", EXAMPLES, "--workers", "2", "--request-timeout", "10"])
+            // One worker: two of them trip over each other inside its own libraries at times.
+            .args(["--max-examples", EXAMPLES, "--workers", "1", "--request-timeout", "10"])
             .args(["--exclude-checks", "positive_data_acceptance"])
             .args(["--generation-deterministic", "--no-color"])
             .current_dir(folder.path())

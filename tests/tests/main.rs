@@ -2,6 +2,7 @@
 
 mod buckets;
 mod by_hand;
+mod configuration;
 mod contract;
 mod emulated;
 mod process;

@@ -187,3 +187,19 @@ def test_a_misspelt_setting_is_refused(aws: Aws):
         aws.set(snapshot_sec=1)
     with pytest.raises(Exception, match="400"):
         aws.set(snapshot_secs=-1)
+
+
+def test_a_received_message_comes_again_when_it_was_hidden_long_enough(aws: Aws):
+    sqs = aws.client("sqs")
+    url = sqs.create_queue(QueueName="events")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="one")
+    received = {"QueueUrl": url, "VisibilityTimeout": 60}
+    assert len(sqs.receive_message(**received)["Messages"]) == 1
+    assert "Messages" not in sqs.receive_message(**received)
+    sqs.send_message(QueueUrl=url, MessageBody="two")
+    aws.set(message_hidden_secs_max=0)
+    for _ in range(2):
+        [message] = sqs.receive_message(**received)["Messages"]
+        assert message["Body"] == "two"
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    assert "Messages" not in sqs.receive_message(**received)

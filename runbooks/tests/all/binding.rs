@@ -177,11 +177,13 @@ steps:
 
 /// Goal: a preview shows the whole plan, above all when a check in it fails; what is done in earnest
 /// still stops there.
-/// Method: every shipped runbook in both modes.
+/// Method: every shipped runbook that asks for nothing, in both modes.
 #[test]
 fn nothing_stops_a_preview() {
     let mut stops = 0;
-    for runbook in Library::shipped().runbooks() {
+    let library = Library::shipped();
+    let asks = |runbook: &&Runbook| runbook.inputs.values().any(|input| input.required);
+    for runbook in library.runbooks().filter(|runbook| !asks(runbook)) {
         let application = runbook.needs_application().then(covetpy);
         let live = request(runbook, application.as_ref());
         let preview = Request { mode: Mode::Preview, ..live.clone() };
