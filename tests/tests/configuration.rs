@@ -4,6 +4,9 @@ use std::{fs, path::Path, process::Command};
 
 use muster_tests::daemon::binary;
 
+/// What is added to a sound configuration, the files beside it, and what is said.
+type Mistake<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
+
 /// What `muster serve` says, and how it ends.
 fn serve(folder: &Path) -> (Option<i32>, String) {
     let said = Command::new(binary())
@@ -21,7 +24,7 @@ fn serve(folder: &Path) -> (Option<i32>, String) {
 fn a_mistake_stops_the_start() {
     let covetpy = include_str!("../../deploy/covetpy/applications/covetpy.yaml");
     let moon = covetpy.replace("standby: us-west-2", "standby: us-moon-2");
-    let table: &[(&str, &[(&str, &str)], &[&str])] = &[
+    let table: &[Mistake<'_>] = &[
         ("applications: [gone.yaml]\n", &[], &["gone.yaml` cannot be read", "No such file"]),
         (
             "applications: [moon.yaml]\n",

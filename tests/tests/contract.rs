@@ -8,7 +8,7 @@ use muster_tests::{
 };
 
 /// How many requests are made up for each operation.
-const EXAMPLES: &str = "25";
+const EXAMPLES: &str = "12";
 
 /// Goal: a program that was written from `/v1/openapi.json` meets no answer that is not described
 /// there, and nothing that anybody sends is answered with 500.

@@ -231,7 +231,10 @@ async fn one_queue_in_reach_is_enough_and_none_is_an_error() {
 
     let mut function = stage.function(&[gone]).await;
     let error = function.invoke(&fixture("schedule-daily-backup")).await.unwrap_err();
-    assert!(error.contains("no queue accepted the message"), "{error}");
+    let error: Value = serde_json::from_str(&error).unwrap();
+    let said =
+        json!({ "errorType": "Undelivered", "errorMessage": "no queue accepted the message" });
+    assert_eq!(error, said);
 }
 
 /// Goal: what anybody puts on the queue is refused with one record each, and a failover is only

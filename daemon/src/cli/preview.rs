@@ -123,6 +123,9 @@ fn block(step: &StepView, terminal: &mut Terminal) {
     let head = terminal.loud(&format!("{}{part}{danger}", step.id));
     terminal.line(format!("\n{head}  {}", step.title));
     match step.state.as_str() {
+        "previewed" if step.effect.is_empty() => {
+            terminal.line(format!("  would    {} (no call leaves muster)", step.action));
+        }
         "previewed" => {
             for effect in &step.effect {
                 terminal.line(format!("  would    {effect}"));

@@ -409,3 +409,30 @@ async fn slow_bodies_hold_nobody_up() {
         assert_eq!(std::str::from_utf8(&head), Ok(wanted), "client {number}");
     }
 }
+
+/// Goal: clients that begin a request and never end it hold nobody up, and are cut off.
+/// Method: hundreds of half heads; somebody else reads and acts meanwhile; every one of them sees its
+/// connection end.
+#[tokio::test]
+async fn slow_heads_are_cut_off() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let house = House::open().await;
+    let address = house.url.trim_start_matches("http://").to_owned();
+    let mut open = Vec::new();
+    for _ in 0..400 {
+        let mut client = tokio::net::TcpStream::connect(&address).await.unwrap();
+        client.write_all(b"GET /v1/runs HTTP/1.1\r\nHost: 127").await.unwrap();
+        open.push(client);
+    }
+    let read = reqwest::get(format!("{}/v1/runs", house.url)).await.unwrap();
+    assert_eq!(read.status(), StatusCode::OK);
+    let run = failover(&house, "graceful").await;
+    assert!(!run.is_empty());
+    for mut client in open {
+        let mut said = Vec::new();
+        // A reset is an end too.
+        let _ = client.read_to_end(&mut said).await;
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(said.is_empty() || said.starts_with("HTTP/1.1 408"), "{said}");
+    }
+}

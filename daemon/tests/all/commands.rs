@@ -125,6 +125,7 @@ async fn a_preview_begins_nothing() {
         "[PREVIEW] region-failover of covetpy, graceful",
         "served from us-east-1; the standby is us-west-2",
         "  saw      data loss: 2s",
+        "  would    approval (no call leaves muster)",
         "  would    rds us-east-1: SwitchoverGlobalCluster",
         "[data-loss]",
         "nothing was begun; every look was fine",

@@ -2,7 +2,7 @@
 
 use std::{error::Error, process::ExitCode};
 
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use muster_lambdas::{deliver::Queues, settings::Settings, translate::translate};
 use serde_json::Value;
 use tracing_subscriber::filter::LevelFilter;
@@ -40,7 +40,7 @@ async fn on_event(
     event: LambdaEvent<Value>,
     settings: &Settings,
     queues: &Queues,
-) -> Result<(), lambda_runtime::Error> {
+) -> Result<(), Diagnostic> {
     let message = match translate(&event.payload, &settings.rules) {
         Ok(message) => message,
         Err(not_ours) => {
@@ -50,13 +50,14 @@ async fn on_event(
         }
     };
     let key = &message.dedupe_key;
-    let missed = match queues.deliver(&message.write()?).await {
+    let text = message.write().map_err(|why| failure("Unwritable", &why))?;
+    let missed = match queues.deliver(&text).await {
         Ok(missed) => missed,
         Err(undelivered) => {
             for missed in &undelivered.missed {
                 tracing::error!(key, why = chain(missed), "not delivered");
             }
-            return Err(undelivered.into());
+            return Err(failure("Undelivered", &undelivered));
         }
     };
     for missed in &missed {
@@ -64,6 +65,11 @@ async fn on_event(
     }
     tracing::info!(key, event = message.source.event_id, "delivered");
     Ok(())
+}
+
+/// What AWS shows of a failed invocation, under a name that a person can look for.
+fn failure(name: &str, why: &dyn Error) -> Diagnostic {
+    Diagnostic { error_type: name.to_owned(), error_message: chain(why) }
 }
 
 /// An error with its causes, on one line.
