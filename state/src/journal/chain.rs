@@ -72,11 +72,10 @@ pub(crate) fn walk(
         let loaded = segments[place].load()?;
         if let Some((end, of)) = &before {
             let is_last = place == last;
-            let is_empty = || loaded.rest(SEGMENT_HEADER as u64).is_empty();
             joins(&segments[*of], end, &segments[place], &loaded.header)?;
             if end.last != Some(Kind::Turn) {
                 // A turn is synced before the next segment takes its first frame.
-                if !(is_last && is_empty()) {
+                if !(is_last && loaded.is_blank(SEGMENT_HEADER as u64)?) {
                     let because = "the end of the segment is damaged";
                     return Err(OpenError::damaged(&segments[*of].path, end.seq, because));
                 }

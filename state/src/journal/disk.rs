@@ -53,7 +53,7 @@ impl Disk for RealDisk {
         }
         // Extents that were allocated but never written cost a second journal commit of the file
         // system at each sync; real zeros do not.
-        let zeros = vec![0; (1 << 20).min(len as usize)];
+        let zeros = vec![0; (256 << 10).min(len as usize)];
         let mut at = 0;
         while at < len {
             let part = zeros.len().min((len - at) as usize);

@@ -103,7 +103,7 @@ fn prepare(home: &Home, options: &Options) -> Result<Rows, OpenError> {
     let is_empty = match &segments[..] {
         [] => true,
         [only] if only.first_seq == 0 => {
-            only.load()?.rest(super::codec::SEGMENT_HEADER as u64).is_empty()
+            only.load()?.is_blank(super::codec::SEGMENT_HEADER as u64)?
         }
         _ => false,
     };

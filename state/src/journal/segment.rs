@@ -1,22 +1,24 @@
 //! One segment of the log: walking through its frames, and telling a torn tail from damage.
 
 use std::{
-    fs,
+    fs::{self, File},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
 use super::{
     OpenError,
     codec::{
-        BadHeader, FORMAT, FRAME_MAGIC, Frame, Hash, Kind, NoFrame, SEGMENT_HEADER, SegmentHeader,
+        BadHeader, FORMAT, FRAME_HEADER, FRAME_MAGIC, Frame, Hash, Kind, NoFrame, SEGMENT_HEADER,
+        SegmentHeader,
     },
     disk::Disk,
 };
 
 const SUFFIX: &str = "muster";
 
-/// How many bytes are looked at at once where zeros are expected.
-const BLOCK: usize = 4 << 10;
+/// How many bytes of a segment are in memory at once, as long as no frame is larger.
+const WINDOW: usize = 256 << 10;
 
 /// How far apart the entries of a segment's sparse index are.
 pub(crate) const INDEX_EVERY: u64 = 64 << 10;
@@ -33,12 +35,25 @@ pub(crate) struct Segment {
     pub(crate) index: Vec<(u64, u64)>,
 }
 
-/// A segment in memory.
+/// A segment that is being read. Never all of it at once: an allocator that gave out sixteen
+/// megabytes keeps as much for itself ever after.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     /// Its header.
     pub(crate) header: SegmentHeader,
+    path: PathBuf,
+    file: File,
+    len: u64,
+}
+
+/// A part of a segment in memory.
+#[derive(Default)]
+struct Window {
     bytes: Vec<u8>,
+    /// Where in the segment it begins.
+    start: u64,
+    /// Whether it ends with the segment.
+    is_last: bool,
 }
 
 /// Where the intact frames of a segment end.
@@ -69,7 +84,7 @@ pub(crate) struct Flaw {
 }
 
 /// Is shown a frame, its payload, its offset, and the chain before it.
-pub(crate) type Visit<'a, E> = dyn FnMut(&Frame, &[u8], u64, Hash) -> Result<(), E> + 'a;
+pub(crate) type Visit<'a> = dyn FnMut(&Frame, &[u8], u64, Hash) -> Result<(), OpenError> + 'a;
 
 impl Segment {
     /// The segment of the log directory `log` that begins with record `first_seq`.
@@ -104,10 +119,14 @@ impl Segment {
         self.path.parent().map_or(Ok(()), |log| disk.sync_dir(log))
     }
 
-    /// Reads the segment and checks its header against its name.
+    /// Opens the segment and checks its header against its name.
     pub(crate) fn load(&self) -> Result<Loaded, OpenError> {
-        let bytes = fs::read(&self.path).map_err(|source| OpenError::io(&self.path, source))?;
-        Ok(Loaded { header: self.header(&bytes)?, bytes })
+        let failed = |source| OpenError::io(&self.path, source);
+        let file = File::open(&self.path).map_err(failed)?;
+        let len = file.metadata().map_err(failed)?.len();
+        let mut header = vec![0; SEGMENT_HEADER.min(len as usize)];
+        file.read_exact_at(&mut header, 0).map_err(failed)?;
+        Ok(Loaded { header: self.header(&header)?, path: self.path.clone(), file, len })
     }
 
     /// Checks a header against the segment's name.
@@ -136,47 +155,103 @@ impl Segment {
 
 impl Loaded {
     /// The bytes from an offset on, without the zeros at the end.
-    pub(crate) fn rest(&self, offset: u64) -> &[u8] {
-        let rest = self.bytes.get(offset as usize..).unwrap_or_default();
-        // Most of a new segment is zeros, and a start waits for this: whole blocks first.
-        let is_blank = |block: &[u8]| block.iter().fold(0, |any, byte| any | byte) == 0;
-        let blank = rest.rchunks(BLOCK).take_while(|block| is_blank(block));
-        let rest = &rest[..rest.len() - blank.map(<[u8]>::len).sum::<usize>()];
-        let len = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        &rest[..len]
+    pub(crate) fn rest(&self, offset: u64) -> Result<Vec<u8>, OpenError> {
+        let end = self.blank_from(offset)?;
+        let window = self.window(offset, end.saturating_sub(offset) as usize)?;
+        Ok(window.bytes)
+    }
+
+    /// Whether only zeros stand from an offset on.
+    pub(crate) fn is_blank(&self, offset: u64) -> Result<bool, OpenError> {
+        Ok(self.blank_from(offset)? <= offset)
+    }
+
+    /// From where on only zeros stand; `offset` if all that is behind it is zeros.
+    fn blank_from(&self, offset: u64) -> Result<u64, OpenError> {
+        let mut end = self.len;
+        while end > offset {
+            let start = end.saturating_sub(WINDOW as u64).max(offset);
+            let Window { bytes, .. } = self.window(start, (end - start) as usize)?;
+            // Most of a new segment is zeros, and a start waits for this: whole blocks first.
+            let is_blank = |block: &[u8]| block.iter().fold(0, |any, byte| any | byte) == 0;
+            if !is_blank(&bytes) {
+                let last = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0);
+                return Ok(start + last as u64 + 1);
+            }
+            end = start;
+        }
+        Ok(offset)
+    }
+
+    /// Up to `len` bytes from an offset on; fewer only at the end of the segment.
+    fn window(&self, start: u64, len: usize) -> Result<Window, OpenError> {
+        let len = len.min(self.len.saturating_sub(start) as usize);
+        let mut bytes = vec![0; len];
+        let mut read = 0;
+        while read < len {
+            match self.file.read_at(&mut bytes[read..], start + read as u64) {
+                // It was cut at its turn while it was being read.
+                Ok(0) => break,
+                Ok(more) => read += more,
+                Err(again) if again.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(refused) => return Err(OpenError::io(&self.path, refused)),
+            }
+        }
+        bytes.truncate(read);
+        let is_last = read < len || start + read as u64 >= self.len;
+        Ok(Window { bytes, start, is_last })
     }
 
     /// Shows every intact frame to `visit`, with its payload, its offset and the chain before it,
     /// and says where they end.
-    pub(crate) fn walk<E>(&self, visit: &mut Visit<'_, E>) -> Result<Walked, E> {
+    pub(crate) fn walk(&self, visit: &mut Visit<'_>) -> Result<Walked, OpenError> {
         let SegmentHeader { first_seq: seq, before: hash } = self.header;
         let mut at = Walked { offset: SEGMENT_HEADER as u64, seq, hash, last: None, flaw: None };
+        let mut window = self.window(at.offset, WINDOW)?;
         loop {
-            let here = self.bytes.get(at.offset as usize..).unwrap_or_default();
-            let flaw = match Frame::decode(here) {
-                Ok((frame, payload)) => match misplaced(&at, &frame, payload) {
-                    Some(because) => Some((because, false)),
-                    None => {
-                        visit(&frame, payload, at.offset, at.hash)?;
-                        at.offset += frame.size() as u64;
-                        at.seq = frame.end();
-                        at.hash = frame.hash;
-                        at.last = (frame.kind != Kind::Commit).then_some(frame.kind);
-                        continue;
-                    }
-                },
-                Err(NoFrame::Blank) if self.rest(at.offset).is_empty() => None,
-                Err(NoFrame::Blank) => Some(("zeros stand where a frame should", true)),
-                Err(NoFrame::Short(_)) => Some(("the file ends inside a frame", true)),
-                Err(NoFrame::Bad(because)) => Some((because, true)),
+            let here = (at.offset - window.start) as usize;
+            let here = window.bytes.get(here..).unwrap_or_default();
+            let more = match Frame::decode(here) {
+                Ok((frame, payload)) if misplaced(&at, &frame, payload).is_none() => {
+                    visit(&frame, payload, at.offset, at.hash)?;
+                    at.offset += frame.size() as u64;
+                    at.seq = frame.end();
+                    at.hash = frame.hash;
+                    at.last = (frame.kind != Kind::Commit).then_some(frame.kind);
+                    continue;
+                }
+                Err(NoFrame::Short(size)) => Some(size),
+                Err(NoFrame::Blank) if here.len() < FRAME_HEADER => Some(FRAME_HEADER),
+                Ok(_) | Err(NoFrame::Blank | NoFrame::Bad(_)) => None,
             };
-            at.flaw = flaw.map(|(because, may_be_torn)| {
-                let rest = self.rest(at.offset);
-                let bytes = rest.len() as u64;
-                Flaw { because, may_be_torn: may_be_torn && !is_covered(rest, at.seq), bytes }
-            });
-            return Ok(at);
+            match more.filter(|_| !window.is_last) {
+                Some(size) => window = self.window(at.offset, size.max(WINDOW))?,
+                None => {
+                    at.flaw = self.flaw(&at, Frame::decode(here))?;
+                    return Ok(at);
+                }
+            }
         }
+    }
+
+    /// What stands where the intact frames end, if it is not zeros only.
+    fn flaw(
+        &self,
+        at: &Walked,
+        here: Result<(Frame, &[u8]), NoFrame>,
+    ) -> Result<Option<Flaw>, OpenError> {
+        let (because, may_be_torn) = match here {
+            Ok((frame, payload)) => {
+                (misplaced(at, &frame, payload).unwrap_or("the frame does not follow"), false)
+            }
+            Err(NoFrame::Blank) if self.is_blank(at.offset)? => return Ok(None),
+            Err(NoFrame::Blank) => ("zeros stand where a frame should", true),
+            Err(NoFrame::Short(_)) => ("the file ends inside a frame", true),
+            Err(NoFrame::Bad(because)) => (because, true),
+        };
+        let rest = self.rest(at.offset)?;
+        let may_be_torn = may_be_torn && !is_covered(&rest, at.seq);
+        Ok(Some(Flaw { because, may_be_torn, bytes: rest.len() as u64 }))
     }
 }
 

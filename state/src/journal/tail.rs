@@ -35,7 +35,7 @@ pub(crate) fn cut(
 ) -> Result<Vec<Cut>, OpenError> {
     if let (Some(_), Some(segment)) = (&end.at.flaw, segments.last()) {
         let failed = |source| OpenError::io(&segment.path, source);
-        let torn = segment.load()?.rest(end.at.offset).to_vec();
+        let torn = segment.load()?.rest(end.at.offset)?;
         let name = segment.path.file_stem().unwrap_or_default().to_string_lossy();
         let kept = home.free_aside(&format!("{name}.{}.{OPEN}", end.at.offset));
         keep(home, &kept, &torn)?;

@@ -92,7 +92,7 @@ fn held(home: &Home) -> Result<Option<u64>, OpenError> {
     let segments = Segment::list(&home.log())?;
     let Some(last) = segments.last() else { return Ok(None) };
     let is_empty = last.first_seq == 0
-        && last.load().is_ok_and(|one| one.rest(SEGMENT_HEADER as u64).is_empty());
+        && last.load().and_then(|one| one.is_blank(SEGMENT_HEADER as u64)).is_ok_and(|blank| blank);
     Ok((!is_empty).then_some(last.first_seq.max(1)))
 }
 

@@ -8,6 +8,9 @@ use std::{
 use super::{Broken, Staged, Writer};
 use crate::journal::{AppendError, recent::Payload};
 
+/// Room for a group that is kept for the next; a burst needs more, and gives it back.
+const GROUP_KEPT: usize = 256 << 10;
+
 impl Writer {
     /// Writes and syncs the group, shows it, and answers.
     pub(super) fn flush(&mut self) -> Result<(), Broken> {
@@ -34,6 +37,7 @@ impl Writer {
         }
         self.work.group = group;
         self.work.group.clear();
+        self.work.group.shrink_to(GROUP_KEPT);
         result
     }
 
