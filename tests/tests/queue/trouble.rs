@@ -93,7 +93,10 @@ async fn runs(daemon: &Daemon) -> Vec<Value> {
 async fn findings(daemon: &Daemon) -> Vec<String> {
     let (_, view) = daemon.get("/v1/applications/covetpy").await.expect("an answer");
     let findings = view["findings"].as_array().expect("findings").iter();
-    findings.map(|finding| finding["message"].as_str().unwrap_or_default().to_owned()).collect()
+    // That nobody writes the database of this empty world is another matter.
+    let of_queues =
+        findings.filter(|finding| finding["id"].as_str().is_some_and(|id| id.starts_with("queue")));
+    of_queues.map(|finding| finding["message"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 /// Goal: on a bad line every message becomes its one run and goes, and nobody is told of what passes by
