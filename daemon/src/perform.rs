@@ -45,6 +45,10 @@ pub const COMMANDS_MAX: usize = 1_024;
 /// How often the journal is told that somebody is alive.
 const BEAT: SignedDuration = SignedDuration::from_secs(1);
 
+/// How often a process may go on from what is durable before it gives up: a bug that comes back at
+/// once would turn in a circle.
+const STARTS_OVER_MAX: u32 = 3;
+
 /// Whether the process can do its work.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Health {
@@ -98,6 +102,7 @@ pub struct Performer {
     waiting: BTreeMap<Ticket, oneshot::Sender<Result<Accepted, Rejected>>>,
     ticket: Ticket,
     wake_at: Option<Timestamp>,
+    starts_over: u32,
 }
 
 type Receipts =
@@ -125,6 +130,7 @@ impl Performer {
             waiting: BTreeMap::new(),
             ticket: 0,
             wake_at: None,
+            starts_over: 0,
         }
     }
 
@@ -149,7 +155,10 @@ impl Performer {
                 biased;
                 Some((number, receipt)) = receipts.next(), if !receipts.is_empty() => match receipt {
                     Ok(_) => Input::Appended(number),
-                    Err(broken) => return self.give_up(broken, orders).await,
+                    Err(why) => match self.start_over(why, &mut receipts).await {
+                        Ok(()) => continue,
+                        Err(broken) => return self.give_up(broken, orders).await,
+                    },
                 },
                 Some(done) = self.tasks.join_next(), if has_room && !self.tasks.is_empty() => match done {
                     Ok(input) => input,
@@ -174,6 +183,38 @@ impl Performer {
                 error!(%broken, "what was decided last is not durable");
             }
         }
+    }
+
+    /// The engine and the journal have come apart, which only a bug or a stranger's hand can do. Goes on
+    /// from what is durable, as the next process would, instead of leaving that to somebody who is
+    /// asleep. A journal that cannot be written is given back.
+    async fn start_over(
+        &mut self,
+        why: AppendError,
+        receipts: &mut Receipts,
+    ) -> Result<(), AppendError> {
+        if !matches!(why, AppendError::Conflict { .. }) || self.starts_over == STARTS_OVER_MAX {
+            return Err(why);
+        }
+        self.starts_over += 1;
+        error!(%why, "the journal holds something else than was decided; going on from what it holds");
+        // Dropped calls may have arrived. The engine that comes next observes before it begins.
+        self.tasks.shutdown().await;
+        // What is on its way to the disk belongs to what is durable, or conflicts as well.
+        while let Some((_, receipt)) = receipts.next().await {
+            if let Err(broken @ (AppendError::Broken { .. } | AppendError::Full)) = receipt {
+                return Err(broken);
+            }
+        }
+        for (_, waiting) in std::mem::take(&mut self.waiting) {
+            // Whoever no longer listens needs no answer.
+            let _ = waiting.send(Err(why.clone().into()));
+        }
+        self.engine = Engine::new(self.journal.progress().clone());
+        let now = self.clock.now();
+        let outputs = self.engine.start(now, Some(now));
+        self.perform(outputs, receipts);
+        Ok(())
     }
 
     /// Nothing can be promised any more, so nothing is done. Whoever asks is told why.

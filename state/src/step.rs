@@ -468,19 +468,8 @@ impl StepState {
     }
 
     fn running(&self, number: u32) -> Option<Attempt> {
-        match self {
-            StepState::Running(attempt) if attempt.number == number => Some(attempt.clone()),
-            StepState::Running(_)
-            | StepState::Pending { .. }
-            | StepState::Held { .. }
-            | StepState::BackingOff { .. }
-            | StepState::Succeeded { .. }
-            | StepState::Failed { .. }
-            | StepState::Skipped { .. }
-            | StepState::DoneByHand { .. }
-            | StepState::Previewed { .. }
-            | StepState::Superseded { .. } => None,
-        }
+        let StepState::Running(attempt) = self else { return None };
+        (attempt.number == number).then(|| attempt.clone())
     }
 
     fn open(&self, number: u32) -> Option<&Attempt> {

@@ -7,7 +7,7 @@ use muster_runbooks::{
     action::control::PersonRole,
     name::RunId,
     plan::{Arg, Binding, OnFailure, Part, Plan, Step, Task},
-    request::{Manner, Mode, Request, Trigger},
+    request::Mode,
     value::Span,
 };
 use muster_state::{
@@ -17,7 +17,7 @@ use muster_state::{
     progress::Progress,
     run::Status,
 };
-use muster_tests::simulation::cast::{SHOP, dawn, home, standby};
+use muster_tests::simulation::cast::{SHOP, asked, dawn, home, standby};
 use serde_json::{Value, json};
 
 /// An engine whose appends are durable at once and whose calls are answered by the test.
@@ -122,18 +122,7 @@ fn admit(table: &mut Table, steps: Vec<Step>) {
         binding: Some(binding),
         steps,
     };
-    let request = Request {
-        runbook: plan.runbook.clone(),
-        application: Some(SHOP.name.clone()),
-        inputs: BTreeMap::new(),
-        trigger: Trigger::Person { name: "olga".to_owned() },
-        mode: Mode::Live,
-        manner: Manner::Graceful,
-        reason: "a test".to_owned(),
-        dedupe_key: None,
-        symptom_at: None,
-        not_after: None,
-    };
+    let request = asked("by-hand");
     let admission =
         Admission { id: id(), request, plan: plan.freeze().unwrap(), proposal: None, asked: None };
     table.hear(Input::Command(0, Command::Admit(Box::new(admission))));

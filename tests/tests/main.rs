@@ -1,5 +1,6 @@
 //! Every test of the whole in one binary: each binary links a hundred megabytes.
 
+mod apart;
 mod buckets;
 mod by_hand;
 mod configuration;

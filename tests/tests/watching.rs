@@ -12,15 +12,11 @@ use muster::{
         sim::{Fault, Sim},
     },
 };
-use muster_runbooks::{
-    name::{ApplicationName, Region},
-    request::{Manner, Mode, Request, Trigger},
-    runbook::library::Library,
-};
+use muster_runbooks::{name::Region, runbook::library::Library};
 use muster_state::{event::Claim, journal::MemoryJournal, progress::ApplicationState};
 use muster_tests::{
     daemon::pause,
-    simulation::cast::{SHOP, dawn, home, standby},
+    simulation::cast::{SHOP, asked, dawn, home, standby},
 };
 
 /// The most steps that a test lets pass, each of [`STEP`].
@@ -103,21 +99,6 @@ fn trouble(state: &ApplicationState) -> String {
     state.findings.get("active-region").map(|(_, found)| found.message.clone()).unwrap_or_default()
 }
 
-fn backup(name: &ApplicationName) -> Request {
-    Request {
-        runbook: "daily-backup".parse().unwrap(),
-        application: Some(name.clone()),
-        inputs: BTreeMap::new(),
-        trigger: Trigger::Person { name: "olga".to_owned() },
-        mode: Mode::Live,
-        manner: Manner::Graceful,
-        reason: "a test".to_owned(),
-        dedupe_key: None,
-        symptom_at: None,
-        not_after: None,
-    }
-}
-
 /// Goal: what somebody does past Muster is noticed, told as long as it is half done, and followed by
 /// backups when it is whole (design §2).
 /// Method: promote one database by hand, then the other, and never move the users.
@@ -142,7 +123,7 @@ async fn a_failover_by_hand_is_noticed() {
             trouble(state) == "users are sent to us-east-1, and it is served from us-west-2"
         })
         .await;
-    let plan = process.intake.plan(&backup(&SHOP.name)).unwrap();
+    let plan = process.intake.plan(&asked("daily-backup")).unwrap();
     assert_eq!(plan.binding.unwrap().active, standby());
     process.stop().await;
 }
@@ -157,7 +138,7 @@ async fn the_first_request_waits_for_the_first_look() {
     stage.promote("users");
     stage.pass(SignedDuration::from_hours(1));
     let process = stage.start();
-    let run = process.intake.request(backup(&SHOP.name), None, None).await.unwrap().run.unwrap();
+    let run = process.intake.request(asked("daily-backup"), None, None).await.unwrap().run.unwrap();
     let active = process.intake.known(|known| {
         assert!(!known.claims.contains_key(&Claim::lock_key(&SHOP.name)));
         known.runs[&run].plan.binding.as_ref().unwrap().active.clone()

@@ -122,21 +122,9 @@ impl Engine {
             return None;
         }
         look.in_flight = false;
-        match run.at(place).1 {
-            StepState::Running(open) if open.number == attempt => {
-                Some(Open { place, attempt: open.clone(), last: look.asked_last })
-            }
-            StepState::Running(_)
-            | StepState::Pending { .. }
-            | StepState::Held { .. }
-            | StepState::BackingOff { .. }
-            | StepState::Succeeded { .. }
-            | StepState::Failed { .. }
-            | StepState::Skipped { .. }
-            | StepState::DoneByHand { .. }
-            | StepState::Previewed { .. }
-            | StepState::Superseded { .. } => None,
-        }
+        let StepState::Running(open) = run.at(place).1 else { return None };
+        let last = look.asked_last;
+        (open.number == attempt).then(|| Open { place, attempt: open.clone(), last })
     }
 
     fn judge(

@@ -72,17 +72,9 @@ fn summary(run: &Run, action: &Action) -> String {
     let open = run.steps().filter(|(_, state)| !state.is_over()).count();
     let title = &run.plan.title;
     let drill = if run.plan.mode == Mode::Drill { "DRILL: " } else { "" };
-    let worst = run.steps().find_map(|(step, state)| match state {
-        StepState::Failed { fault, .. } => Some(format!("; `{}` failed: {fault}", step.id)),
-        StepState::Pending { .. }
-        | StepState::Running(_)
-        | StepState::Held { .. }
-        | StepState::BackingOff { .. }
-        | StepState::Succeeded { .. }
-        | StepState::Skipped { .. }
-        | StepState::DoneByHand { .. }
-        | StepState::Previewed { .. }
-        | StepState::Superseded { .. } => None,
+    let worst = run.steps().find_map(|(step, state)| {
+        let StepState::Failed { fault, .. } = state else { return None };
+        Some(format!("; `{}` failed: {fault}", step.id))
     });
     let application = run.application().map_or_else(String::new, |name| format!(" of {name}"));
     let outcome = run.outcome();

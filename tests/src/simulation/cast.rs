@@ -1,12 +1,13 @@
 //! The application that every scenario is about, and the people around it.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use jiff::Timestamp;
 use muster_runbooks::{
     action::control::PersonRole,
     application::Application,
     name::{Region, RunId},
+    request::{Manner, Mode, Request, Trigger},
     runbook::library::Library,
 };
 use muster_state::command::Person;
@@ -48,6 +49,22 @@ pub static SHOP: LazyLock<Application> =
 
 /// The shipped runbooks.
 pub static LIBRARY: LazyLock<Library> = LazyLock::new(Library::shipped);
+
+/// What olga asks for by hand, for real and in calm.
+pub fn asked(runbook: &str) -> Request {
+    Request {
+        runbook: runbook.parse().expect("a runbook's name"),
+        application: Some(SHOP.name.clone()),
+        inputs: BTreeMap::new(),
+        trigger: Trigger::Person { name: "olga".to_owned() },
+        mode: Mode::Live,
+        manner: Manner::Graceful,
+        reason: "a test".to_owned(),
+        dedupe_key: None,
+        symptom_at: None,
+        not_after: None,
+    }
+}
 
 /// When every history begins: a Monday night.
 pub fn dawn() -> Timestamp {
