@@ -8,7 +8,7 @@ use muster_runbooks::name::RunId;
 
 use super::AppendError;
 use crate::{
-    event::{Batch, Commit, Event, NoticeEvent, RunEvent, Stream, VERSION},
+    event::{Batch, Commit, Entry, Event, NoticeEvent, RunEvent, Stream, VERSION},
     progress::Progress,
 };
 
@@ -96,10 +96,15 @@ impl Ledger {
                 return conflict(stream.to_string());
             }
         }
-        for entry in &batch.entries {
+        for (place, entry) in batch.entries.iter().enumerate() {
+            // Nor may a batch end a run and admit it anew: an ended run has one row.
+            let ends = |before: &Entry| {
+                before.stream == entry.stream
+                    && matches!(before.event, Event::Run(RunEvent::Ended { .. }))
+            };
             if let (Stream::Run(id), Event::Run(RunEvent::Admitted { .. })) =
                 (&entry.stream, &entry.event)
-                && has_ended(id)
+                && (has_ended(id) || batch.entries[..place].iter().any(ends))
             {
                 return conflict(entry.stream.to_string());
             }

@@ -84,8 +84,7 @@ pub(crate) struct Update<'a> {
 impl Rows {
     /// Opens the rows in `dir`, or makes the directory.
     pub(crate) fn open(dir: &Path) -> Result<Rows, OpenError> {
-        // Everything is read once, at the start; after that rows are written, and lists are rare.
-        let config = sled::Config::new().path(dir).flush_every_ms(None).cache_capacity(4 << 20);
+        let config = sled::Config::new().path(dir).flush_every_ms(None).cache_capacity(64 << 20);
         let mut opened = guarded(|| config.open());
         // Our own lock is held, so nobody else can mean to keep sled's.
         for _ in 0..LOCK_TRIES {
