@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use muster_state::call::CallError;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 use crate::world::aws::listing::{Encryption, Marker, Shelf};
 use judge::Tags;
@@ -33,9 +34,12 @@ pub enum Depth {
     Head,
 }
 
-/// How often a cut is looked for in a range before it is left alone: enough to come from the whole of
-/// Unicode down to neighbouring letters of a few places.
-const PROBES_MAX: u32 = 24;
+/// How often a cut is looked for in a range before it is left alone: enough to come down to
+/// neighbouring letters of a few places.
+const ROUNDS_MAX: u32 = 8;
+
+/// How often a range is halved for one look: seven places.
+const HALVINGS: u32 = 3;
 
 /// A comparison under way.
 pub struct Comparison {
@@ -45,6 +49,7 @@ pub struct Comparison {
     shards_max: usize,
     shards: Mutex<Vec<Arc<Shard>>>,
     tally: Mutex<Tally>,
+    news: Notify,
 }
 
 /// Something that ended.
@@ -52,13 +57,13 @@ enum Ended {
     /// A range was walked to its end.
     Walked(Result<(), CallError>, Arc<Shard>),
     /// A cut was looked for.
-    Probed(Result<Option<String>, CallError>, Arc<Shard>),
+    Probed(Result<Vec<String>, CallError>, Arc<Shard>),
 }
 
 impl Comparison {
     /// A comparison from the beginning, with at most so many ranges at a time.
     pub fn new(source: Shelf, target: Shelf, depth: Depth, shards_max: usize) -> Comparison {
-        let whole = Arc::new(Shard::new(Range::below(source.prefix())));
+        let whole = Arc::new(Shard::whole(Range::below(source.prefix())));
         Comparison {
             source,
             target,
@@ -66,6 +71,7 @@ impl Comparison {
             shards_max: shards_max.max(1),
             shards: Mutex::new(vec![whole]),
             tally: Mutex::default(),
+            news: Notify::new(),
         }
     }
 
@@ -107,7 +113,8 @@ impl Comparison {
     pub async fn run(&self) -> Result<Tally, CallError> {
         let tags = self.tags().await;
         let (source, target) = (&self.source, &self.target);
-        let walk = Walk { source, target, tags, depth: self.depth, tally: &self.tally };
+        let walk =
+            Walk { source, target, tags, depth: self.depth, tally: &self.tally, news: &self.news };
         let mut open: FuturesUnordered<BoxFuture<'_, Ended>> = FuturesUnordered::new();
         let walked = |shard: Arc<Shard>| -> BoxFuture<'_, Ended> {
             Box::pin(async { Ended::Walked(walk.walk(&shard).await, shard) })
@@ -119,19 +126,23 @@ impl Comparison {
             {
                 open.push(Box::pin(async { Ended::Probed(self.probe(&shard).await, shard) }));
             }
-            match open.next().await {
+            let ended = tokio::select! {
+                ended = open.next() => ended,
+                // More was read somewhere: it may be worth a cut by now.
+                () = self.news.notified() => continue,
+            };
+            match ended {
                 None => break,
                 Some(Ended::Walked(done, shard)) => {
                     done?;
                     self.shards_mut(|shards| shards.retain(|other| !Arc::ptr_eq(other, &shard)));
                 }
                 Some(Ended::Probed(found, shard)) => {
-                    let rest = found?.and_then(|at| shard.cut(&at));
-                    shard.probed();
-                    let Some(rest) = rest else { continue };
-                    let rest = Arc::new(Shard::new(rest));
-                    self.shards_mut(|shards| shards.push(Arc::clone(&rest)));
-                    open.push(walked(rest));
+                    let rests =
+                        self.cut(&shard, found?, self.shards_max.saturating_sub(open.len()));
+                    shard.probed(!rests.is_empty());
+                    self.shards_mut(|shards| shards.extend(rests.iter().cloned()));
+                    open.extend(rests.into_iter().map(walked));
                 }
             }
         }
@@ -156,22 +167,56 @@ impl Comparison {
         Some(Arc::clone(shard))
     }
 
-    /// Looks for a key behind which something is left in a range, about half-way to its end. Where
-    /// nothing is left the range ends earlier, so that the next look starts nearer.
-    async fn probe(&self, shard: &Shard) -> Result<Option<String>, CallError> {
-        for _ in 0..PROBES_MAX {
-            let Some(range) = shard.ahead() else { return Ok(None) };
-            let Some(at) = midpoint(&range.after, range.until.as_deref()) else { return Ok(None) };
-            let marker = Marker { key: at.clone(), version: None };
-            let (one, other) =
-                futures::try_join!(self.source.page(&marker, 1), self.target.page(&marker, 1))?;
-            let is_left =
-                one.versions.iter().chain(&other.versions).any(|(key, _)| range.holds(key));
-            if is_left {
-                return Ok(Some(at));
-            }
-            shard.cut(&at);
-        }
-        Ok(None)
+    /// Cuts a range at some of the keys, from behind, into as many ranges as there is room for.
+    fn cut(&self, shard: &Shard, mut at: Vec<String>, room: usize) -> Vec<Arc<Shard>> {
+        let step = at.len().div_ceil(room.max(1)).max(1);
+        at.reverse();
+        let cuts = at.iter().step_by(step).filter_map(|at| shard.cut(at));
+        cuts.take(room).map(|rest| Arc::new(Shard::new(rest))).collect()
     }
+
+    /// Looks for keys between which something is left in a range, at several places at once. Where
+    /// nothing is left behind the last of them the range ends earlier, and the next look is nearer.
+    async fn probe(&self, shard: &Shard) -> Result<Vec<String>, CallError> {
+        for _ in 0..ROUNDS_MAX {
+            let Some(range) = shard.ahead() else { return Ok(Vec::new()) };
+            let mut places = Vec::new();
+            spread(&range.after, range.until.as_deref(), HALVINGS, &mut places);
+            let looks = places.iter().map(|place| self.first_behind(place, &range));
+            let firsts = futures::future::try_join_all(looks).await?;
+            if let Some(end) = firsts.iter().position(Option::is_none) {
+                shard.cut(&places[end]);
+            }
+            // Between two places before the same key there is nothing.
+            let followed = firsts.iter().skip(1).chain([&None]);
+            let is_cut =
+                firsts.iter().zip(followed).map(|(one, next)| one.is_some() && one != next);
+            let cuts: Vec<String> =
+                places.iter().zip(is_cut).filter(|(_, is)| *is).map(|(at, _)| at.clone()).collect();
+            if !cuts.is_empty() || places.is_empty() {
+                return Ok(cuts);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// The first key behind a place that a range still holds, on either side.
+    async fn first_behind(&self, place: &str, range: &Range) -> Result<Option<String>, CallError> {
+        let marker = Marker { key: place.to_owned(), version: None };
+        let (one, other) =
+            futures::try_join!(self.source.page(&marker, 1), self.target.page(&marker, 1))?;
+        let firsts = [one, other].into_iter().filter_map(|page| page.versions.into_iter().next());
+        Ok(firsts.map(|(key, _)| key).filter(|key| range.holds(key)).min())
+    }
+}
+
+/// Halves a range so many times; the places come in order.
+fn spread(after: &str, until: Option<&str>, halvings: u32, places: &mut Vec<String>) {
+    let Some(halvings) = halvings.checked_sub(1) else { return };
+    let Some(middle) = midpoint(after, until) else { return };
+    spread(after, Some(&middle), halvings, places);
+    let place = places.len();
+    places.push(middle);
+    let middle = places[place].clone();
+    spread(&middle, until, halvings, places);
 }

@@ -97,7 +97,9 @@ fn rclone(server: &ListServer, more: &[&str]) -> Command {
         .env("RCLONE_CONFIG_HERE_LIST_VERSION", "2")
         .envs([("RCLONE_CONFIG_HERE_ACCESS_KEY_ID", "x")])
         .envs([("RCLONE_CONFIG_HERE_SECRET_ACCESS_KEY", "x")])
-        .env("RCLONE_CONFIG", "/dev/null");
+        .env("RCLONE_CONFIG", "/dev/null")
+        // Its S3 library refuses to work beside another bundle of authorities.
+        .env_remove("AWS_CA_BUNDLE");
     command
 }
 

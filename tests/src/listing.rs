@@ -67,6 +67,8 @@ pub struct ListServer {
     buckets: Arc<RwLock<BTreeMap<String, Bucket>>>,
     latency_ms: Arc<AtomicU64>,
     pages: Arc<AtomicU64>,
+    /// Pages that are being made now, and the most there were.
+    at_once: Arc<(AtomicU64, AtomicU64)>,
 }
 
 impl ListServer {
@@ -83,6 +85,7 @@ impl ListServer {
             buckets: Arc::new(RwLock::new(buckets)),
             latency_ms: Arc::default(),
             pages: Arc::default(),
+            at_once: Arc::default(),
         };
         let answering = server.clone();
         std::thread::spawn(move || {
@@ -109,6 +112,11 @@ impl ListServer {
     /// How many pages it gave, in all.
     pub fn pages(&self) -> u64 {
         self.pages.load(Ordering::Relaxed)
+    }
+
+    /// How many pages it was asked for at the same time, at the most.
+    pub fn most_at_once(&self) -> u64 {
+        self.at_once.1.load(Ordering::Relaxed)
     }
 
     fn serve(&self, stream: TcpStream) -> std::io::Result<()> {
@@ -202,10 +210,13 @@ impl ListServer {
 
     #[expect(clippy::disallowed_methods, reason = "the latency of a network is what is imitated")]
     fn wait(&self) {
+        let (now, most) = &*self.at_once;
+        most.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
         let millis = self.latency_ms.load(Ordering::Relaxed);
         if millis > 0 {
             std::thread::sleep(Duration::from_millis(millis));
         }
+        now.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn head(&self, bucket: &str, key: &str, version: Option<&str>) -> Answer {

@@ -129,6 +129,19 @@ async fn every_planted_difference_is_found_once() {
     assert!(pages[2] <= pages[0] + 6 * 16, "{pages:?}");
 }
 
+/// Goal: a slow listing is read in many places at a time (the lists are half of what a comparison
+/// takes), and the cuts cost few pages.
+/// Method: count how many pages the server is asked for at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn ranges_are_read_at_the_same_time() {
+    let server = serve(shelf(KEYS), shelf(KEYS));
+    server.slow_down(std::time::Duration::from_millis(20));
+    let tally = comparison(&server, Depth::List, 8).await.run().await.expect("an answer");
+    assert!(!tally.differs());
+    // Both sides of most of the eight; one range alone would have two.
+    assert!(server.most_at_once() >= 10, "{}", server.most_at_once());
+}
+
 /// Goal: an entity tag that says nothing is never taken for "the same" (facts §4).
 /// Method: one bucket encrypts with KMS, then one that may not be asked.
 #[tokio::test(flavor = "multi_thread")]

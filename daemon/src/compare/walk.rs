@@ -8,6 +8,7 @@ use std::{
 
 use futures::{StreamExt, TryStreamExt, stream};
 use muster_state::call::CallError;
+use tokio::sync::Notify;
 
 use super::{
     Depth,
@@ -19,6 +20,9 @@ use crate::world::aws::listing::{Head, Marker, Shelf};
 
 /// The most entries of a page; S3 gives no more.
 pub const PAGE: i32 = 1_000;
+
+/// How many pages must pass after each look for a cut that found none.
+const PAGES_BETWEEN: u64 = 4;
 
 /// The most versions of one shard that are asked for their head at a time.
 const HEADS_MAX: usize = 16;
@@ -41,21 +45,29 @@ struct State {
     pages: u64,
     /// Somebody looks for a place to cut it.
     is_claimed: bool,
+    /// How often none was found.
+    in_vain: u64,
 }
 
 impl Shard {
     /// A range of which nothing was read.
     pub fn new(range: Range) -> Shard {
-        let read_to = range.after.clone();
-        Shard {
-            state: Mutex::new(State {
-                left: range,
-                read_to,
-                goes_on: true,
-                pages: 0,
-                is_claimed: false,
-            }),
-        }
+        let state = State {
+            read_to: range.after.clone(),
+            left: range,
+            goes_on: true,
+            pages: 0,
+            is_claimed: false,
+            in_vain: 0,
+        };
+        Shard { state: Mutex::new(state) }
+    }
+
+    /// All that there is, worth a cut before a page was read.
+    pub fn whole(range: Range) -> Shard {
+        let shard = Shard::new(range);
+        shard.with(|state| state.pages = 1);
+        shard
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
@@ -78,7 +90,9 @@ impl Shard {
     /// How many pages were read since the last cut, if it may be worth another one.
     pub fn pages_ahead(&self) -> Option<u64> {
         self.with(|state| {
-            (state.goes_on && state.pages > 0 && !state.is_claimed).then_some(state.pages)
+            // A range that could not be cut is left alone for longer each time.
+            let is_worth = state.pages > state.in_vain * PAGES_BETWEEN;
+            (state.goes_on && is_worth && !state.is_claimed).then_some(state.pages)
         })
     }
 
@@ -88,8 +102,11 @@ impl Shard {
     }
 
     /// Nobody looks any more. The next look comes when more was read.
-    pub fn probed(&self) {
-        self.with(|state| (state.is_claimed, state.pages) = (false, 0));
+    pub fn probed(&self, found: bool) {
+        self.with(|state| {
+            (state.is_claimed, state.pages) = (false, 0);
+            state.in_vain = if found { 0 } else { state.in_vain + 1 };
+        });
     }
 
     /// Ends the range at a key; answers what is cut off. `None` when it was read past that meanwhile.
@@ -172,6 +189,8 @@ pub struct Walk<'a> {
     pub depth: Depth,
     /// Where everything is counted.
     pub tally: &'a Mutex<Tally>,
+    /// Rung at every page.
+    pub news: &'a Notify,
 }
 
 impl Walk<'_> {
@@ -188,6 +207,7 @@ impl Walk<'_> {
                 let (one, other) = futures::try_join!(source.fill(), target.fill())?;
                 batch.tally.pages += one + other;
                 range = read(shard, &source, &target);
+                self.news.notify_one();
             }
             let order = match (source.first(), target.first()) {
                 (Some(one), Some(other)) => one.cmp(other),
