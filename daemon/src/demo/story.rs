@@ -182,7 +182,10 @@ impl Story<'_> {
             let before = predicted.map_or("unknown", |loss| loss.text.as_str());
             // Nothing on the surviving side can tell while the old side may still take writes.
             let text = if measured.secs.is_some() {
-                format!("{} measured, {before} predicted", terminal.loud(&measured.text))
+                let measured = terminal.loud(&measured.text);
+                format!(
+                    "at most {measured} measured; at most {before} predicted when it was asked for"
+                )
             } else {
                 format!("at most {} predicted, not measured yet", terminal.loud(before))
             };
