@@ -121,7 +121,7 @@ fn application(one: &ApplicationView, now: Timestamp) -> Markup {
                     Some(active) => {
                         strong { (active.region) }
                         @if !active.at_home { " " (badge("not at home")) }
-                        span class="quiet" { " — " (active.evidence) ", since " (when(active.seen_at, now)) }
+                        span class="quiet" { " — " (said(&active.evidence)) ", since " (when(active.seen_at, now)) }
                     }
                     None => {
                         strong { "unknown" }
