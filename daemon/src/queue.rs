@@ -28,12 +28,12 @@ mod source;
 
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::name::{Region, RunId};
-use muster_state::command::Command;
+use muster_state::{call::in_one_line, command::Command};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
-use crate::{clock::Clock, config, intake::Intake, offline, perform::Health};
+use crate::{clock::Clock, config, intake::Intake, perform::Health};
 use audit::{Audit, Note};
 use judge::{Rules, Verdict, judge};
 use reach::{Reach, Word};
@@ -129,7 +129,7 @@ impl Door {
             Ok(received) => received,
             Err(error) => {
                 warn!(region = %self.region, error = &error as &dyn std::error::Error, "the queue does not answer");
-                let why = offline::chain(&error).replace("\n  because", "");
+                let why = in_one_line(&error);
                 let word = self.reach.failed(&why, got_at);
                 self.tell(word).await;
                 return Err(Stalled);

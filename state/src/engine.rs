@@ -22,7 +22,7 @@ use muster_runbooks::{
 };
 
 use crate::{
-    call::{Answer, Call, CallError, Reading},
+    call::{Answer, Call, CallError, Reading, in_one_line},
     command::{Accepted, Command, Refusal},
     decide::{self, Next},
     event::{Batch, Claim, Commit, Entry, Event, NoticeEvent, RunEvent, Stream, VERSION},
@@ -284,7 +284,7 @@ impl Engine {
                 self.draft.take.extend(commit.take);
                 self.draft.free.extend(commit.free);
             }
-            Err(misfit) => out.push(Output::Bug(chain(&misfit))),
+            Err(misfit) => out.push(Output::Bug(in_one_line(&misfit))),
         }
     }
 
@@ -424,15 +424,4 @@ impl Engine {
             // It goes on when the records are durable.
         }
     }
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text = format!("{text}: {source}");
-        cause = source.source();
-    }
-    text
 }

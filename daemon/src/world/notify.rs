@@ -7,7 +7,7 @@ use std::{
 };
 
 use muster_runbooks::action::control::Notify;
-use muster_state::call::{Answer, Call, CallError, Done, Progress};
+use muster_state::call::{Answer, Call, CallError, Done, Progress, in_one_line};
 use reqwest::Client;
 use serde_json::json;
 
@@ -136,7 +136,7 @@ async fn post(
 ) -> Result<(), String> {
     let url = allowed(url)?;
     let sent = client.post(url).header("Idempotency-Key", token).json(body).send().await;
-    let answer = sent.map_err(|why| super::aws::error::chain(&why.without_url()))?;
+    let answer = sent.map_err(|why| in_one_line(&why.without_url()))?;
     let status = answer.status();
     if status.is_success() { Ok(()) } else { Err(format!("it answered {status}")) }
 }

@@ -5,7 +5,7 @@ use std::error::Error;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use muster_state::call::{Answer, BoxError, Call, CallError};
+use muster_state::call::{Answer, BoxError, Call, CallError, in_one_line};
 
 /// What is to be done about an error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -136,14 +136,14 @@ where
                 Some(message) => (Class::Credentials, "CredentialsNotLoaded".to_owned(), message),
                 None if matches!(error, SdkError::ConstructionFailure(_)) => {
                     // The request could not even be written: nothing about it changes by itself.
-                    (Class::Refused, "NotSent".to_owned(), chain(&error))
+                    (Class::Refused, "NotSent".to_owned(), in_one_line(&error))
                 }
-                None => (Class::NoAnswer, String::new(), chain(&error)),
+                None => (Class::NoAnswer, String::new(), in_one_line(&error)),
             }
         }
         // And whatever the SDK adds later.
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) | _ => {
-            (Class::NoAnswer, String::new(), chain(&error))
+            (Class::NoAnswer, String::new(), in_one_line(&error))
         }
     };
     Trouble { class, code, message, source: Box::new(error) }
@@ -158,22 +158,11 @@ fn credentials(error: &(dyn Error + 'static)) -> Option<String> {
             CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_),
         ) = cause.downcast_ref::<CredentialsError>()
         {
-            return Some(chain(cause));
+            return Some(in_one_line(cause));
         }
         next = cause.source();
     }
     None
-}
-
-/// An error with its causes, in one line.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }
 
 impl Trouble {

@@ -10,7 +10,7 @@ use muster_runbooks::{
     name::Region,
 };
 use muster_state::{
-    call::{Answer, Call, CallError, Done, Progress},
+    call::{Answer, Call, CallError, Done, Progress, in_one_line},
     catalog::{Judged, PointChange, RecoveryPoint, judge},
 };
 use serde_json::json;
@@ -106,7 +106,7 @@ async fn delete(side: &Side, arn: &str) -> Result<Result<(), String>, CallError>
         | error::Class::Refused
         | error::Class::Busy
         | error::Class::Exists => {
-            Ok(Err(error::chain(&why.at(side.name("rds"), "DeleteDBClusterSnapshot"))))
+            Ok(Err(in_one_line(&why.at(side.name("rds"), "DeleteDBClusterSnapshot"))))
         }
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use aws_sdk_rds::types::DbClusterSnapshot;
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::name::Region;
-use muster_state::call::CallError;
+use muster_state::call::{CallError, in_one_line};
 
 use super::{Side, error};
 
@@ -75,7 +75,7 @@ impl Poller {
         let fetched = fetch(side, now).await;
         *last = match &fetched {
             Ok(listed) => Some(Ok(listed.clone())),
-            Err(CallError::NoAnswer { source, .. }) => Some(Err(error::chain(source.as_ref()))),
+            Err(CallError::NoAnswer { source, .. }) => Some(Err(in_one_line(source.as_ref()))),
             // The others shall hear the real refusal.
             Err(CallError::Refused { .. } | CallError::Credentials { .. }) => None,
         };
