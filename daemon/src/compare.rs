@@ -2,8 +2,8 @@
 //! them.
 //!
 //! A listing can only be read from front to back, a page at a time. So it is cut into ranges that are
-//! read at the same time. Nothing is known of how the keys lie; each time a range ends, the one that
-//! has been read for longest is cut where a single-key list says that something is left.
+//! read at the same time. Nothing is known of how the keys lie; as long as there is room, the range
+//! that has been read for longest is cut between keys that lists of a single key find in it.
 
 pub mod judge;
 pub mod range;
