@@ -45,6 +45,9 @@ pub struct Config {
     /// The queues that events come through.
     #[serde(default)]
     pub queues: Vec<Queue>,
+    /// The kubeconfig whose contexts the applications name; where `KUBECONFIG` says, without it.
+    #[serde(default)]
+    pub kubeconfig: Option<PathBuf>,
     /// Who is told when a runbook says `notify`.
     #[serde(default)]
     pub receivers: Vec<Receiver>,
@@ -176,6 +179,7 @@ impl Config {
         config.applications.iter_mut().for_each(resolve);
         config.runbooks.iter_mut().for_each(resolve);
         config.schedules.iter_mut().for_each(resolve);
+        config.kubeconfig.iter_mut().for_each(resolve);
         if let Some(tls) = &mut config.listen.tls {
             resolve(&mut tls.certificate);
             resolve(&mut tls.key);

@@ -3,6 +3,7 @@
 pub mod aws;
 pub mod dns;
 pub mod http;
+pub mod kube;
 pub mod notify;
 pub mod real;
 pub mod sim;

@@ -8,6 +8,7 @@ pub mod backup;
 pub mod check;
 pub mod control;
 pub mod database;
+pub mod objects;
 pub mod traffic;
 
 use std::{collections::BTreeMap, sync::LazyLock};
@@ -103,6 +104,8 @@ words! {
         Databases = "databases",
         /// Replicated buckets.
         Buckets = "buckets",
+        /// Namespaces in Kubernetes.
+        Workloads = "workloads",
     }
 }
 
@@ -241,6 +244,8 @@ actions! {
     database::SwitchoverDatabase,
     database::FailoverDatabase,
     database::FailoverInRegion,
+    objects::ExportObjects,
+    objects::ApplyObjects,
     traffic::ShiftTraffic,
     traffic::WeighTraffic,
     control::Approval,

@@ -34,6 +34,9 @@ pub struct Application {
     /// Its replicated buckets.
     #[serde(default)]
     pub buckets: Vec<Bucket>,
+    /// Its namespaces in Kubernetes.
+    #[serde(default)]
+    pub workloads: Vec<Workload>,
     /// How users reach it.
     #[serde(default)]
     pub traffic: Option<Traffic>,
@@ -101,6 +104,34 @@ pub struct Bucket {
     pub canary_prefix: Option<String>,
 }
 
+/// What runs in one namespace, in a cluster per region.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workload {
+    /// Its name inside the application.
+    pub name: ComponentName,
+    /// The namespace, the same in both regions.
+    pub namespace: String,
+    /// Per region the context of the kubeconfig that leads to its cluster.
+    pub contexts: BTreeMap<String, String>,
+    /// Per region the UID of the cluster's `kube-system` namespace. A context is a name that anybody
+    /// may point elsewhere; before anything is written this must agree (facts §6).
+    #[serde(default)]
+    pub clusters: BTreeMap<String, String>,
+    /// Where its objects are exported to.
+    pub exports: Exports,
+}
+
+/// Where exported objects are kept: a versioned bucket in each region.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exports {
+    /// Per region the bucket's name.
+    pub buckets: BTreeMap<String, String>,
+    /// What the keys begin with, without a slash at either end.
+    pub prefix: String,
+}
+
 /// How users reach the application: a failover record pair and the object that decides between them.
 ///
 /// The primary record is guarded by an inverted health check on the marker: while the marker is
@@ -161,6 +192,8 @@ pub enum Component {
     Database(Database),
     /// A replicated bucket.
     Bucket(Bucket),
+    /// A namespace.
+    Workload(Workload),
 }
 
 impl Component {
@@ -169,7 +202,23 @@ impl Component {
         match self {
             Component::Database(database) => &database.name,
             Component::Bucket(bucket) => &bucket.name,
+            Component::Workload(workload) => &workload.name,
         }
+    }
+
+    /// The database, if it is one.
+    pub fn database(&self) -> Option<&Database> {
+        if let Component::Database(database) = self { Some(database) } else { None }
+    }
+
+    /// The bucket, if it is one.
+    pub fn bucket(&self) -> Option<&Bucket> {
+        if let Component::Bucket(bucket) = self { Some(bucket) } else { None }
+    }
+
+    /// The workload, if it is one.
+    pub fn workload(&self) -> Option<&Workload> {
+        if let Component::Workload(workload) = self { Some(workload) } else { None }
     }
 }
 
@@ -197,6 +246,9 @@ impl Application {
                 .cloned()
                 .map(Component::Bucket)
                 .collect(),
+            ComponentKind::Workloads => {
+                self.workloads.iter().cloned().map(Component::Workload).collect()
+            }
         }
     }
 

@@ -253,12 +253,10 @@ impl Plan {
     /// The component called `name` in the bound application.
     pub fn component(&self, name: &ComponentName) -> Option<Component> {
         let application = &self.binding.as_ref()?.application;
-        let databases = application.databases.iter().find(|database| database.name == *name);
-        let buckets = || application.buckets.iter().find(|bucket| bucket.name == *name);
-        databases
-            .cloned()
-            .map(Component::Database)
-            .or_else(|| buckets().cloned().map(Component::Bucket))
+        let databases = application.databases.iter().cloned().map(Component::Database);
+        let buckets = application.buckets.iter().cloned().map(Component::Bucket);
+        let workloads = application.workloads.iter().cloned().map(Component::Workload);
+        databases.chain(buckets).chain(workloads).find(|component| component.name() == name)
     }
 
     /// The step called `id`.

@@ -227,6 +227,8 @@ fn open(
         | Action::SwitchoverDatabase(_)
         | Action::FailoverDatabase(_)
         | Action::FailoverInRegion(_)
+        | Action::ExportObjects(_)
+        | Action::ApplyObjects(_)
         | Action::ShiftTraffic(_)
         | Action::WeighTraffic(_)
         | Action::Notify(_)

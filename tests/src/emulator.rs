@@ -24,6 +24,8 @@ use muster::{
 };
 use serde_json::{Value, json};
 
+use crate::kubernetes::Clusters;
+
 /// The home of the application.
 pub const EAST: &str = "us-east-1";
 /// Its standby.
@@ -131,13 +133,24 @@ impl Emulator {
 
     /// The world under test: it reaches AWS through the proxy.
     pub async fn real(&self, receivers: Vec<Receiver>) -> Real {
-        let settings = Settings {
+        Real::new(self.settings(receivers)).await.expect("the clients are made")
+    }
+
+    /// The same world, which reaches clusters too.
+    pub async fn real_beside(&self, clusters: &Clusters) -> Real {
+        let settings =
+            Settings { kubeconfig: Some(clusters.kubeconfig()), ..self.settings(Vec::new()) };
+        Real::new(settings).await.expect("the clients are made")
+    }
+
+    fn settings(&self, receivers: Vec<Receiver>) -> Settings {
+        Settings {
             access: Access::Emulator { endpoint: self.proxy.url() },
+            kubeconfig: None,
             receivers,
             clock: Clock::File(self.clock_file()),
             epoch: 7,
-        };
-        Real::new(settings).await.expect("the clients are made")
+        }
     }
 
     /// Where AWS is reached by way of the faults.

@@ -3,6 +3,7 @@
 pub mod aws;
 pub mod daemon;
 pub mod emulator;
+pub mod kubernetes;
 pub mod lambda;
 pub mod listing;
 pub mod simulation;

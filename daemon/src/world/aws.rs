@@ -10,6 +10,7 @@ pub mod instance;
 pub mod lag;
 pub mod listing;
 pub mod marker;
+pub mod objects;
 pub mod poller;
 pub mod readiness;
 pub mod record;
@@ -30,7 +31,10 @@ use aws_sdk_rds::config::{
     timeout::TimeoutConfig,
 };
 use jiff::Timestamp;
-use muster_runbooks::{application::Database, name::Region};
+use muster_runbooks::{
+    application::{Component, Database},
+    name::Region,
+};
 use muster_state::call::{Call, CallError};
 
 /// How AWS is reached.
@@ -263,12 +267,8 @@ impl Arn {
 
 /// The database that a call works on.
 pub(super) fn database(call: &Call) -> Result<&Database, CallError> {
-    match call.component.as_deref() {
-        Some(muster_runbooks::application::Component::Database(database)) => Ok(database),
-        Some(muster_runbooks::application::Component::Bucket(_)) | None => {
-            Err(error::unfit(call, "the step names no database"))
-        }
-    }
+    let database = call.component.as_deref().and_then(Component::database);
+    database.ok_or_else(|| error::unfit(call, "the step names no database"))
 }
 
 /// The ARN of a database's cluster in a region.

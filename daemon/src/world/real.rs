@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     future::Future,
+    path::PathBuf,
     sync::{Mutex, PoisonError},
 };
 
@@ -17,10 +18,11 @@ use serde_json::json;
 use super::http::{client, observe_observers, observe_probe};
 use super::{
     aws::{
-        Access, Aws, bucket, error, expiry, global, instance, marker, poller::Poller, readiness,
-        record, snapshot, writer,
+        Access, Aws, bucket, error, expiry, global, instance, marker, objects, poller::Poller,
+        readiness, record, snapshot, writer,
     },
     dns,
+    kube::Kube,
     notify::{self, Delivered, Receiver},
     whereabouts::Whereabouts,
 };
@@ -34,6 +36,8 @@ const REHEARSED_MAX: usize = 1_024;
 pub struct Settings {
     /// How AWS is reached. Regions come with the calls.
     pub access: Access,
+    /// The kubeconfig; where `KUBECONFIG` says, without it.
+    pub kubeconfig: Option<PathBuf>,
     /// Who is told.
     pub receivers: Vec<Receiver>,
     /// The time.
@@ -47,6 +51,7 @@ pub struct Settings {
 pub struct Real {
     pub(super) aws: Aws,
     pub(super) poller: Poller,
+    pub(super) kube: Kube,
     pub(super) http: reqwest::Client,
     pub(super) receivers: Vec<Receiver>,
     pub(super) delivered: Delivered,
@@ -67,6 +72,7 @@ impl Real {
         Ok(Real {
             aws: Aws::load(&settings.access).await,
             poller: Poller::default(),
+            kube: Kube::new(settings.kubeconfig),
             http: client()?,
             receivers: settings.receivers,
             delivered: Delivered::default(),
@@ -148,6 +154,16 @@ impl Real {
             Action::FailoverInRegion(with) => {
                 verbs(call, instance::observe(self, call, with), instance::begin(self, call, with))
             }
+            Action::ExportObjects(with) => verbs(
+                call,
+                objects::observe_export(self, call, with),
+                objects::begin_export(self, call, with),
+            ),
+            Action::ApplyObjects(with) => verbs(
+                call,
+                objects::observe_apply(self, call, with),
+                objects::begin_apply(self, call, with),
+            ),
             Action::ShiftTraffic(with) => {
                 verbs(call, marker::observe(self, call, with), marker::begin(self, call, with))
             }

@@ -11,6 +11,7 @@ mod check;
 mod control;
 mod dice;
 mod expire;
+mod exports;
 mod fault;
 mod names;
 mod objects;
@@ -38,6 +39,7 @@ use self::{
     aurora::{Aurora, Databases},
     control::Control,
     dice::Dice,
+    exports::Exports,
     fault::Standing,
     names::Names,
     objects::Objects,
@@ -66,6 +68,7 @@ pub struct Sim {
     databases: Databases,
     snapshots: Snapshots,
     objects: Objects,
+    exports: Exports,
     names: BTreeMap<ApplicationName, Names>,
     control: Control,
     /// What calls really changed, in order.
@@ -100,6 +103,7 @@ impl Sim {
             databases,
             snapshots: Snapshots::default(),
             objects: Objects::default(),
+            exports: Exports::default(),
             names,
             control: Control::default(),
             effects: Vec::new(),
@@ -129,6 +133,8 @@ impl Sim {
                 promote::observe_failover(self, now, call, action.to)
             }
             Action::FailoverInRegion(action) => promote::observe_in_region(self, now, call, action),
+            Action::ExportObjects(action) => exports::observe_export(self, now, call, action),
+            Action::ApplyObjects(action) => exports::observe_apply(self, now, call, action),
             Action::ShiftTraffic(action) => traffic::observe_shift(self, now, call, action),
             Action::WeighTraffic(action) => traffic::observe_weights(self, now, call, action),
             // What was sent cannot be seen: receivers drop repeats by the token.
@@ -163,6 +169,8 @@ impl Sim {
             }
             Action::FailoverDatabase(action) => promote::begin_failover(self, now, call, action.to),
             Action::FailoverInRegion(action) => promote::begin_in_region(self, now, call, action),
+            Action::ExportObjects(action) => exports::begin_export(self, now, call, action),
+            Action::ApplyObjects(action) => exports::begin_apply(self, now, call, action),
             Action::ShiftTraffic(action) => traffic::begin_shift(self, now, call, action),
             Action::WeighTraffic(action) => traffic::begin_weights(self, now, call, action),
             Action::Notify(_) => control::begin_notice(self, now, call),
@@ -357,9 +365,9 @@ impl<'a> Bound<'a> {
 /// The bucket that a call is about.
 fn bucket_of(call: &Call) -> Result<(On<'_>, &Bucket), CallError> {
     let on = call.on().ok_or_else(|| no_outside(call))?;
-    match on.component {
-        Some(Component::Bucket(bucket)) => Ok((on, bucket)),
-        Some(Component::Database(_)) | None => Err(no_outside(call)),
+    match on.component.and_then(Component::bucket) {
+        Some(bucket) => Ok((on, bucket)),
+        None => Err(no_outside(call)),
     }
 }
 

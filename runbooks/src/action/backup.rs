@@ -151,10 +151,7 @@ impl DeleteExpired {
 }
 
 fn database<'a>(on: &On<'a>) -> Option<&'a crate::application::Database> {
-    match on.component {
-        Some(Component::Database(database)) => Some(database),
-        Some(Component::Bucket(_)) | None => None,
-    }
+    on.component.and_then(Component::database)
 }
 
 fn cluster<'a>(on: &On<'a>, region: &crate::name::Region) -> &'a str {

@@ -155,13 +155,11 @@ action! {
 
 impl WriteCanary {
     pub(super) fn describe(&self, on: &On<'_>) -> Description {
-        let bucket = match on.component {
-            Some(Component::Bucket(bucket)) => bucket
-                .buckets
-                .get(on.region(self.at).as_str())
-                .map_or("(no bucket)", String::as_str),
-            Some(Component::Database(_)) | None => "(no bucket)",
-        };
+        let bucket = on
+            .component
+            .and_then(Component::bucket)
+            .and_then(|bucket| bucket.buckets.get(on.region(self.at).as_str()))
+            .map_or("(no bucket)", String::as_str);
         Description {
             effect: vec![format!("s3 {}: PutObject {bucket}/…/{}", on.region(self.at), on.token)],
             by_hand: vec![format!(

@@ -167,17 +167,13 @@ fn other<'a>(on: &On<'a>, role: Role) -> &'a crate::name::Region {
 }
 
 fn cluster<'a>(on: &On<'a>, role: Role) -> &'a str {
-    match on.component {
-        Some(Component::Database(database)) => {
-            database.clusters.get(on.region(role).as_str()).map_or("(no cluster)", String::as_str)
-        }
-        Some(Component::Bucket(_)) | None => "(no cluster)",
-    }
+    let database = on.component.and_then(Component::database);
+    database
+        .and_then(|database| database.clusters.get(on.region(role).as_str()))
+        .map_or("(no cluster)", String::as_str)
 }
 
 fn global<'a>(on: &On<'a>) -> &'a str {
-    match on.component {
-        Some(Component::Database(database)) => &database.global_cluster,
-        Some(Component::Bucket(_)) | None => "(no global cluster)",
-    }
+    let database = on.component.and_then(Component::database);
+    database.map_or("(no global cluster)", |database| &database.global_cluster)
 }

@@ -2,8 +2,7 @@
 
 mod address;
 mod traffic;
-
-use std::collections::BTreeMap;
+mod workload;
 
 use super::{Application, Bucket, Database, Objectives, Observer, Retention};
 use crate::{
@@ -20,6 +19,7 @@ const KEYS: &[&str] = &[
     "objectives",
     "databases",
     "buckets",
+    "workloads",
     "traffic",
     "probes",
     "observers",
@@ -49,6 +49,9 @@ fn read(node: &Node, out: &mut Findings) -> Option<Application> {
     let databases: Vec<_> = databases.map(|node| database(node, &sides, &mut names, out)).collect();
     let buckets = fields.list("buckets", out).iter();
     let buckets: Vec<_> = buckets.map(|node| bucket(node, &sides, &mut names, out)).collect();
+    let workloads = fields.list("workloads", out).iter();
+    let workloads: Vec<_> =
+        workloads.map(|node| workload::read(node, &sides, &mut names, out)).collect();
     let traffic = fields.get("traffic").map(|node| traffic::read(node, &sides, out));
     let probes = address::urls(fields.entries("probes", out), &sides, out);
     let observers = observers(fields.list("observers", out), &sides, out);
@@ -60,6 +63,7 @@ fn read(node: &Node, out: &mut Findings) -> Option<Application> {
         objectives: objectives?,
         databases: databases.into_iter().collect::<Option<_>>()?,
         buckets: buckets.into_iter().collect::<Option<_>>()?,
+        workloads: workloads.into_iter().collect::<Option<_>>()?,
         traffic: match traffic {
             Some(traffic) => Some(traffic?),
             None => None,
@@ -174,12 +178,7 @@ fn bucket(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -> 
     let fields = Fields::open(node, "a bucket", &["name", "buckets", "canary_prefix"], out)?;
     let name = names.read(&fields, out);
     sides.complete(&fields, "buckets", out);
-    let mut buckets = BTreeMap::new();
-    for (region, node) in sides.map(fields.entries("buckets", out), out) {
-        if let Some(bucket) = address::bucket_name(node, out) {
-            buckets.insert(region.to_string(), bucket);
-        }
-    }
+    let buckets = address::buckets(fields.entries("buckets", out), sides, out);
     let canary_prefix = fields.text("canary_prefix", out);
     Some(Bucket { name: name?, buckets, canary_prefix })
 }

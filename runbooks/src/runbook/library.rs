@@ -26,6 +26,7 @@ shipped![
     "pre-deployment-snapshot",
     "expire-recovery-points",
     "replication-check",
+    "restore-objects",
     "region-failover",
     "region-failback",
     "maintenance-window",

@@ -43,6 +43,14 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("observers that fail together", "domain: aws-us-west-2", "domain: aws-eu-central-1"),
     ("observer without control", "    control: https://observer-eu.covetpy.example/control\n", ""),
     ("no answer for a side", "us-east-1: [192.0.2.10, 192.0.2.11, 192.0.2.12]", "us-east-1: []"),
+    ("no namespace", "namespace: covetpy-production", "namespace: ../kube-system"),
+    ("cluster without its UID", "      us-west-2: a9b7c6d5", "      # us-west-2: a9b7c6d5"),
+    ("exports without a prefix", "prefix: muster/objects", "prefix: /"),
+    (
+        "workload in one region",
+        "      us-west-2: covetpy-us-west-2\n    # kubectl",
+        "    # kubectl",
+    ),
     ("objective without its unit", "rpo: 5m", "rpo: 5"),
     ("name server without a port", "  zone:", "  name_servers: [192.0.2.53]\n  zone:"),
 ];

@@ -9,10 +9,11 @@ use muster_runbooks::{
 
 use super::print::{self, at_home, covetpy, request};
 
-/// CovetPy with so many databases and a canary prefix.
+/// CovetPy with so many databases, and nothing in Kubernetes.
 fn with_databases(names: &[&str]) -> Application {
     let mut application = covetpy();
     let database = application.databases.remove(0);
+    application.workloads.clear();
     application.databases = names
         .iter()
         .map(|name| Database { name: name.parse().unwrap(), ..database.clone() })

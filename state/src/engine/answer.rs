@@ -345,6 +345,8 @@ impl Engine {
             | Action::Probe(_)
             | Action::Fence(_)
             | Action::FailoverInRegion(_)
+            | Action::ExportObjects(_)
+            | Action::ApplyObjects(_)
             | Action::WeighTraffic(_)
             | Action::Approval(_)
             | Action::Wait(_)

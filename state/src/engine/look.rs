@@ -38,7 +38,7 @@ pub(super) struct Look {
 fn cadence(action: &Action) -> SignedDuration {
     SignedDuration::from_secs(match action {
         Action::CopySnapshot(_) => 30,
-        Action::SnapshotDatabase(_) => 10,
+        Action::SnapshotDatabase(_) | Action::ApplyObjects(_) => 10,
         Action::Rehearse(_) => 1,
         Action::MarkExpired(_)
         | Action::DeleteExpired(_)
@@ -53,6 +53,7 @@ fn cadence(action: &Action) -> SignedDuration {
         | Action::SwitchoverDatabase(_)
         | Action::FailoverDatabase(_)
         | Action::FailoverInRegion(_)
+        | Action::ExportObjects(_)
         | Action::ShiftTraffic(_)
         | Action::WeighTraffic(_)
         | Action::Approval(_)

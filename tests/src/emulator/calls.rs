@@ -5,14 +5,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use muster::world::real::Real;
 use muster_runbooks::{
-    action::Action,
+    action::{Action, ComponentKind},
     application::{Application, Component},
     name::{RunId, StepId, Token},
     plan::Binding,
     request::{Manner, Mode},
 };
 use muster_state::{
-    call::{Answer, Call, CallError, Done, Progress},
+    call::{Answer, Call, CallError, Done, Progress, in_one_line},
     step::Aim,
 };
 use serde_json::{Value, json};
@@ -62,10 +62,12 @@ pub fn call_at(now: Timestamp, application: &Application, action: &str, with: Va
     let run: RunId = "r00000000001".parse().expect("a run id");
     let step: StepId = action.parse().expect("a step id");
     let action = Action::build(action, with).expect("an action");
-    let component = if matches!(action, Action::WriteCanary(_)) {
-        Component::Bucket(application.buckets[0].clone())
-    } else {
-        Component::Database(application.databases[0].clone())
+    let component = match action.spec().on {
+        Some(ComponentKind::Buckets) => Component::Bucket(application.buckets[0].clone()),
+        Some(ComponentKind::Workloads) => Component::Workload(application.workloads[0].clone()),
+        Some(ComponentKind::Databases) | None => {
+            Component::Database(application.databases[0].clone())
+        }
     };
     let binding = Binding {
         application: application.clone(),
@@ -127,9 +129,7 @@ pub async fn carry_out(world: &mut Emulator, real: &Real, call: &mut Call, secs:
                             Ok(Answer::Accepted) => {}
                             Ok(Answer::Done(done)) => return Carried { done, begins, seen },
                             Ok(Answer::Busy { reason }) => seen.push(format!("busy: {reason}")),
-                            Err(CallError::NoAnswer { service, operation, .. }) => {
-                                seen.push(format!("no answer: {service} {operation}"));
-                            }
+                            Err(why @ CallError::NoAnswer { .. }) => seen.push(in_one_line(&why)),
                             Err(why) => panic!("{why}; seen before: {seen:?}"),
                         }
                     }
@@ -140,9 +140,7 @@ pub async fn carry_out(world: &mut Emulator, real: &Real, call: &mut Call, secs:
                     }
                 }
             }
-            Err(CallError::NoAnswer { service, operation, .. }) => {
-                seen.push(format!("no answer: {service} {operation}"));
-            }
+            Err(why @ CallError::NoAnswer { .. }) => seen.push(in_one_line(&why)),
             Err(why) => panic!("{why}; seen before: {seen:?}"),
         }
         world.pass(secs);

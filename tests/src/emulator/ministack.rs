@@ -83,6 +83,7 @@ impl Ministack {
     pub async fn real(&self) -> Real {
         let settings = Settings {
             access: Access::Emulator { endpoint: self.endpoint.clone() },
+            kubeconfig: None,
             receivers: Vec::new(),
             clock: Clock::Real,
             epoch: 7,

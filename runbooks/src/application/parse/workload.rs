@@ -1,0 +1,82 @@
+//! Reads what runs in a namespace.
+
+use std::collections::BTreeMap;
+
+use super::{Names, Sides, address};
+use crate::{
+    application::{Exports, Workload},
+    check::{Fields, Findings, text},
+    tree::Node,
+};
+
+pub(super) fn read(
+    node: &Node,
+    sides: &Sides,
+    names: &mut Names,
+    out: &mut Findings,
+) -> Option<Workload> {
+    let known = &["name", "namespace", "contexts", "clusters", "exports"];
+    let fields = Fields::open(node, "a workload", known, out)?;
+    let name = names.read(&fields, out);
+    let namespace = fields.need("namespace", out).and_then(|node| namespace(node, out));
+    sides.complete(&fields, "contexts", out);
+    let contexts = words(&fields, "contexts", sides, out);
+    let clusters = words(&fields, "clusters", sides, out);
+    for side in sides.both().filter(|side| !clusters.contains_key(side.as_str())) {
+        let message = format!("nothing tells the cluster in `{side}` from another one");
+        out.warning(fields.place, "no-cluster-uid", message).hint(
+            "without it nothing is restored there: `kubectl get namespace kube-system -o \
+             jsonpath={.metadata.uid}` prints what belongs under `clusters`",
+        );
+    }
+    let exports = fields.need("exports", out).and_then(|node| exports(node, sides, out));
+    Some(Workload { name: name?, namespace: namespace?, contexts, clusters, exports: exports? })
+}
+
+fn exports(node: &Node, sides: &Sides, out: &mut Findings) -> Option<Exports> {
+    let fields = Fields::open(node, "exports", &["buckets", "prefix"], out)?;
+    sides.complete(&fields, "buckets", out);
+    let buckets = address::buckets(fields.entries("buckets", out), sides, out);
+    let prefix = fields.need("prefix", out)?;
+    let given = text(prefix, out)?;
+    let trimmed = given.trim_matches('/');
+    if trimmed.is_empty() || trimmed.len() > 512 || trimmed.chars().any(char::is_control) {
+        let message = format!("`{given}` is not a prefix such as `muster/objects`");
+        out.error(prefix.place, "wrong-value", message);
+        return None;
+    }
+    Some(Exports { buckets, prefix: trimmed.to_owned() })
+}
+
+fn words(
+    fields: &Fields<'_>,
+    key: &'static str,
+    sides: &Sides,
+    out: &mut Findings,
+) -> BTreeMap<String, String> {
+    let mut words = BTreeMap::new();
+    for (region, node) in sides.map(fields.entries(key, out), out) {
+        let Some(word) = text(node, out) else { continue };
+        if word.is_empty() || word.chars().any(char::is_control) {
+            out.error(node.place, "wrong-value", format!("`{key}` of `{region}` is empty"));
+            continue;
+        }
+        words.insert(region.to_string(), word.to_owned());
+    }
+    words
+}
+
+/// A name that Kubernetes accepts for a namespace, and that is safe in a path.
+fn namespace(node: &Node, out: &mut Findings) -> Option<String> {
+    let name = text(node, out)?;
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let sound = (1..=63).contains(&name.len())
+        && name.bytes().all(inner)
+        && !name.starts_with('-')
+        && !name.ends_with('-');
+    if !sound {
+        out.error(node.place, "wrong-value", format!("`{name}` is not the name of a namespace"));
+        return None;
+    }
+    Some(name.to_owned())
+}
