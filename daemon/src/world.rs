@@ -2,6 +2,7 @@
 
 pub mod aws;
 pub mod dns;
+pub mod drill;
 pub mod http;
 pub mod notify;
 pub mod real;

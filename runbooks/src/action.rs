@@ -8,6 +8,7 @@ pub mod backup;
 pub mod check;
 pub mod control;
 pub mod database;
+pub mod restore;
 pub mod traffic;
 
 use std::{collections::BTreeMap, sync::LazyLock};
@@ -94,6 +95,13 @@ pub struct Spec {
     pub needs_active: bool,
     /// Whether it calls a global control plane, which must not stand in a failover (facts §5.1).
     pub global: bool,
+}
+
+impl Spec {
+    /// Whether what it makes is drill-owned: named so, and never kept.
+    pub fn is_drill_owned(&self) -> bool {
+        restore::MAKE.contains(&self.name)
+    }
 }
 
 words! {
@@ -241,6 +249,14 @@ actions! {
     database::SwitchoverDatabase,
     database::FailoverDatabase,
     database::FailoverInRegion,
+    restore::ChoosePoint,
+    restore::RestoreCluster,
+    restore::RotatePassword,
+    restore::StartInstance,
+    restore::RemoveInstance,
+    restore::RemoveCluster,
+    restore::StampPoint,
+    restore::FindLeaks,
     traffic::ShiftTraffic,
     traffic::WeighTraffic,
     control::Approval,

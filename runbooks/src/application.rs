@@ -71,6 +71,25 @@ pub struct Database {
     /// How long recovery points are kept.
     #[serde(default)]
     pub retention: Retention,
+    /// Per region where a restore test may bring a recovery point back; none is done without it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub restore_test: BTreeMap<String, RestoreTest>,
+}
+
+/// Where a restore test brings a recovery point back. Without these AWS would take the default security
+/// group, and whatever subnets come with it (facts §2).
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RestoreTest {
+    /// The DB subnet group: private subnets that nothing of the application stands in.
+    pub subnet_group: String,
+    /// The security groups, one at least.
+    pub security_groups: Vec<String>,
+    /// The class of the instance that is started.
+    pub instance_class: String,
+    /// The engine version; the snapshot's own without it.
+    #[serde(default)]
+    pub engine_version: Option<String>,
 }
 
 /// How long recovery points are kept.

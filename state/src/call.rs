@@ -13,7 +13,7 @@ use muster_runbooks::{
 use serde_json::Value;
 
 use crate::{
-    catalog::{PointChange, RecoveryPoint},
+    catalog::{Finding, PointChange, RecoveryPoint},
     step::Aim,
 };
 
@@ -48,8 +48,11 @@ pub struct Call {
     pub aim: Option<Arc<Aim>>,
     /// Calls to the side being left are cut short and their failure is only noted.
     pub best_effort: bool,
-    /// The recovery points of the component, for the actions that expire them.
+    /// The recovery points of the component, for the actions that expire them; those of the whole
+    /// application for the one that chooses.
     pub points: Arc<[RecoveryPoint]>,
+    /// The runs that are open, for the action that looks for what closed ones left behind.
+    pub open_runs: Arc<[RunId]>,
     /// A sentence on how the run stands, for notices.
     pub summary: String,
 }
@@ -146,6 +149,8 @@ pub struct Done {
     pub points: Vec<PointChange>,
     /// Things that a person should know, recorded as notes of the run.
     pub notes: Vec<String>,
+    /// What was found to be wrong; whatever else of its kind stood before is over.
+    pub findings: Vec<Finding>,
 }
 
 impl Done {

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
+    action::restore::TestStatus,
     application::Retention,
     name::{ComponentName, Region, RunId},
+    value::Span,
 };
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +39,51 @@ pub struct RecoveryPoint {
     pub marked_at: Option<Timestamp>,
     /// When it was last restored and its data proven.
     pub verified_at: Option<Timestamp>,
+    /// How its last restore test went. That it restores proves no data: see `verified_at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tested: Option<Box<Tested>>,
+}
+
+/// How a restore test of a recovery point went: three things that say nothing about each other.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tested {
+    /// The run that tested it.
+    pub run: RunId,
+    /// Whether it came back as a cluster with an instance.
+    pub restore: Stamp,
+    /// Whether checks that prove data passed.
+    pub validation: Stamp,
+    /// Whether what was made for the test is gone.
+    pub clean_up: Stamp,
+    /// From the promise of the restore until the instance was available.
+    pub took: Option<Span>,
+    /// What went wrong, in the words of the first step that failed.
+    pub because: Option<String>,
+}
+
+impl Tested {
+    /// Whether the data of the point was proven.
+    pub fn proves(&self) -> bool {
+        [&self.restore, &self.validation].iter().all(|one| one.status == TestStatus::Succeeded)
+    }
+
+    /// Whether anything went wrong or is still to be done; a check that nobody asked for is neither.
+    pub fn is_well(&self) -> bool {
+        self.restore.status == TestStatus::Succeeded
+            && self.validation.status != TestStatus::Failed
+            && self.clean_up.status == TestStatus::Succeeded
+    }
+}
+
+/// One part of a restore test, and when it came to its end.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stamp {
+    /// How it ended.
+    pub status: TestStatus,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// What became of a recovery point.
@@ -98,6 +145,54 @@ pub struct Judged {
     pub waiting: Vec<String>,
     /// What stays, and why.
     pub kept: BTreeMap<String, Kept>,
+}
+
+/// Chooses the point of a component and region to test: the one that was asked for, or else of those that
+/// may stay the one that was not proven for longest, and of several the newest.
+///
+/// `points` are all of the application, so that a point of another component that was asked for is told
+/// from one that nobody knows.
+///
+/// # Errors
+///
+/// With a reason for people, when there is nothing to test.
+pub fn choose<'a>(
+    points: &'a [RecoveryPoint],
+    available: &dyn Fn(&RecoveryPoint) -> bool,
+    component: &ComponentName,
+    region: &Region,
+    asked: Option<&str>,
+) -> Result<&'a RecoveryPoint, String> {
+    if let Some(id) = asked {
+        let Some(found) = points.iter().find(|point| point.id == id) else {
+            return Err(format!("`{id}` is not in the catalogue"));
+        };
+        if found.component == *component {
+            return if found.region != *region {
+                Err(format!("`{id}` is in {}, and the test is to be in {region}", found.region))
+            } else if !available(found) {
+                Err(format!("`{id}` is not available"))
+            } else {
+                Ok(found)
+            };
+        }
+    }
+    let may_serve = |point: &&RecoveryPoint| {
+        point.component == *component
+            && point.region == *region
+            && point.marked_at.is_none()
+            && available(point)
+    };
+    let proven_longest_ago = |one: &&RecoveryPoint, other: &&RecoveryPoint| {
+        let newest_first = || other.data_time.cmp(&one.data_time);
+        one.verified_at
+            .cmp(&other.verified_at)
+            .then_with(newest_first)
+            .then_with(|| one.id.cmp(&other.id))
+    };
+    points.iter().filter(may_serve).min_by(proven_longest_ago).ok_or_else(|| {
+        format!("`{component}` has no available recovery point in {region} to test")
+    })
 }
 
 /// Judges the points of one component and region.

@@ -12,7 +12,7 @@ use muster_runbooks::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
-    catalog::{Finding, RecoveryPoint},
+    catalog::{Finding, RecoveryPoint, Tested},
     run::{Outcome, PauseCause},
     step::Change,
 };
@@ -215,6 +215,13 @@ pub enum ApplicationEvent {
     PointVerified {
         /// The point's ARN.
         id: String,
+    },
+    /// A recovery point was tested, well or not.
+    PointTested {
+        /// The point's ARN.
+        id: String,
+        /// How the test went.
+        tested: Box<Tested>,
     },
     /// Something is wrong or unknown from now on.
     FindingOpened {

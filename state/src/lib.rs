@@ -13,5 +13,6 @@ pub mod event;
 pub mod journal;
 pub mod progress;
 pub mod run;
+mod stamp;
 pub mod steer;
 pub mod step;

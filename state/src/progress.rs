@@ -412,6 +412,14 @@ impl ApplicationState {
                     point.verified_at = Some(at);
                 }
             }
+            ApplicationEvent::PointTested { id, tested } => {
+                if let Some(point) = self.points.get_mut(id) {
+                    if tested.proves() {
+                        point.verified_at = Some(tested.validation.at);
+                    }
+                    point.tested = Some(tested.clone());
+                }
+            }
             ApplicationEvent::FindingOpened { finding } => {
                 let since = self.findings.get(&finding.id).map_or(at, |(since, _)| *since);
                 self.findings.insert(finding.id.clone(), (since, finding.clone()));

@@ -185,6 +185,13 @@ pub(super) async fn backups(
     }
     let rows = points.iter().map(|point| {
         let proven = point.verified_at.map_or("never".to_owned(), at_text);
+        let tested = point.tested.as_ref().map_or("never".to_owned(), |tested| {
+            let took = tested.took.as_ref().map_or(String::new(), |took| format!(" in {}", took.text));
+            let [restore, validation, clean_up] =
+                [&tested.restore, &tested.validation, &tested.clean_up]
+                    .map(|stamp| stamp.status.replace('_', " "));
+            format!("restore {restore}{took}, validation {validation}, clean-up {clean_up}")
+        });
         let fate = if point.marked_at.is_some() { "marked for deletion" } else { "" };
         vec![
             point.component.clone(),
@@ -192,12 +199,13 @@ pub(super) async fn backups(
             at_text(point.data_at),
             point.age.as_ref().map_or("unknown".to_owned(), |age| age.text.clone()),
             proven,
+            tested,
             point.id.clone(),
             fate.to_owned(),
         ]
     });
     terminal
-        .table(&["DATABASE", "REGION", "DATA OF", "AGE", "PROVEN", "POINT", ""], rows.collect());
+        .table(&["DATABASE", "REGION", "DATA OF", "AGE", "PROVEN", "TESTED", "POINT", ""], rows.collect());
     Ok(Exit::Done)
 }
 

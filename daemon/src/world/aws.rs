@@ -13,7 +13,9 @@ pub mod marker;
 pub mod poller;
 pub mod readiness;
 pub mod record;
+pub mod restore;
 pub mod snapshot;
+pub mod teardown;
 pub mod version;
 pub mod writer;
 

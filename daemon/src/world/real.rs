@@ -18,7 +18,7 @@ use super::http::{client, observe_observers, observe_probe};
 use super::{
     aws::{
         Access, Aws, bucket, error, expiry, global, instance, marker, poller::Poller, readiness,
-        record, snapshot, writer,
+        record, restore, snapshot, teardown, writer,
     },
     dns,
     notify::{self, Delivered, Receiver},
@@ -148,6 +148,33 @@ impl Real {
             Action::FailoverInRegion(with) => {
                 verbs(call, instance::observe(self, call, with), instance::begin(self, call, with))
             }
+            Action::ChoosePoint(with) => reads(call, restore::observe_choice(self, call, with)),
+            Action::RestoreCluster(with) => verbs(
+                call,
+                restore::observe_cluster(self, call, with),
+                restore::begin_cluster(self, call, with),
+            ),
+            Action::RotatePassword(with) => verbs(
+                call,
+                restore::observe_password(self, call, with),
+                restore::begin_password(self, call, with),
+            ),
+            Action::StartInstance(with) => verbs(
+                call,
+                restore::observe_instance(self, call, with),
+                restore::begin_instance(self, call, with),
+            ),
+            Action::RemoveInstance(with) => verbs(
+                call,
+                teardown::observe_instances(self, call, with),
+                teardown::begin_instances(self, call, with),
+            ),
+            Action::RemoveCluster(with) => verbs(
+                call,
+                teardown::observe_clusters(self, call, with),
+                teardown::begin_clusters(self, call, with),
+            ),
+            Action::FindLeaks(_) => reads(call, teardown::observe_leaks(self, call)),
             Action::ShiftTraffic(with) => {
                 verbs(call, marker::observe(self, call, with), marker::begin(self, call, with))
             }
@@ -162,7 +189,8 @@ impl Real {
             | Action::Wait(_)
             | Action::Gate(_)
             | Action::OpenWindow(_)
-            | Action::CloseWindow(_) => reads(call, inside(call)),
+            | Action::CloseWindow(_)
+            | Action::StampPoint(_) => reads(call, inside(call)),
         }
     }
 

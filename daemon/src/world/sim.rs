@@ -18,6 +18,8 @@ mod observers;
 mod promote;
 mod region;
 mod replication;
+mod restore;
+mod restored;
 mod snapshots;
 mod traffic;
 mod truth;
@@ -42,15 +44,19 @@ use self::{
     names::Names,
     objects::Objects,
     region::Regions,
+    restored::Beside,
     snapshots::Snapshots,
     wire::CLIENT_TIMEOUT,
 };
 pub use self::{
     fault::Fault,
     region::Lost,
-    truth::{Effect, Loss, Shift, SnapshotFact, Truth},
+    truth::{Effect, Loss, RestoredFact, Shift, SnapshotFact, Truth},
 };
-use super::whereabouts::Whereabouts;
+use super::{
+    drill::{self, Kind},
+    whereabouts::Whereabouts,
+};
 
 /// The simulated world.
 #[derive(Debug)]
@@ -65,6 +71,7 @@ pub struct Sim {
     global_home: Option<Region>,
     databases: Databases,
     snapshots: Snapshots,
+    beside: Beside,
     objects: Objects,
     names: BTreeMap<ApplicationName, Names>,
     control: Control,
@@ -90,6 +97,10 @@ impl Sim {
                 names.insert(application.name.clone(), Names::new(traffic.clone(), application));
             }
         }
+        let mut beside = Beside::default();
+        for application in applications {
+            strangers(&mut beside, application, now);
+        }
         Sim {
             dice: Dice::new(seed),
             since: now,
@@ -99,6 +110,7 @@ impl Sim {
             global_home: "us-east-1".parse().ok(),
             databases,
             snapshots: Snapshots::default(),
+            beside,
             objects: Objects::default(),
             names,
             control: Control::default(),
@@ -129,6 +141,17 @@ impl Sim {
                 promote::observe_failover(self, now, call, action.to)
             }
             Action::FailoverInRegion(action) => promote::observe_in_region(self, now, call, action),
+            Action::ChoosePoint(action) => restore::observe_choice(self, now, call, action),
+            Action::RestoreCluster(action) => restore::observe_cluster(self, now, call, action),
+            Action::RotatePassword(action) => restore::observe_password(self, now, call, action),
+            Action::StartInstance(action) => restore::observe_instance(self, now, call, action),
+            Action::RemoveInstance(action) => {
+                restore::observe_removal(self, now, call, (Kind::Instance, action.at))
+            }
+            Action::RemoveCluster(action) => {
+                restore::observe_removal(self, now, call, (Kind::Cluster, action.at))
+            }
+            Action::FindLeaks(_) => restore::observe_leaks(self, now, call),
             Action::ShiftTraffic(action) => traffic::observe_shift(self, now, call, action),
             Action::WeighTraffic(action) => traffic::observe_weights(self, now, call, action),
             // What was sent cannot be seen: receivers drop repeats by the token.
@@ -138,7 +161,8 @@ impl Sim {
             | Action::Wait(_)
             | Action::Gate(_)
             | Action::OpenWindow(_)
-            | Action::CloseWindow(_) => Err(no_outside(call)),
+            | Action::CloseWindow(_)
+            | Action::StampPoint(_) => Err(no_outside(call)),
         }?;
         Ok(Reading { progress, read_at: now })
     }
@@ -163,6 +187,15 @@ impl Sim {
             }
             Action::FailoverDatabase(action) => promote::begin_failover(self, now, call, action.to),
             Action::FailoverInRegion(action) => promote::begin_in_region(self, now, call, action),
+            Action::RestoreCluster(action) => restore::begin_cluster(self, now, call, action),
+            Action::RotatePassword(action) => restore::begin_password(self, now, call, action),
+            Action::StartInstance(action) => restore::begin_instance(self, now, call, action),
+            Action::RemoveInstance(action) => {
+                restore::begin_removal(self, now, call, (Kind::Instance, action.at))
+            }
+            Action::RemoveCluster(action) => {
+                restore::begin_removal(self, now, call, (Kind::Cluster, action.at))
+            }
             Action::ShiftTraffic(action) => traffic::begin_shift(self, now, call, action),
             Action::WeighTraffic(action) => traffic::begin_weights(self, now, call, action),
             Action::Notify(_) => control::begin_notice(self, now, call),
@@ -179,7 +212,10 @@ impl Sim {
             | Action::Wait(_)
             | Action::Gate(_)
             | Action::OpenWindow(_)
-            | Action::CloseWindow(_) => Err(no_outside(call)),
+            | Action::CloseWindow(_)
+            | Action::ChoosePoint(_)
+            | Action::StampPoint(_)
+            | Action::FindLeaks(_) => Err(no_outside(call)),
         }
     }
 
@@ -224,6 +260,9 @@ impl Sim {
             | Fault::ReplyLost { .. }
             | Fault::StaleReads { .. }
             | Fault::SnapshotFails { .. }
+            | Fault::RestoreFails { .. }
+            | Fault::NoCapacity { .. }
+            | Fault::KeyGone { .. }
             | Fault::CredentialsExpired { .. }
             | Fault::ObserverLies { .. }
             | Fault::ObserverSilent { .. }
@@ -324,6 +363,21 @@ impl Sim {
             mode: call.mode,
             at,
         });
+    }
+}
+
+/// Clusters beside an application's own that no drill made. One bears the tags of the first restore test
+/// that the simulations play.
+fn strangers(beside: &mut Beside, application: &Application, now: Timestamp) {
+    let Some(database) = application.databases.first() else { return };
+    let tags = [
+        (drill::DRILL, "restore-test"),
+        (drill::RUN, "t00000000001"),
+        (drill::APPLICATION, application.name.as_str()),
+        (drill::COMPONENT, database.name.as_str()),
+    ];
+    for region in [&application.home, &application.standby] {
+        beside.add_strangers(region, &tags, now);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reads an application: every key with its place, every region one of its two.
 
 mod address;
+mod restore;
 mod traffic;
 
 use std::collections::BTreeMap;
@@ -143,7 +144,7 @@ fn objectives(node: &Node, out: &mut Findings) -> Option<Objectives> {
 }
 
 fn database(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -> Option<Database> {
-    let known = &["name", "global_cluster", "clusters", "copy_keys", "retention"];
+    let known = &["name", "global_cluster", "clusters", "copy_keys", "retention", "restore_test"];
     let fields = Fields::open(node, "a database", known, out)?;
     let name = names.read(&fields, out);
     let global_cluster = fields.need_text("global_cluster", out);
@@ -161,12 +162,14 @@ fn database(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -
             .map(|keep_for| Retention { keep_for }),
         None => Some(Retention::default()),
     };
+    let restore_test = restore::read(fields.entries("restore_test", out), sides, out);
     Some(Database {
         name: name?,
         global_cluster: global_cluster?,
         clusters,
         copy_keys,
         retention: retention?,
+        restore_test: restore_test?,
     })
 }
 

@@ -5,7 +5,7 @@ use crate::{
     application::Application,
     check::{Finding, Findings, unknown},
     name::{ApplicationName, RunbookName},
-    plan::bind,
+    plan::{Binding, bind},
     runbook::{Runbook, library::Library},
     value::Kind,
 };
@@ -23,7 +23,10 @@ pub fn lint(
     for schedule in schedules {
         let mut out = Findings::new(&schedule.file);
         match library.get(&schedule.runbook) {
-            Some(runbook) => judge(schedule, runbook, &known, &mut out),
+            Some(runbook) => {
+                judge(schedule, runbook, &known, &mut out);
+                restores(schedule, runbook, applications, &mut out);
+            }
             None => {
                 let name = RunbookName::as_str(&schedule.runbook);
                 let lead = "no runbook without errors is called";
@@ -68,5 +71,32 @@ fn judge(
     let any = Occurrence { due_at: Timestamp::UNIX_EPOCH, at: Timestamp::UNIX_EPOCH };
     for problem in bind::input_problems(runbook, &schedule.inputs_for(&any)) {
         out.error(*place, "wrong-inputs", format!("`{id}`: {problem}"));
+    }
+}
+
+/// Where a restore test may bring a database back must be declared: at home it fails the first night,
+/// on the other side the first night after a failover.
+fn restores(
+    schedule: &Schedule,
+    runbook: &Runbook,
+    applications: &[Application],
+    out: &mut Findings,
+) {
+    let is_it = |application: &&Application| Some(&application.name) == schedule.application.as_ref();
+    let Some(application) = applications.iter().find(is_it) else { return };
+    let (home, other) = (&application.home, &application.standby);
+    let any = Occurrence { due_at: Timestamp::UNIX_EPOCH, at: Timestamp::UNIX_EPOCH };
+    let inputs = schedule.inputs_for(&any);
+    for (active, standby) in [(home, other), (other, home)] {
+        let (application, id) = (application.clone(), &schedule.id);
+        let binding = Binding { application, active: active.clone(), standby: standby.clone() };
+        for problem in bind::restore_problems(runbook, &inputs, &binding) {
+            if active == home {
+                out.error(schedule.place, "no-restore-test", format!("`{id}`: {problem}"));
+            } else {
+                let message = format!("`{id}`, after a failover: {problem}");
+                out.warning(schedule.place, "no-restore-test", message);
+            }
+        }
     }
 }

@@ -299,6 +299,7 @@ impl Engine {
         if let Some(application) = run.application() {
             let events = done.points.into_iter().map(point_event);
             let events = events.chain(self.consequences(run, step, &attempt.action));
+            let events = events.chain(self.leaks(run, &attempt.action, done.findings));
             entries.extend(events.map(|event| Entry::application(application, event)));
         }
         entries.push(changed(
@@ -345,6 +346,14 @@ impl Engine {
             | Action::Probe(_)
             | Action::Fence(_)
             | Action::FailoverInRegion(_)
+            | Action::ChoosePoint(_)
+            | Action::RestoreCluster(_)
+            | Action::RotatePassword(_)
+            | Action::StartInstance(_)
+            | Action::RemoveInstance(_)
+            | Action::RemoveCluster(_)
+            | Action::StampPoint(_)
+            | Action::FindLeaks(_)
             | Action::WeighTraffic(_)
             | Action::Approval(_)
             | Action::Wait(_)

@@ -23,7 +23,8 @@ impl Engine {
             (None, Some(binding)) => Some(Arc::new(binding.clone())),
             (None, None) => None,
         };
-        let is_drill = run.plan.mode == Mode::Drill;
+        let is_drill =
+            run.plan.mode == Mode::Drill || attempt.action.spec().is_drill_owned();
         let call = Call {
             run: id.clone(),
             step: step.id.clone(),
@@ -40,6 +41,7 @@ impl Engine {
             aim: attempt.aim.clone(),
             best_effort: step.best_effort,
             points: self.points(run, step.component.as_ref(), &attempt.action),
+            open_runs: self.open_runs(&attempt.action),
             summary: summary(run, &attempt.action),
         };
         if let Some(binding) = binding {
@@ -48,19 +50,28 @@ impl Engine {
         Some(call)
     }
 
-    /// The recovery points that an expiring action judges.
+    /// The runs whose drill-owned objects are no leaks.
+    fn open_runs(&self, action: &Action) -> Arc<[RunId]> {
+        if !matches!(action, Action::FindLeaks(_)) {
+            return Arc::default();
+        }
+        self.known.runs.keys().cloned().collect()
+    }
+
+    /// The recovery points that an expiring action judges, or that one is chosen from.
     fn points(
         &self,
         run: &Run,
         component: Option<&ComponentName>,
         action: &Action,
     ) -> Arc<[RecoveryPoint]> {
-        if !matches!(action, Action::MarkExpired(_) | Action::DeleteExpired(_)) {
+        let chooses = matches!(action, Action::ChoosePoint(_));
+        if !(chooses || matches!(action, Action::MarkExpired(_) | Action::DeleteExpired(_))) {
             return Arc::default();
         }
         let state = run.application().and_then(|name| self.known.applications.get(name));
         let points = state.map(|state| state.points.values()).into_iter().flatten();
-        points.filter(|point| Some(&point.component) == component).cloned().collect()
+        points.filter(|point| chooses || Some(&point.component) == component).cloned().collect()
     }
 }
 

@@ -37,8 +37,12 @@ pub(super) struct Look {
 /// waits, longer for what takes hours).
 fn cadence(action: &Action) -> SignedDuration {
     SignedDuration::from_secs(match action {
-        Action::CopySnapshot(_) => 30,
-        Action::SnapshotDatabase(_) => 10,
+        Action::CopySnapshot(_) | Action::RestoreCluster(_) => 30,
+        Action::SnapshotDatabase(_)
+        | Action::RotatePassword(_)
+        | Action::StartInstance(_)
+        | Action::RemoveInstance(_)
+        | Action::RemoveCluster(_) => 10,
         Action::Rehearse(_) => 1,
         Action::MarkExpired(_)
         | Action::DeleteExpired(_)
@@ -53,6 +57,9 @@ fn cadence(action: &Action) -> SignedDuration {
         | Action::SwitchoverDatabase(_)
         | Action::FailoverDatabase(_)
         | Action::FailoverInRegion(_)
+        | Action::ChoosePoint(_)
+        | Action::StampPoint(_)
+        | Action::FindLeaks(_)
         | Action::ShiftTraffic(_)
         | Action::WeighTraffic(_)
         | Action::Approval(_)

@@ -6,7 +6,7 @@ use muster_runbooks::{
     name::{ApplicationName, ComponentName},
 };
 use muster_state::{
-    catalog::RecoveryPoint,
+    catalog::{RecoveryPoint, Stamp, Tested},
     event::Claim,
     progress::{ApplicationState, Progress},
 };
@@ -125,8 +125,36 @@ pub struct PointView {
     pub made_by: String,
     /// When it was last restored and its data proven.
     pub verified_at: Option<Timestamp>,
+    /// How its last restore test went; nothing when it was never tested.
+    pub tested: Option<TestedView>,
     /// When it was marked for deletion.
     pub marked_at: Option<Timestamp>,
+}
+
+/// How the restore test of a recovery point went. That it restores proves no data.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
+pub struct TestedView {
+    /// The run that tested it.
+    pub run: String,
+    /// Whether it came back as a cluster with an instance.
+    pub restore: StampView,
+    /// Whether checks that prove data passed.
+    pub validation: StampView,
+    /// Whether what was made for the test is gone.
+    pub clean_up: StampView,
+    /// From the promise of the restore until its instance was available.
+    pub took: Option<Length>,
+    /// What went wrong.
+    pub because: Option<String>,
+}
+
+/// One part of a restore test.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
+pub struct StampView {
+    /// `succeeded`, `failed`, `not_done` or `pending`.
+    pub status: String,
+    /// When it came to that.
+    pub at: Timestamp,
 }
 
 /// The view of an application.
@@ -218,6 +246,18 @@ fn age(data_at: Timestamp, now: Timestamp) -> Option<Length> {
     (data_at <= now).then(|| Length::between(data_at, now))
 }
 
+fn tested(tested: &Tested) -> TestedView {
+    let stamp = |stamp: Stamp| StampView { status: stamp.status.to_string(), at: stamp.at };
+    TestedView {
+        run: tested.run.to_string(),
+        restore: stamp(tested.restore),
+        validation: stamp(tested.validation),
+        clean_up: stamp(tested.clean_up),
+        took: tested.took.map(Length::from),
+        because: tested.because.clone(),
+    }
+}
+
 /// The recovery points of an application, newest data first.
 pub fn points(state: &ApplicationState, now: Timestamp) -> Vec<PointView> {
     let mut points: Vec<&RecoveryPoint> = state.points.values().collect();
@@ -237,6 +277,7 @@ pub fn points(state: &ApplicationState, now: Timestamp) -> Vec<PointView> {
             size_gib: point.size_gib,
             made_by: point.made_by.to_string(),
             verified_at: point.verified_at,
+            tested: point.tested.as_deref().map(tested),
             marked_at: point.marked_at,
         })
         .collect()

@@ -169,7 +169,7 @@ impl Listing {
 
 /// Whether a snapshot is available and certainly the one that the catalogue means: our name, our tag,
 /// and the same source cluster, not one that was made later under its name.
-fn is_it(point: &RecoveryPoint, snapshot: &DbClusterSnapshot) -> bool {
+pub(super) fn is_it(point: &RecoveryPoint, snapshot: &DbClusterSnapshot) -> bool {
     snapshot.status() == Some("available")
         && snapshot.snapshot_type() == Some("manual")
         && snapshot::is_ours(snapshot)

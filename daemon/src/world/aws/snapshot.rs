@@ -22,7 +22,7 @@ const APPLICATION: &str = "muster:application";
 const COMPONENT: &str = "muster:component";
 const DATA_TIME: &str = "muster:data-time";
 const SCHEMA_VERSION: &str = "muster:schema-version";
-const EPOCH: &str = "muster:epoch";
+pub(super) const EPOCH: &str = "muster:epoch";
 
 /// Looks for the snapshot that bears the call's token.
 pub async fn observe_taken(
@@ -218,6 +218,7 @@ fn point(call: &Call, snapshot: &DbClusterSnapshot, origin: Origin<'_>) -> Optio
         made_by: call.run.clone(),
         marked_at: None,
         verified_at: None,
+        tested: None,
     })
 }
 

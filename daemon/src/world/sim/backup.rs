@@ -86,6 +86,7 @@ fn done(call: &Call, one: &Snapshot) -> Done {
         made_by: call.run.clone(),
         marked_at: None,
         verified_at: None,
+        tested: None,
     };
     Done {
         points: vec![PointChange::Recorded(Box::new(point))],

@@ -107,7 +107,7 @@ fn deleted(gone: Vec<String>, left: Vec<String>) -> Done {
 }
 
 /// The ids that a complete list shows as available.
-fn available(sim: &Sim, region: &Region, at: Timestamp) -> BTreeSet<String> {
+pub(super) fn available(sim: &Sim, region: &Region, at: Timestamp) -> BTreeSet<String> {
     let shown = sim.snapshots.iter().filter(|one| one.region == *region);
     let there = shown.filter(|one| one.status(at) == Some(Status::Available));
     there.map(|one| one.arn.clone()).collect()

@@ -63,6 +63,21 @@ pub enum Fault {
         /// How many.
         times: u32,
     },
+    /// The next restored clusters and instances end as `failed`.
+    RestoreFails {
+        /// How many.
+        times: u32,
+    },
+    /// There is no room for another cluster or instance.
+    NoCapacity {
+        /// For how long.
+        length: Span,
+    },
+    /// The key of the snapshots cannot be used.
+    KeyGone {
+        /// For how long.
+        length: Span,
+    },
     /// No call is accepted for want of credentials.
     CredentialsExpired {
         /// For how long.
@@ -123,6 +138,9 @@ impl Fault {
             Fault::StaleReads { .. } => "stale-reads",
             Fault::CopyStuck { .. } => "copy-stuck",
             Fault::SnapshotFails { .. } => "snapshot-fails",
+            Fault::RestoreFails { .. } => "restore-fails",
+            Fault::NoCapacity { .. } => "no-capacity",
+            Fault::KeyGone { .. } => "key-gone",
             Fault::CredentialsExpired { .. } => "credentials-expired",
             Fault::ObserverLies { .. } => "observer-lies",
             Fault::ObserverSilent { .. } => "observer-silent",
@@ -140,11 +158,14 @@ impl Fault {
             | Fault::Silence { length, .. }
             | Fault::StaleReads { length, .. }
             | Fault::CopyStuck { length }
+            | Fault::NoCapacity { length }
+            | Fault::KeyGone { length }
             | Fault::CredentialsExpired { length } => Some(length.duration()),
             Fault::Outage { .. }
             | Fault::GlobalControlPlane
             | Fault::ReplyLost { .. }
             | Fault::SnapshotFails { .. }
+            | Fault::RestoreFails { .. }
             | Fault::ObserverLies { .. }
             | Fault::ObserverSilent { .. }
             | Fault::FenceFails
@@ -201,6 +222,19 @@ impl Standing {
     pub(super) fn snapshot_fails(&mut self) -> bool {
         for (fault, _) in &mut self.faults {
             if let Fault::SnapshotFails { times } = fault
+                && *times > 0
+            {
+                *times -= 1;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether the next restored cluster or instance fails. Uses one failure up.
+    pub(super) fn restore_fails(&mut self) -> bool {
+        for (fault, _) in &mut self.faults {
+            if let Fault::RestoreFails { times } = fault
                 && *times > 0
             {
                 *times -= 1;
