@@ -190,9 +190,11 @@ pub fn choose<'a>(
             .then_with(newest_first)
             .then_with(|| one.id.cmp(&other.id))
     };
-    points.iter().filter(may_serve).min_by(proven_longest_ago).ok_or_else(|| {
-        format!("`{component}` has no available recovery point in {region} to test")
-    })
+    points
+        .iter()
+        .filter(may_serve)
+        .min_by(proven_longest_ago)
+        .ok_or_else(|| format!("`{component}` has no available recovery point in {region} to test"))
 }
 
 /// Judges the points of one component and region.

@@ -146,8 +146,7 @@ fn start(run: &Run, step: &Step, state: &StepState, now: Timestamp) -> Next {
 fn effect(run: &Run, step: &Step, resolved: Result<Action, Unresolved>) -> Vec<String> {
     let owns = resolved.as_ref().is_ok_and(|action| action.spec().is_drill_owned());
     let is_drill = run.plan.mode == Mode::Drill || owns;
-    let token =
-        muster_runbooks::name::Token::new(&run.id, &step.id, 1, is_drill);
+    let token = muster_runbooks::name::Token::new(&run.id, &step.id, 1, is_drill);
     match (resolved, &run.plan.binding) {
         (Ok(action), Some(binding)) => {
             let component = step.component.as_ref().and_then(|name| run.plan.component(name));

@@ -25,7 +25,8 @@ const RESTORE: &[&str] = &["restore-cluster", "rotate-password", "start-instance
 /// The facts that follow for the application: how the test went, and a finding that stands until a test
 /// of the component goes well.
 pub(crate) fn entries(run: &Run, place: usize, stamp: &StampPoint, now: Timestamp) -> Vec<Entry> {
-    let (Some(application), Some(component)) = (run.application(), &run.at(place).0.component) else {
+    let (Some(application), Some(component)) = (run.application(), &run.at(place).0.component)
+    else {
         return Vec::new();
     };
     let id = finding_id(component);
@@ -177,7 +178,10 @@ fn went_wrong(
     let hint = if clean_up == TestStatus::Succeeded {
         format!("`muster status {}` shows the run; a test that goes well ends this finding", run.id)
     } else {
-        format!("delete what is called muster-drill-{}-* by hand; it costs money until then", run.id)
+        format!(
+            "delete what is called muster-drill-{}-* by hand; it costs money until then",
+            run.id
+        )
     };
     Finding { id, message, hint }
 }
@@ -194,6 +198,9 @@ fn not_tested(run: &Run, id: String, component: &ComponentName) -> Finding {
             "no recovery point of `{component}` could be tested{}",
             because.unwrap_or_default()
         ),
-        hint: format!("`muster status {}` shows the run; see that backups and copies are made", run.id),
+        hint: format!(
+            "`muster status {}` shows the run; see that backups and copies are made",
+            run.id
+        ),
     }
 }

@@ -233,6 +233,13 @@ impl Emulator {
         calls.as_array().into_iter().flatten().filter(is_it).count()
     }
 
+    /// The calls that reached AWS itself after number `after`, each with its parameters.
+    pub async fn recorded(&self, after: usize) -> Vec<Value> {
+        let path = format!("/_muster/calls?after={after}");
+        let calls = self.ask(&self.aws, "GET", &path, &json!({})).await;
+        calls.as_array().cloned().unwrap_or_default()
+    }
+
     /// How many calls the proxy keeps waiting.
     pub async fn connections_held(&self) -> u64 {
         let faults = self.ask(&self.proxy, "GET", "/_faults/faults", &json!({})).await;

@@ -4,6 +4,7 @@ mod backups;
 mod permissions;
 mod promotion;
 mod restore;
+mod restoring;
 mod second;
 mod side;
 mod traffic;

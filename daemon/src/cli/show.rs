@@ -186,7 +186,8 @@ pub(super) async fn backups(
     let rows = points.iter().map(|point| {
         let proven = point.verified_at.map_or("never".to_owned(), at_text);
         let tested = point.tested.as_ref().map_or("never".to_owned(), |tested| {
-            let took = tested.took.as_ref().map_or(String::new(), |took| format!(" in {}", took.text));
+            let took =
+                tested.took.as_ref().map_or(String::new(), |took| format!(" in {}", took.text));
             let [restore, validation, clean_up] =
                 [&tested.restore, &tested.validation, &tested.clean_up]
                     .map(|stamp| stamp.status.replace('_', " "));
@@ -204,8 +205,10 @@ pub(super) async fn backups(
             fate.to_owned(),
         ]
     });
-    terminal
-        .table(&["DATABASE", "REGION", "DATA OF", "AGE", "PROVEN", "TESTED", "POINT", ""], rows.collect());
+    terminal.table(
+        &["DATABASE", "REGION", "DATA OF", "AGE", "PROVEN", "TESTED", "POINT", ""],
+        rows.collect(),
+    );
     Ok(Exit::Done)
 }
 

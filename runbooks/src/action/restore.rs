@@ -79,9 +79,10 @@ action! {
 impl RestoreCluster {
     pub(super) fn describe(&self, on: &On<'_>) -> Description {
         let (region, point, token) = (on.region(self.at), &self.point, on.token);
-        let place = declared(on, self.at).map_or("subnets that nobody declared".to_owned(), |place| {
-            format!("{} behind {}", place.subnet_group, place.security_groups.join(", "))
-        });
+        let place = declared(on, self.at)
+            .map_or("subnets that nobody declared".to_owned(), |place| {
+                format!("{} behind {}", place.subnet_group, place.security_groups.join(", "))
+            });
         let (subnets, groups) = declared(on, self.at)
             .map_or(("SUBNET_GROUP".to_owned(), "GROUP".to_owned()), |place| {
                 (place.subnet_group.clone(), place.security_groups.join(" "))

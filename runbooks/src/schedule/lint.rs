@@ -82,7 +82,8 @@ fn restores(
     applications: &[Application],
     out: &mut Findings,
 ) {
-    let is_it = |application: &&Application| Some(&application.name) == schedule.application.as_ref();
+    let is_it =
+        |application: &&Application| Some(&application.name) == schedule.application.as_ref();
     let Some(application) = applications.iter().find(is_it) else { return };
     let (home, other) = (&application.home, &application.standby);
     let any = Occurrence { due_at: Timestamp::UNIX_EPOCH, at: Timestamp::UNIX_EPOCH };

@@ -23,8 +23,7 @@ impl Engine {
             (None, Some(binding)) => Some(Arc::new(binding.clone())),
             (None, None) => None,
         };
-        let is_drill =
-            run.plan.mode == Mode::Drill || attempt.action.spec().is_drill_owned();
+        let is_drill = run.plan.mode == Mode::Drill || attempt.action.spec().is_drill_owned();
         let call = Call {
             run: id.clone(),
             step: step.id.clone(),

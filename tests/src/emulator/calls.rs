@@ -39,6 +39,7 @@ pub fn application(more: Value) -> Application {
                 WEST: cluster_arn(WEST, "orders-west"),
             },
             "retention": { "keep_for": "24h" },
+            "restore_test": restore_test(),
         }],
         "buckets": [{
             "name": "files",
@@ -50,6 +51,16 @@ pub fn application(more: Value) -> Application {
         shop[name] = value.clone();
     }
     serde_json::from_value(shop).expect("an application")
+}
+
+/// Where restore tests may bring a database back, in both regions.
+pub fn restore_test() -> Value {
+    let place = |group: &str| {
+        json!({
+            "subnet_group": "drills", "security_groups": [group], "instance_class": "db.r6g.large",
+        })
+    };
+    json!({ EAST: place("sg-0000000000000000e"), WEST: place("sg-0000000000000000f") })
 }
 
 /// Attempt 1 of the step that is called like its action.
@@ -73,7 +84,7 @@ pub fn call_at(now: Timestamp, application: &Application, action: &str, with: Va
         standby: application.standby.clone(),
     };
     Call {
-        token: Token::new(&run, &step, 1, false),
+        token: Token::new(&run, &step, 1, action.spec().is_drill_owned()),
         run,
         step,
         attempt: 1,

@@ -200,6 +200,15 @@ impl Scenario {
         Scenario::new("daily-backup", vec![(secs(5), start)])
     }
 
+    /// A backup, and once its copy has arrived a restore test of it, with a look for leaks at the end.
+    pub fn restore_test() -> Scenario {
+        let backup = live("daily-backup", id('b', 1), Manner::Graceful);
+        let test = live("restore-test", id('t', 1), Manner::Graceful);
+        let expiry = live("expire-recovery-points", id('e', 1), Manner::Graceful);
+        let script = vec![(secs(5), backup), (hours(3), test), (hours(26), expiry)];
+        Scenario { horizon: hours(40), ..Scenario::new("restore-test", script) }
+    }
+
     /// The rehearsal, with its gate.
     pub fn rehearsal() -> Scenario {
         let start = live("rehearsal", id('r', 1), Manner::Graceful);
@@ -316,6 +325,7 @@ impl Scenario {
             Scenario::rehearsal(),
             Scenario::replication_check(),
             Scenario::daily_backup(),
+            Scenario::restore_test(),
             Scenario::graceful(),
             Scenario::forced(),
             Scenario::dies_in_the_middle(95),

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use muster::world::sim::Sim;
+use muster::world::sim::{RestoredFact, Sim};
 use muster_runbooks::{
-    action::{Action, Reach, control::Risk},
+    action::{Action, Reach, control::Risk, restore::TestStatus},
     name::{Region, RunId, StepId},
     plan::{Part, Step},
     request::{Manner, Mode},
@@ -197,6 +197,9 @@ impl Watch {
             if effect.operation == "DeleteDBClusterSnapshot" {
                 self.deletion(now, sim, &effect.object);
             }
+            if ["DeleteDBCluster", "DeleteDBInstance"].contains(&effect.operation) {
+                self.removal(now, sim, &effect.token, &effect.object);
+            }
             if effect.object.ends_with("standby-serves") {
                 let to = match effect.operation {
                     "PutObject" => &SHOP.standby,
@@ -228,6 +231,40 @@ impl Watch {
         });
         let newer = newer.count();
         self.check("I7", newer >= 3, || format!("{arn} is deleted; {newer} newer ones remain"));
+    }
+
+    /// I17: only what a drill owns is deleted, by the run that made it.
+    fn removal(&mut self, now: Timestamp, sim: &Sim, token: &str, name: &str) {
+        let all = sim.truth().restored(now);
+        let gone = all.iter().find(|one| one.name == name);
+        let holds =
+            gone.is_some_and(|one| one.is_owned && one.run.as_deref() == Some(run_of(token)));
+        self.check("I17", holds, || format!("{token} deletes `{name}`: {gone:?}"));
+    }
+
+    /// I13, I17: a clean-up that is said to have succeeded left nothing behind.
+    fn clean_ups(&mut self, now: Timestamp, sim: &Sim, disk: &Disk) {
+        let left = sim.truth().restored(now);
+        for state in disk.progress().applications.values() {
+            for point in state.points.values() {
+                let Some(tested) = &point.tested else { continue };
+                if tested.clean_up.status != TestStatus::Succeeded {
+                    continue;
+                }
+                let of = |one: &&RestoredFact| {
+                    one.is_there
+                        && one.is_owned
+                        && one.run.as_deref() == Some(tested.run.as_str())
+                        && one.component.as_deref() == Some(point.component.as_str())
+                };
+                let leak = left.iter().find(of);
+                self.check("I13", leak.is_none(), || format!("{tested:?} left {leak:?}"));
+                let proven = tested.validation.status == TestStatus::Succeeded;
+                self.check("I13", point.verified_at.is_none() || proven, || {
+                    format!("{} is called verified, and no check proved it", point.id)
+                });
+            }
+        }
     }
 
     /// I15: no loss is reported that is less than the true one.
@@ -393,6 +430,7 @@ impl Watch {
         if disk.unsynced() == 0 {
             self.replay(disk);
         }
+        self.clean_ups(now, sim, disk);
         let open: Vec<String> = disk
             .progress()
             .runs

@@ -1,6 +1,7 @@
-//! What `muster plan` tells people to allow is what the actions really call.
+//! What `muster plan` tells people to allow is what the actions really call, and what the shipped roles
+//! allow is what they need and no more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use muster::world::real::Real;
 use muster_runbooks::{
@@ -17,6 +18,7 @@ use muster_tests::emulator::{
     calls::{application, call, carry_out},
     site::Site,
 };
+use muster_tests::policy::{Policy, Verdict, asked_by, tags_of};
 use serde_json::{Value, json};
 
 use super::world;
@@ -35,6 +37,13 @@ fn needed(service: &str, operation: &str) -> Vec<String> {
         "HeadObject" => return ["s3:GetObject", "s3:ListBucket"].map(str::to_owned).into(),
         "GetObject" => &["s3:ListBucket"],
         "CreateDBClusterSnapshot" => &["rds:AddTagsToResource"],
+        "CreateDBInstance" => &["rds:AddTagsToResource"],
+        "RestoreDBClusterFromSnapshot" => {
+            &["rds:AddTagsToResource", "kms:CreateGrant", "kms:DescribeKey"]
+        }
+        "ModifyDBCluster" => {
+            &["secretsmanager:CreateSecret", "secretsmanager:TagResource", "kms:DescribeKey"]
+        }
         "CopyDBClusterSnapshot" => &["rds:AddTagsToResource", "kms:CreateGrant", "kms:DescribeKey"],
         _ => &[],
     };
@@ -59,11 +68,79 @@ struct Judge {
     world: Emulator,
     real: Real,
     judged: BTreeSet<&'static str>,
+    roles: Roles,
+}
+
+/// The shipped roles, and what they were asked so far.
+struct Roles {
+    expiry: Policy,
+    drill: Policy,
+    /// How many of the recorded calls were judged.
+    seen: usize,
+    /// How many changing calls each role had to allow, and to refuse.
+    allowed: u32,
+    refused: u32,
+    tags: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+const EXPIRY: &[&str] = &["mark-expired", "delete-expired", "find-leaks"];
+const DRILL: &[&str] = &[
+    "choose-point",
+    "restore-cluster",
+    "rotate-password",
+    "start-instance",
+    "remove-instance",
+    "remove-cluster",
+    "find-leaks",
+];
+
+impl Roles {
+    fn shipped() -> Roles {
+        let read = |text| Policy::read(text).expect("a policy");
+        Roles {
+            expiry: read(include_str!("../../../deploy/iam/expiry.json")),
+            drill: read(include_str!("../../../deploy/iam/drill.json")),
+            seen: 0,
+            allowed: 0,
+            refused: 0,
+            tags: BTreeMap::new(),
+        }
+    }
+
+    /// Whatever an action of a role calls the role allows; whatever another changes it does not.
+    async fn judge(&mut self, world: &Emulator, action: &str) {
+        let fresh = world.recorded(self.seen).await;
+        self.seen += fresh.len();
+        for call in fresh.iter().filter(|call| call["caller"] == "muster") {
+            let reads = call["operation"].as_str().is_some_and(|name| name.starts_with("Describe"));
+            self.tags.extend(tags_of(call));
+            for (role, policy, names) in
+                [("expiry", &self.expiry, EXPIRY), ("drill", &self.drill, DRILL)]
+            {
+                for asked in asked_by(call, &self.tags) {
+                    let verdict = policy.judge(&asked);
+                    if names.contains(&action) {
+                        assert_eq!(verdict, Verdict::Allowed, "{role}, {action}: {asked:?}");
+                        self.allowed += u32::from(!reads);
+                    } else if !reads && asked.action != "rds:AddTagsToResource" {
+                        assert_ne!(verdict, Verdict::Allowed, "{role}, {action}: {asked:?}");
+                        self.refused += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What was built by hand is nobody's call.
+    async fn skip(&mut self, world: &Emulator) {
+        self.seen += world.recorded(self.seen).await.len();
+    }
 }
 
 impl Judge {
     async fn judge(&mut self, call: &mut Call) -> Done {
         self.world.forget_calls().await;
+        self.roles.skip(&self.world).await;
         let done = carry_out(&mut self.world, &self.real, call, 5).await.done;
         let called = self.world.called().await;
         assert!(!called.is_empty(), "{:?} called nothing", call.action);
@@ -71,6 +148,7 @@ impl Judge {
             called.iter().flat_map(|(service, operation)| needed(service, operation)).collect();
         assert_eq!(declared(call), used, "{:?} after {called:?}", call.action);
         self.judged.insert(call.action.spec().name);
+        self.roles.judge(&self.world, call.action.spec().name).await;
         done
     }
 
@@ -125,9 +203,10 @@ async fn what_is_declared_is_what_is_called() {
     let site = Site::start(200);
     let shop = shop(&mut world, &site).await;
     let real = world.real(Vec::new()).await;
-    let mut judge = Judge { world, real, judged: BTreeSet::new() };
+    let mut judge = Judge { world, real, judged: BTreeSet::new(), roles: Roles::shipped() };
 
-    backups(&mut judge, &shop).await;
+    let copy = backups(&mut judge, &shop).await;
+    restores(&mut judge, &shop, copy).await;
     canary(&mut judge, &shop).await;
     traffic(&mut judge, &shop).await;
     databases(&mut judge, &shop).await;
@@ -140,6 +219,7 @@ async fn what_is_declared_is_what_is_called() {
         "close-window",
         "notify",
         "rehearse",
+        "stamp-point",
         "probe",
         "check-observers",
     ];
@@ -147,9 +227,74 @@ async fn what_is_declared_is_what_is_called() {
         let is_known = judge.judged.contains(spec.name) || inside_or_http.contains(&spec.name);
         assert!(is_known, "`{}` calls AWS and is not judged here", spec.name);
     }
+    let Roles { allowed, refused, .. } = judge.roles;
+    assert!(allowed > 10 && refused > 10, "{allowed} allowed, {refused} refused");
 }
 
-async fn backups(judge: &mut Judge, shop: &Application) {
+/// A restore test of the copy, to its end.
+async fn restores(judge: &mut Judge, shop: &Application, copy: RecoveryPoint) {
+    let mut choosing = call(&judge.world, shop, "choose-point", json!({ "at": "standby" }));
+    choosing.points = [copy].into();
+    let chosen = judge.judge(&mut choosing).await.outputs;
+    let with = json!({ "at": "standby", "point": chosen["point"] });
+    let restored = judge.act(shop, "restore-cluster", with).await.outputs;
+    let with = json!({ "at": "standby", "cluster": restored["cluster"] });
+    let rotated = judge.act(shop, "rotate-password", with).await.outputs;
+    let with = json!({
+        "at": "standby", "cluster": restored["cluster"], "secret": rotated["secret"],
+        "began_at": restored["began_at"],
+    });
+    judge.act(shop, "start-instance", with).await;
+    let leaks = judge.act(shop, "find-leaks", json!({})).await;
+    assert_eq!(leaks.outputs["leaks"], json!(2), "no run is open here");
+    judge.act(shop, "remove-instance", json!({ "at": "standby" })).await;
+    judge.act(shop, "remove-cluster", json!({ "at": "standby" })).await;
+}
+
+/// Goal: the roles do not delete what they must not, whoever asks, even where another policy would allow
+/// it; and no secret of an application is theirs.
+/// Method: what a mistake in the code could ask for, against both, beside a policy that allows all.
+#[test]
+fn the_roles_deny_what_a_mistake_would_do() {
+    let Roles { expiry, drill, .. } = Roles::shipped();
+    let asked = |action: &str, resource: &str| muster_tests::policy::Asked {
+        action: action.to_owned(),
+        resource: format!("arn:aws:rds:us-east-1:123456789012:{resource}"),
+        // Tags may have been copied by a tool.
+        context: [("aws:ResourceTag/muster:drill".to_owned(), "restore-test".to_owned())].into(),
+    };
+    let denies = |policy: &Policy, action: &str, resource: &str| {
+        let verdict = policy.judge(&asked(action, resource));
+        assert!(matches!(verdict, Verdict::Denied(_)), "{action} {resource}: {verdict:?}");
+    };
+    for resource in ["cluster:orders-east", "cluster:muster", "cluster:muster-orders"] {
+        denies(&drill, "rds:DeleteDBCluster", resource);
+        denies(&drill, "rds:ModifyDBCluster", resource);
+        denies(&expiry, "rds:DeleteDBCluster", resource);
+    }
+    denies(&drill, "rds:DeleteDBInstance", "db:orders-east-1");
+    denies(&drill, "rds:DeleteDBClusterSnapshot", "cluster-snapshot:muster-r1-snapshot-1");
+    denies(&drill, "rds:DeleteGlobalCluster", "global-cluster:orders");
+    denies(&drill, "rds:FailoverGlobalCluster", "global-cluster:orders");
+    denies(&expiry, "rds:DeleteDBCluster", "cluster:muster-drill-r1-restore-1");
+    denies(&expiry, "rds:DeleteDBInstance", "db:muster-drill-r1-start-1");
+    denies(&expiry, "rds:DeleteGlobalCluster", "global-cluster:orders");
+    denies(&expiry, "rds:DeleteDBClusterSnapshot", "cluster-snapshot:by-hand");
+    denies(&expiry, "rds:DeleteDBClusterSnapshot", "cluster-snapshot:rds:orders-2026-03-01");
+
+    // The name alone is not enough: the tag is asked for by AWS itself.
+    let mut bare = asked("rds:DeleteDBCluster", "cluster:muster-drill-r1-restore-1");
+    assert_eq!(drill.judge(&bare), Verdict::Allowed);
+    bare.context.clear();
+    assert_eq!(drill.judge(&bare), Verdict::Silent);
+    for policy in [&drill, &expiry] {
+        let mut reads = asked("secretsmanager:GetSecretValue", "x");
+        reads.resource = "arn:aws:secretsmanager:us-east-1:123456789012:secret:orders".to_owned();
+        assert_eq!(policy.judge(&reads), Verdict::Silent);
+    }
+}
+
+async fn backups(judge: &mut Judge, shop: &Application) -> RecoveryPoint {
     let mut points = Vec::new();
     for run in 1..=4 {
         points.push(judge.point(shop, run).await);
@@ -157,7 +302,8 @@ async fn backups(judge: &mut Judge, shop: &Application) {
     }
     let newest = &points[3];
     let with = json!({ "snapshot": newest.id, "data_time": newest.data_time, "to": "standby" });
-    judge.act(shop, "copy-snapshot", with).await;
+    let copied = judge.act(shop, "copy-snapshot", with).await;
+    let [PointChange::Recorded(copy)] = copied.points.as_slice() else { panic!("{copied:?}") };
     let mut marking = call(&judge.world, shop, "mark-expired", json!({ "at": "active" }));
     marking.points = points.clone().into();
     judge.judge(&mut marking).await;
@@ -168,6 +314,7 @@ async fn backups(judge: &mut Judge, shop: &Application) {
     deleting.points = points.into();
     let done = judge.judge(&mut deleting).await;
     assert_eq!(done.outputs["deleted"], json!(1));
+    (**copy).clone()
 }
 
 /// The emulator replicates nothing: the replica is put by hand, after the first look found nothing.

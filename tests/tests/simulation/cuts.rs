@@ -71,6 +71,12 @@ fn a_backup_cut_anywhere() {
 }
 
 #[test]
+fn a_restore_test_cut_anywhere() {
+    // The backup before it is cut elsewhere, and the look for leaks after it changes nothing.
+    cut_from(11, &Scenario::restore_test(), true, 55);
+}
+
+#[test]
 fn a_graceful_failover_cut_anywhere() {
     cut_everywhere(&Scenario::graceful(), true);
 }

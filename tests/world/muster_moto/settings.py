@@ -22,6 +22,10 @@ class Settings:
     cluster_secs: float = 0
     #: An instance is `creating` for 5 to 10 minutes (facts §8).
     instance_secs: float = 0
+    #: A deleted cluster or instance is `deleting` for minutes.
+    teardown_secs: float = 0
+    #: A cluster is `resetting-master-credentials` until its managed password is there (facts §1.4).
+    password_secs: float = 0
     #: Failover inside a region: typically under 35 s (facts §1.6).
     instance_failover_secs: float = 0
     #: Before a global operation registers, `FailoverState` is empty; then `pending` (facts §0.4).

@@ -329,10 +329,7 @@ pub(super) fn mark_of_instance(instance: &DbInstance) -> Mark {
 
 fn mark(name: Option<&str>, tags: &[Tag]) -> Mark {
     let pair = |tag: &Tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned()));
-    Mark {
-        name: name.unwrap_or_default().to_owned(),
-        tags: tags.iter().filter_map(pair).collect(),
-    }
+    Mark { name: name.unwrap_or_default().to_owned(), tags: tags.iter().filter_map(pair).collect() }
 }
 
 fn tags(real: &Real, mark: &Mark) -> Vec<Tag> {

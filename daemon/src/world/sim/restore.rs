@@ -216,9 +216,10 @@ pub(super) fn begin_removal(
         Kind::Instance => "DeleteDBInstance",
     };
     sim.tell(now, Door::rds(region, operation), |sim| {
-        let own = sim.beside.shown(kind, region, now).filter(|(one, status)| {
-            one.mark.is_of(call) && *status != Status::Deleting
-        });
+        let own = sim
+            .beside
+            .shown(kind, region, now)
+            .filter(|(one, status)| one.mark.is_of(call) && *status != Status::Deleting);
         let names: Vec<String> = own.map(|(one, _)| one.mark.name.clone()).collect();
         for name in names {
             let holds = |(one, status): (&Restored, Status)| {

@@ -91,9 +91,8 @@ impl Beside {
 
     /// What bears a name in a region and is there.
     pub(super) fn get(&self, region: &Region, name: &str, at: Timestamp) -> Option<&Restored> {
-        let is_it = |one: &&Restored| {
-            one.region == *region && one.mark.name == name && one.is_there(at)
-        };
+        let is_it =
+            |one: &&Restored| one.region == *region && one.mark.name == name && one.is_there(at);
         self.all.iter().find(is_it)
     }
 

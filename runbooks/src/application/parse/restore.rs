@@ -43,7 +43,8 @@ fn place(node: &Node, out: &mut Findings) -> Option<RestoreTest> {
             out.error(node.place, "no-security-group", "a restore test needs a security group");
         }
         for group in security_groups.iter().filter(|group| !group.starts_with("sg-")) {
-            let message = format!("`{group}` is no identifier of a security group, such as sg-0123");
+            let message =
+                format!("`{group}` is no identifier of a security group, such as sg-0123");
             out.error(node.place, "wrong-value", message);
         }
     }

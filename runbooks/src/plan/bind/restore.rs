@@ -27,7 +27,8 @@ pub(super) fn declared(
                 Some(Arg::Input(name)) => inputs.get(name),
                 Some(Arg::Output { .. } | Arg::Worst { .. }) | None => None,
             };
-            let role: Option<Role> = given.and_then(Value::as_str).and_then(|word| word.parse().ok());
+            let role: Option<Role> =
+                given.and_then(Value::as_str).and_then(|word| word.parse().ok());
             let (Some(role), Some(name)) = (role, &step.component) else { continue };
             let region = match role {
                 Role::Active => &binding.active,

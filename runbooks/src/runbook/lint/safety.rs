@@ -154,10 +154,8 @@ fn teardown(runbook: &Runbook, out: &mut Findings) {
         let does = |step: &StepDefinition, name: &str| {
             step.forced.iter().chain([&step.task]).any(|task| task.action.value == name)
         };
-        let removed = runbook
-            .steps
-            .iter()
-            .any(|step| step.part == Part::Finally && does(step, removes));
+        let removed =
+            runbook.steps.iter().any(|step| step.part == Part::Finally && does(step, removes));
         let made = runbook.steps.iter().find(|step| does(step, makes));
         if let Some(step) = made.filter(|_| !removed) {
             let message = format!("what `{}` makes is not taken away in the end", step.id);
