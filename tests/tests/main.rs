@@ -9,6 +9,7 @@ mod emulated;
 mod process;
 mod queue;
 mod simulation;
+mod stamping;
 mod tidy;
 mod transitions;
 mod watching;

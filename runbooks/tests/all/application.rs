@@ -19,6 +19,24 @@ fn each_mistake_is_found_in_its_place() {
 }
 
 const MISTAKES: &[(&str, &str, &str)] = &[
+    (
+        "restore test in the default subnets",
+        "subnet_group: covetpy-restore-test",
+        "subnet_group: default",
+    ),
+    (
+        "restore test behind nothing",
+        "security_groups: [sg-0a1b2c3d4e5f60718]",
+        "security_groups: []",
+    ),
+    ("restore test behind a name", "sg-0a1b2c3d4e5f60718", "web"),
+    ("restore test without a class", "        instance_class: db.r6g.large\n", ""),
+    ("restore test on a machine", "instance_class: db.r6g.large", "instance_class: r6g.large"),
+    (
+        "restore test in a third region",
+        "      us-west-2:\n        subnet",
+        "      eu-west-1:\n        subnet",
+    ),
     ("unknown key", "objectives:", "objectivs:"),
     ("unknown region", "standby: us-west-2", "standby: us-west-9"),
     ("one region twice", "standby: us-west-2", "standby: us-east-1"),

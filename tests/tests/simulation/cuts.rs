@@ -72,7 +72,7 @@ fn a_backup_cut_anywhere() {
 
 #[test]
 fn a_restore_test_cut_anywhere() {
-    // The backup before it is cut elsewhere, and the look for leaks after it changes nothing.
+    // The backup before it is cut elsewhere.
     cut_from(11, &Scenario::restore_test(), true, 55);
 }
 

@@ -194,7 +194,14 @@ fn what_is_left_behind_is_found() {
         let at = SignedDuration::from_hours(3) + SignedDuration::from_mins(minute);
         scenario = scenario.and(at, Act::Say(Box::new(said.clone())));
     }
-    let simulation = play(3, &scenario);
+    let expiry = Act::Start(Start {
+        runbook: "expire-recovery-points",
+        id: id('e', 1),
+        manner: Manner::Graceful,
+        mode: Mode::Live,
+        due_at: None,
+    });
+    let simulation = play(3, &scenario.and(SignedDuration::from_hours(26), expiry));
     let name = format!("muster-drill-{}-restore-orders-1", id('t', 1));
     assert_eq!(left(&simulation), [name.clone()]);
     let shop = &simulation.disk.progress().applications[&SHOP.name];
