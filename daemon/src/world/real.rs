@@ -56,7 +56,7 @@ pub struct Real {
 }
 
 /// The two verbs of one action. Neither runs until it is awaited.
-struct Verbs<'a> {
+pub(super) struct Verbs<'a> {
     observe: BoxFuture<'a, Result<Reading, CallError>>,
     begin: BoxFuture<'a, Result<Answer, CallError>>,
 }
@@ -149,31 +149,11 @@ impl Real {
                 verbs(call, instance::observe(self, call, with), instance::begin(self, call, with))
             }
             Action::ChoosePoint(with) => reads(call, restore::observe_choice(self, call, with)),
-            Action::RestoreCluster(with) => verbs(
-                call,
-                restore::observe_cluster(self, call, with),
-                restore::begin_cluster(self, call, with),
-            ),
-            Action::RotatePassword(with) => verbs(
-                call,
-                restore::observe_password(self, call, with),
-                restore::begin_password(self, call, with),
-            ),
-            Action::StartInstance(with) => verbs(
-                call,
-                restore::observe_instance(self, call, with),
-                restore::begin_instance(self, call, with),
-            ),
-            Action::RemoveInstance(with) => verbs(
-                call,
-                teardown::observe_instances(self, call, with),
-                teardown::begin_instances(self, call, with),
-            ),
-            Action::RemoveCluster(with) => verbs(
-                call,
-                teardown::observe_clusters(self, call, with),
-                teardown::begin_clusters(self, call, with),
-            ),
+            Action::RestoreCluster(with) => restore::cluster(self, call, with),
+            Action::RotatePassword(with) => restore::password(self, call, with),
+            Action::StartInstance(with) => restore::instance(self, call, with),
+            Action::RemoveInstance(with) => teardown::instances(self, call, with),
+            Action::RemoveCluster(with) => teardown::clusters(self, call, with),
             Action::FindLeaks(_) => reads(call, teardown::observe_leaks(self, call)),
             Action::ShiftTraffic(with) => {
                 verbs(call, marker::observe(self, call, with), marker::begin(self, call, with))
@@ -217,7 +197,7 @@ pub(super) fn on(call: &Call) -> Result<On<'_>, CallError> {
     call.on().ok_or_else(|| error::unfit(call, "the run is bound to no application"))
 }
 
-fn verbs<'a>(
+pub(super) fn verbs<'a>(
     call: &'a Call,
     observe: impl Future<Output = Result<Progress, CallError>> + Send + 'a,
     begin: impl Future<Output = Result<Answer, CallError>> + Send + 'a,

@@ -85,7 +85,9 @@ class Clusters:
         # Its own key, its own tags and no protection: nothing of the source but its data (facts §2). What
         # is not passed is the default, above all the security group.
         overrides["kms_key_id"] = overrides.get("kms_key_id") or snapshot.kms_key_id
-        cluster = self._moto_restore(backend, from_snapshot_id, overrides)
+        # moto knows the snapshot by its name only; the service takes its ARN, too.
+        name = snapshot.db_cluster_snapshot_identifier
+        cluster = self._moto_restore(backend, name, overrides)
         cluster.tags = overrides.get("tags") or []
         cluster.deletion_protection = bool(overrides.get("deletion_protection"))
         cluster.vpc_security_group_ids = overrides.get("vpc_security_group_ids") or ["sg-default"]

@@ -19,7 +19,7 @@ use serde_json::json;
 use super::{Side, database, error, expiry, poller, snapshot};
 use crate::world::{
     drill::{Mark, POINT},
-    real::{Real, on},
+    real::{Real, Verbs, on, verbs},
 };
 
 /// Statuses that a cluster does not leave by itself (facts §1.4).
@@ -73,20 +73,29 @@ pub async fn observe_choice(
     })
 }
 
+/// The verbs of `restore-cluster`.
+pub(in crate::world) fn cluster<'a>(
+    real: &'a Real,
+    call: &'a Call,
+    with: &'a RestoreCluster,
+) -> Verbs<'a> {
+    verbs(call, observe_cluster(real, call, with), begin_cluster(real, call, with))
+}
+
 /// Looks for the cluster that bears the call's token.
-pub async fn observe_cluster(
+async fn observe_cluster(
     real: &Real,
     call: &Call,
     action: &RestoreCluster,
 ) -> Result<Progress, CallError> {
     let side = real.aws.side(on(call)?.region(action.at));
-    let found = cluster(&side, call.token.as_str()).await?;
+    let found = see_cluster(&side, call.token.as_str()).await?;
     Ok(restored(call, found.as_ref()))
 }
 
 /// Restores the point. What is not passed AWS fills with defaults, the default security group among
 /// them, so nothing is left out (facts §2).
-pub async fn begin_cluster(
+async fn begin_cluster(
     real: &Real,
     call: &Call,
     action: &RestoreCluster,
@@ -141,19 +150,28 @@ fn restored(call: &Call, found: Option<&DbCluster>) -> Progress {
     }
 }
 
+/// The verbs of `rotate-password`.
+pub(in crate::world) fn password<'a>(
+    real: &'a Real,
+    call: &'a Call,
+    with: &'a RotatePassword,
+) -> Verbs<'a> {
+    verbs(call, observe_password(real, call, with), begin_password(real, call, with))
+}
+
 /// Whether AWS keeps a password of its own for the cluster.
-pub async fn observe_password(
+async fn observe_password(
     real: &Real,
     call: &Call,
     action: &RotatePassword,
 ) -> Result<Progress, CallError> {
     let side = real.aws.side(on(call)?.region(action.at));
-    let found = cluster(&side, &action.cluster).await?;
+    let found = see_cluster(&side, &action.cluster).await?;
     Ok(rotated(call, &action.cluster, found.as_ref()))
 }
 
 /// Has AWS make one. It never passes through here: only the secret's ARN is known.
-pub async fn begin_password(
+async fn begin_password(
     real: &Real,
     call: &Call,
     action: &RotatePassword,
@@ -202,25 +220,34 @@ fn rotated(call: &Call, name: &str, found: Option<&DbCluster>) -> Progress {
     }
 }
 
+/// The verbs of `start-instance`.
+pub(in crate::world) fn instance<'a>(
+    real: &'a Real,
+    call: &'a Call,
+    with: &'a StartInstance,
+) -> Verbs<'a> {
+    verbs(call, observe_instance(real, call, with), begin_instance(real, call, with))
+}
+
 /// Looks for the instance that bears the call's token, and for the address of its cluster.
-pub async fn observe_instance(
+async fn observe_instance(
     real: &Real,
     call: &Call,
     action: &StartInstance,
 ) -> Result<Progress, CallError> {
     let side = real.aws.side(on(call)?.region(action.at));
-    let Some(found) = instance(&side, call.token.as_str()).await? else {
+    let Some(found) = see_instance(&side, call.token.as_str()).await? else {
         return Ok(Progress::not_started());
     };
     if let Some(progress) = not_started(call, &found) {
         return Ok(progress);
     }
-    let of = cluster(&side, &action.cluster).await?;
+    let of = see_cluster(&side, &action.cluster).await?;
     Ok(started(call, action.began_at, of.as_ref()))
 }
 
 /// Starts it, never reachable from outside, in a cluster that this run restored and in no other.
-pub async fn begin_instance(
+async fn begin_instance(
     real: &Real,
     call: &Call,
     action: &StartInstance,
@@ -286,7 +313,7 @@ fn place(call: &Call, at: Role) -> Result<&RestoreTest, CallError> {
 
 /// A cluster that the call's run restored for its component; anything else is refused.
 async fn own_cluster(side: &Side, call: &Call, name: &str) -> Result<DbCluster, CallError> {
-    let found = cluster(side, name).await?.filter(|found| mark_of(found).is_of(call));
+    let found = see_cluster(side, name).await?.filter(|found| mark_of(found).is_of(call));
     found.ok_or_else(|| {
         error::unfit(call, &format!("`{name}` does not bear the marks of this run's drill"))
     })
@@ -298,7 +325,7 @@ fn stranger(name: &str) -> Progress {
 }
 
 /// A cluster by its name, as its region sees it now.
-pub(super) async fn cluster(side: &Side, name: &str) -> Result<Option<DbCluster>, CallError> {
+pub(super) async fn see_cluster(side: &Side, name: &str) -> Result<Option<DbCluster>, CallError> {
     let sent = side.look.rds.describe_db_clusters().db_cluster_identifier(name).send().await;
     match sent.map_err(error::trouble) {
         Ok(answer) => Ok(answer.db_clusters.unwrap_or_default().into_iter().next()),
@@ -308,7 +335,7 @@ pub(super) async fn cluster(side: &Side, name: &str) -> Result<Option<DbCluster>
 }
 
 /// An instance by its name, as its region sees it now.
-pub(super) async fn instance(side: &Side, name: &str) -> Result<Option<DbInstance>, CallError> {
+pub(super) async fn see_instance(side: &Side, name: &str) -> Result<Option<DbInstance>, CallError> {
     let sent = side.look.rds.describe_db_instances().db_instance_identifier(name).send().await;
     match sent.map_err(error::trouble) {
         Ok(answer) => Ok(answer.db_instances.unwrap_or_default().into_iter().next()),

@@ -14,42 +14,51 @@ use serde_json::json;
 
 use super::{
     Side, error, instant,
-    restore::{cluster, instance, mark_of, mark_of_instance},
+    restore::{mark_of, mark_of_instance, see_cluster, see_instance},
 };
 use crate::world::{
     drill::{Kind, Mark, SETTLING, is_settled},
-    real::{Real, on},
+    real::{Real, Verbs, on, verbs},
 };
 
 /// The most clusters or instances that a list may have; a region's quota is far below.
 const LISTED_MAX: usize = 20_000;
 
+/// The verbs of `remove-instance`.
+pub(in crate::world) fn instances<'a>(
+    real: &'a Real,
+    call: &'a Call,
+    with: &'a RemoveInstance,
+) -> Verbs<'a> {
+    verbs(call, observe_instances(real, call, with), begin_instances(real, call, with))
+}
+
 /// What is left of the instances that the run started.
-pub async fn observe_instances(
+async fn observe_instances(
     real: &Real,
     call: &Call,
     action: &RemoveInstance,
 ) -> Result<Progress, CallError> {
     let side = real.aws.side(on(call)?.region(action.at));
-    let all = instances(&side).await?;
+    let all = all_instances(&side).await?;
     let seen = all.iter().map(|one| (mark_of_instance(one), one.db_instance_status()));
     Ok(left(call, seen))
 }
 
 /// Deletes them, one by one, without a last snapshot: the recovery point they came from is still there.
-pub async fn begin_instances(
+async fn begin_instances(
     real: &Real,
     call: &Call,
     action: &RemoveInstance,
 ) -> Result<Answer, CallError> {
     let side = real.aws.side(on(call)?.region(action.at));
     let mut busy = None;
-    for one in instances(&side).await? {
+    for one in all_instances(&side).await? {
         if !mark_of_instance(&one).is_of(call) || one.db_instance_status() == Some("deleting") {
             continue;
         }
         let name = one.db_instance_identifier().unwrap_or_default();
-        let Some(now) = instance(&side, name).await? else { continue };
+        let Some(now) = see_instance(&side, name).await? else { continue };
         // Once more, at the moment of the call (facts §10, October 2025).
         if !mark_of_instance(&now).is_of(call) {
             continue;
@@ -69,31 +78,40 @@ pub async fn begin_instances(
     Ok(busy.unwrap_or(Answer::Accepted))
 }
 
+/// The verbs of `remove-cluster`.
+pub(in crate::world) fn clusters<'a>(
+    real: &'a Real,
+    call: &'a Call,
+    with: &'a RemoveCluster,
+) -> Verbs<'a> {
+    verbs(call, observe_clusters(real, call, with), begin_clusters(real, call, with))
+}
+
 /// What is left of the clusters that the run restored.
-pub async fn observe_clusters(
+async fn observe_clusters(
     real: &Real,
     call: &Call,
     action: &RemoveCluster,
 ) -> Result<Progress, CallError> {
     let side = real.aws.side(on(call)?.region(action.at));
-    let all = clusters(&side).await?;
+    let all = all_clusters(&side).await?;
     Ok(left(call, all.iter().map(|one| (mark_of(one), one.status()))))
 }
 
 /// Deletes them, one by one. AWS refuses while an instance is left in it, which is waited for.
-pub async fn begin_clusters(
+async fn begin_clusters(
     real: &Real,
     call: &Call,
     action: &RemoveCluster,
 ) -> Result<Answer, CallError> {
     let side = real.aws.side(on(call)?.region(action.at));
     let mut busy = None;
-    for one in clusters(&side).await? {
+    for one in all_clusters(&side).await? {
         if !mark_of(&one).is_of(call) || one.status() == Some("deleting") {
             continue;
         }
         let name = one.db_cluster_identifier().unwrap_or_default();
-        let Some(now) = cluster(&side, name).await? else { continue };
+        let Some(now) = see_cluster(&side, name).await? else { continue };
         if !mark_of(&now).is_of(call) {
             continue;
         }
@@ -172,13 +190,13 @@ pub async fn observe_leaks(real: &Real, call: &Call) -> Result<Progress, CallErr
 async fn leaks(real: &Real, call: &Call, region: &Region) -> Result<Vec<Finding>, CallError> {
     let side = real.aws.side(region);
     let mut found = Vec::new();
-    for one in clusters(&side).await? {
+    for one in all_clusters(&side).await? {
         let made_at = one.cluster_create_time().and_then(instant);
         let is_going = one.status() == Some("deleting");
         let leak = mark_of(&one).leak(call, Kind::Cluster, region, made_at);
         found.extend(leak.filter(|_| !is_going));
     }
-    for one in instances(&side).await? {
+    for one in all_instances(&side).await? {
         let made_at = one.instance_create_time().and_then(instant);
         let is_going = one.db_instance_status() == Some("deleting");
         let leak = mark_of_instance(&one).leak(call, Kind::Instance, region, made_at);
@@ -188,7 +206,7 @@ async fn leaks(real: &Real, call: &Call, region: &Region) -> Result<Vec<Finding>
 }
 
 /// Every cluster of a region: a list with a page missing is no list.
-async fn clusters(side: &Side) -> Result<Vec<DbCluster>, CallError> {
+async fn all_clusters(side: &Side) -> Result<Vec<DbCluster>, CallError> {
     const OPERATION: &str = "DescribeDBClusters";
     let mut pages = side.look.rds.describe_db_clusters().into_paginator().send();
     let mut all = Vec::new();
@@ -202,7 +220,7 @@ async fn clusters(side: &Side) -> Result<Vec<DbCluster>, CallError> {
     Ok(all)
 }
 
-async fn instances(side: &Side) -> Result<Vec<DbInstance>, CallError> {
+async fn all_instances(side: &Side) -> Result<Vec<DbInstance>, CallError> {
     const OPERATION: &str = "DescribeDBInstances";
     let mut pages = side.look.rds.describe_db_instances().into_paginator().send();
     let mut all = Vec::new();
