@@ -58,6 +58,7 @@ pub fn restore_test() -> Value {
     let place = |group: &str| {
         json!({
             "subnet_group": "drills", "security_groups": [group], "instance_class": "db.r6g.large",
+            "engine_version": "16.4",
         })
     };
     json!({ EAST: place("sg-0000000000000000e"), WEST: place("sg-0000000000000000f") })

@@ -236,6 +236,8 @@ async fn restores(judge: &mut Judge, shop: &Application, copy: RecoveryPoint) {
     let mut choosing = call(&judge.world, shop, "choose-point", json!({ "at": "standby" }));
     choosing.points = [copy].into();
     let chosen = judge.judge(&mut choosing).await.outputs;
+    // The list of the choice serves those who come right after it.
+    judge.world.pass(60);
     let with = json!({ "at": "standby", "point": chosen["point"] });
     let restored = judge.act(shop, "restore-cluster", with).await.outputs;
     let with = json!({ "at": "standby", "cluster": restored["cluster"] });

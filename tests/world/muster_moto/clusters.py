@@ -85,6 +85,8 @@ class Clusters:
         # Its own key, its own tags and no protection: nothing of the source but its data (facts §2). What
         # is not passed is the default, above all the security group.
         overrides["kms_key_id"] = overrides.get("kms_key_id") or snapshot.kms_key_id
+        # A secondary keeps the users of its primary, and moto makes no cluster without one.
+        overrides["master_username"] = snapshot.cluster.master_username or "root"
         # moto knows the snapshot by its name only; the service takes its ARN, too.
         name = snapshot.db_cluster_snapshot_identifier
         cluster = self._moto_restore(backend, name, overrides)
