@@ -88,7 +88,7 @@ pub struct RestoreTest {
     /// The class of the instance that is started.
     pub instance_class: String,
     /// The engine version; the snapshot's own without it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine_version: Option<String>,
 }
 

@@ -163,10 +163,10 @@ fn texts(value: &Value) -> Result<Vec<String>, String> {
             Err(format!("`{value}` is no text"))
         }
     };
-    match value {
-        Value::Array(list) => list.iter().map(text).collect(),
-        one => Ok(vec![text(one)?]),
+    if let Value::Array(list) = value {
+        return list.iter().map(text).collect();
     }
+    Ok(vec![text(value)?])
 }
 
 /// Whether a pattern with `*` and `?` fits a whole text.

@@ -74,6 +74,9 @@ enum Went {
     Skipped,
 }
 
+/// What the check says of itself, the steps that did not go well, and what is written down.
+type Line = (&'static str, &'static [(&'static str, Went)], &'static str);
+
 /// A run of it on one database, whose steps went so, with its stamping step promised.
 fn run(proven: &str, went: &[(&str, Went)]) -> (Run, Timestamp) {
     let text = RUNBOOK.replace("PROVEN", proven);
@@ -167,7 +170,7 @@ fn stamped(proven: &str, went: &[(&str, Went)]) -> (Option<Tested>, Option<bool>
 fn what_is_written_down() {
     use Went::{Badly, Skipped};
     let all = ["choose", "restore", "rotate", "start", "look", "un-start", "un-restore"];
-    let table: &[(&str, &[(&str, Went)], &str)] = &[
+    let table: &[Line] = &[
         ("true", &[], "succeeded succeeded succeeded, proven, finding closed"),
         ("false", &[], "succeeded not_done succeeded, not proven, finding closed"),
         ("true", &[("look", Skipped)], "succeeded not_done succeeded, not proven, finding closed"),

@@ -146,10 +146,11 @@ async fn the_point_to_test_is_chosen() {
         let with = json!({ "at": "standby", "point": asked });
         let mut choosing = call(&world, &shop, "choose-point", with);
         choosing.points = Arc::from(points.to_vec());
-        match look(&world, &real, &mut choosing).await {
-            Progress::Done(done) => text(&done.outputs, "point").to_owned(),
-            other => other.to_string(),
+        let seen = look(&world, &real, &mut choosing).await;
+        if let Progress::Done(done) = &seen {
+            return text(&done.outputs, "point").to_owned();
         }
+        seen.to_string()
     };
     assert_eq!(chosen(&points, None).await, names[1], "the newest that was never proven");
     points[1].verified_at = Some(world.now());
@@ -329,10 +330,9 @@ async fn what_was_left_behind_is_found_with_its_age() {
     real.begin(&call(&world, &shop, "start-instance", with)).await.unwrap();
     let found = async |world: &Emulator, open: &[&str]| {
         let mut looking = leaking(world, &shop, open);
-        match look(world, &real, &mut looking).await {
-            Progress::Done(done) => done.findings,
-            other => panic!("{other}"),
-        }
+        let seen = look(world, &real, &mut looking).await;
+        let Progress::Done(done) = seen else { panic!("{seen}") };
+        done.findings
     };
     world.pass(3 * 3600);
     assert_eq!(found(&world, &["r00000000001"]).await, []);

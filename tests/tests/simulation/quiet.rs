@@ -203,7 +203,7 @@ fn what_is_left_behind_is_found() {
     });
     let simulation = play(3, &scenario.and(SignedDuration::from_hours(26), expiry));
     let name = format!("muster-drill-{}-restore-orders-1", id('t', 1));
-    assert_eq!(left(&simulation), [name.clone()]);
+    assert_eq!(left(&simulation), std::slice::from_ref(&name));
     let shop = &simulation.disk.progress().applications[&SHOP.name];
     let (_, leak) = &shop.findings[&format!("leak-{name}")];
     assert!(leak.message.contains("is left in us-west-2, 2"), "{}", leak.message);
