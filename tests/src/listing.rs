@@ -1,6 +1,8 @@
 //! A small and fast S3 that only lists: versions, current objects, heads, and a bucket's encryption.
 //! Its buckets lie in memory, so that what a comparison costs is the comparison.
 
+mod written;
+
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
@@ -13,6 +15,8 @@ use std::{
     time::Duration,
 };
 
+use written::Written;
+
 /// The most entries of a page.
 const PAGE: usize = 1_000;
 
@@ -23,19 +27,25 @@ pub struct Version {
     pub id: String,
     /// Its size and entity tag; `None` for a delete marker.
     pub object: Option<(u64, String)>,
+    /// When it was written.
+    pub modified: &'static str,
     /// Headers that a HEAD of it answers besides.
     pub headers: Vec<(&'static str, String)>,
 }
 
+/// When versions were written of which nothing else is said.
+const MODIFIED: &str = "2026-03-01T02:00:00.000Z";
+
 impl Version {
     /// An object.
     pub fn object(id: impl Into<String>, size: u64, etag: impl Into<String>) -> Version {
-        Version { id: id.into(), object: Some((size, etag.into())), headers: Vec::new() }
+        let object = Some((size, etag.into()));
+        Version { id: id.into(), object, modified: MODIFIED, headers: Vec::new() }
     }
 
     /// A delete marker.
     pub fn marker(id: impl Into<String>) -> Version {
-        Version { id: id.into(), object: None, headers: Vec::new() }
+        Version { id: id.into(), object: None, modified: MODIFIED, headers: Vec::new() }
     }
 
     /// The same with a header.
@@ -58,6 +68,7 @@ pub struct Bucket {
     /// Keys that go when so many pages were read.
     pub goes_after: Option<(u64, String)>,
     pages: u64,
+    written: Written,
 }
 
 /// The server.
@@ -77,7 +88,10 @@ impl ListServer {
     /// # Panics
     ///
     /// When there is none.
-    pub fn start(buckets: BTreeMap<String, Bucket>) -> ListServer {
+    pub fn start(mut buckets: BTreeMap<String, Bucket>) -> ListServer {
+        for bucket in buckets.values_mut() {
+            bucket.written = Written::of(&bucket.keys);
+        }
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let server = ListServer {
@@ -147,10 +161,10 @@ impl ListServer {
                 let _ = write!(head, "content-length: {}\r\n", answer.body.len());
             }
             head.push_str("content-type: application/xml\r\n\r\n");
-            if method != "HEAD" {
-                head.push_str(&answer.body);
-            }
             writer.write_all(head.as_bytes())?;
+            if method != "HEAD" {
+                writer.write_all(answer.body.as_bytes())?;
+            }
         }
     }
 
@@ -205,6 +219,7 @@ impl ListServer {
             && *pages == shelf.pages
         {
             shelf.keys.remove(key);
+            shelf.written = Written::of(&shelf.keys);
         }
     }
 
@@ -293,64 +308,37 @@ fn encoded(key: &str) -> String {
 
 fn versions(shelf: &Bucket, query: &BTreeMap<String, String>) -> Answer {
     let text = |name: &str| query.get(name).map_or("", String::as_str);
-    let (mut after, mut behind) = (text("key-marker").to_owned(), text("version-id-marker"));
+    let (mut after, mut behind) = (text("key-marker"), text("version-id-marker"));
     if shelf.repeats_after.is_some_and(|pages| shelf.pages >= pages) {
         // The page of the very beginning comes again.
-        (after, behind) = (String::new(), "");
+        (after, behind) = ("", "");
     }
-    let prefix = text("prefix");
-    let mut body = String::with_capacity(400 * PAGE);
-    let (mut last, mut count, mut truncated) = (None, 0, false);
-    'keys: for (key, all) in shelf.keys.range(after.clone()..) {
-        if !key.starts_with(prefix) {
-            continue;
-        }
-        let mut skips = *key == after && !behind.is_empty();
-        if *key == after && !skips {
-            continue;
-        }
-        for (place, version) in all.iter().enumerate() {
-            if skips {
-                skips = version.id != behind;
-                continue;
-            }
-            if count == most(query) {
-                truncated = true;
-                break 'keys;
-            }
-            entry(&mut body, key, version, place == 0);
-            (last, count) = (Some((key, &version.id)), count + 1);
-        }
+    let written = &shelf.written;
+    let (keys, end) = written.below(text("prefix"));
+    let mut start = written.behind(after, keys);
+    if !behind.is_empty() {
+        // The rest of the key's versions.
+        let all = shelf.keys.get(after).map_or(&[][..], Vec::as_slice);
+        let place = all.iter().position(|version| version.id == behind);
+        start -= place.map_or(0, |place| all.len() - 1 - place);
     }
-    let mut all = String::from("<ListVersionsResult><EncodingType>url</EncodingType>");
-    let _ = write!(all, "<IsTruncated>{truncated}</IsTruncated>");
-    if let Some((key, id)) = last.filter(|_| truncated) {
-        let key = encoded(key);
+    let stop = end.min(start + most(query)).max(start);
+    let truncated = stop < end;
+    let mut head = String::from("<ListVersionsResult><EncodingType>url</EncodingType>");
+    let _ = write!(head, "<IsTruncated>{truncated}</IsTruncated>");
+    if truncated && stop > start {
+        let (key, version) = written.entry(stop - 1);
+        let (id, key) = (&shelf.keys[key][version].id, encoded(key));
         let _ = write!(
-            all,
+            head,
             "<NextKeyMarker>{key}</NextKeyMarker><NextVersionIdMarker>{id}</NextVersionIdMarker>"
         );
     }
-    all.push_str(&body);
-    all.push_str("</ListVersionsResult>");
-    Answer::ok(all)
-}
-
-fn entry(body: &mut String, key: &str, version: &Version, is_latest: bool) {
-    let (key, id) = (encoded(key), &version.id);
-    let common = format!(
-        "<Key>{key}</Key><VersionId>{id}</VersionId><IsLatest>{is_latest}</IsLatest>\
-         <LastModified>2026-03-01T02:00:00.000Z</LastModified><Owner><ID>\
-         75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a</ID></Owner>"
-    );
-    let _ = match &version.object {
-        Some((size, etag)) => write!(
-            body,
-            "<Version>{common}<ETag>&quot;{etag}&quot;</ETag><Size>{size}</Size>\
-             <StorageClass>STANDARD</StorageClass></Version>"
-        ),
-        None => write!(body, "<DeleteMarker>{common}</DeleteMarker>"),
-    };
+    let body = &written.versions[written.begins[start]..written.begins[stop]];
+    head.reserve(body.len() + 30);
+    head.push_str(body);
+    head.push_str("</ListVersionsResult>");
+    Answer::ok(head)
 }
 
 /// `ListObjectsV2`, with a delimiter: for those who list so.
@@ -360,17 +348,17 @@ fn current(shelf: &Bucket, query: &BTreeMap<String, String>) -> Answer {
     let token = text("continuation-token").replace('+', " ");
     let token = percent_encoding::percent_decode_str(&token).decode_utf8_lossy().into_owned();
     let after = token.as_str().max(text("start-after"));
+    let written = &shelf.written;
     let mut body = String::with_capacity(300 * PAGE);
     let (mut count, mut last, mut truncated) = (0, String::new(), false);
-    let mut next = shelf.keys.range(prefix.max(after).to_owned()..);
-    while let Some((key, all)) = next.next() {
-        if !key.starts_with(prefix) {
-            break;
-        }
-        let Some((size, etag)) = all.first().and_then(|version| version.object.as_ref()) else {
-            continue;
-        };
-        if key.as_str() <= after {
+    let from = |key: &str| written.keys.partition_point(|(one, _)| one.as_str() < key);
+    let mut place = from(prefix.max(after));
+    while let Some((key, _)) = written.keys.get(place)
+        && key.starts_with(prefix)
+    {
+        let contents = written.current(place);
+        place += 1;
+        if contents.is_empty() || key.as_str() <= after {
             continue;
         }
         if count == most(query) {
@@ -384,17 +372,11 @@ fn current(shelf: &Bucket, query: &BTreeMap<String, String>) -> Answer {
             let name = encoded(folder);
             let _ = write!(body, "<CommonPrefixes><Prefix>{name}</Prefix></CommonPrefixes>");
             last = format!("{folder}{}", char::MAX);
-            next = shelf.keys.range(last.clone()..);
+            place = from(&last);
             continue;
         }
         last.clone_from(key);
-        let _ = write!(
-            body,
-            "<Contents><Key>{}</Key><LastModified>2026-03-01T02:00:00.000Z</LastModified>\
-             <ETag>&quot;{etag}&quot;</ETag><Size>{size}</Size><StorageClass>STANDARD</StorageClass>\
-             </Contents>",
-            encoded(key)
-        );
+        body.push_str(contents);
     }
     let mut all = String::from("<ListBucketResult><EncodingType>url</EncodingType>");
     let _ = write!(all, "<IsTruncated>{truncated}</IsTruncated><KeyCount>{count}</KeyCount>");

@@ -18,8 +18,8 @@ impl Range {
     }
 
     /// Whether a key that lies behind `after` is in it.
-    pub fn holds(&self, key: &str) -> bool {
-        self.until.as_deref().is_none_or(|until| key <= until)
+    pub fn holds(&self, key: &[u8]) -> bool {
+        self.until.as_ref().is_none_or(|until| key <= until.as_bytes())
     }
 }
 
