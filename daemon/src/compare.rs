@@ -5,6 +5,7 @@
 //! read at the same time. Nothing is known of how the keys lie; as long as there is room, the range
 //! that has been read for longest is cut between keys that lists of a single key find in it.
 
+pub mod background;
 pub mod checkpoint;
 mod cursor;
 pub mod judge;
@@ -78,6 +79,7 @@ pub struct Comparison {
     shards_max: usize,
     shards: Mutex<Vec<Arc<Shard>>>,
     began: Began,
+    grace: Option<SignedDuration>,
 }
 
 /// Something that ended.
@@ -97,6 +99,7 @@ impl Comparison {
             shards_max: shards_max.max(1),
             shards: Mutex::new(vec![whole]),
             began: Began::default(),
+            grace: None,
         }
     }
 
@@ -112,30 +115,49 @@ impl Comparison {
         extent: Extent,
         now: Timestamp,
     ) -> Result<Comparison, String> {
-        let Some(before) = before else {
-            return Ok(Comparison { began: Began { at: Some(now), ..Began::default() }, ..self });
-        };
-        if before.what != self.what() {
-            return Err(before.what);
-        }
+        let mut began = Began::default();
+        let mut shards = self.shards;
         let Walk { source, target, depth, .. } = &*self.walk;
         let mut walk = Walk::new(source.clone(), target.clone(), *depth);
-        let (mut began, mut shards) = (before.began, self.shards);
-        if before.left.is_empty() {
+        if let Some(before) = before {
+            if before.what != what(&self.walk) {
+                return Err(before.what);
+            }
+            began = before.began;
+            if !before.left.is_empty() {
+                let left = before.left.into_iter().map(|range| Arc::new(Shard::new(range)));
+                shards = Mutex::new(left.collect());
+                walk = walk.begun(before.tally);
+            } else {
+                began.at = None;
+            }
+        }
+        if began.at.is_none() {
             began.at = Some(now);
             began.since = match extent {
                 Extent::Full => None,
                 Extent::Incremental => began.last.as_ref().and_then(Complete::settled_before),
             };
-        } else {
-            let left = before.left.into_iter().map(|range| Arc::new(Shard::new(range)));
-            shards = Mutex::new(left.collect());
-            walk = walk.begun(before.tally);
         }
         if let (Some(since), Some(last)) = (began.since, &began.last) {
             walk = walk.only(Recent::of(since, last));
         }
-        Ok(Comparison { walk: Arc::new(walk), shards, began, shards_max: self.shards_max })
+        if let (Some(at), Some(grace)) = (began.at, self.grace) {
+            walk = walk.sparing(at.saturating_sub(grace).unwrap_or(Timestamp::MIN));
+        }
+        let (walk, shards_max, grace) = (Arc::new(walk), self.shards_max, self.grace);
+        Ok(Comparison { walk, shards, began, shards_max, grace })
+    }
+
+    /// Counts what differs and was written within this time before it began as on its way.
+    #[must_use]
+    pub fn sparing(self, grace: SignedDuration) -> Comparison {
+        Comparison { grace: Some(grace), ..self }
+    }
+
+    /// When it began.
+    pub fn began_at(&self) -> Option<Timestamp> {
+        self.began.at
     }
 
     /// Since when versions are asked for their heads, if not all are.
@@ -145,7 +167,7 @@ impl Comparison {
 
     /// What is compared, in words that a checkpoint keeps.
     pub fn what(&self) -> String {
-        format!("{} with {} by {:?}", self.walk.source, self.walk.target, self.walk.depth)
+        what(&self.walk)
     }
 
     /// How far it is. What is counted and what is left fit together.
@@ -284,6 +306,10 @@ impl Comparison {
         shard.probed(!rests.is_empty());
         rests
     }
+}
+
+fn what(walk: &Walk) -> String {
+    format!("{} with {} by {:?}", walk.source, walk.target, walk.depth)
 }
 
 /// Looks for keys between which something is left in a range, at several places at once. Where

@@ -143,7 +143,13 @@ async fn run(args: &Serve) -> Result<(), CannotServe> {
     let journal =
         LogJournal::open(&config.state, options).map_err(|why| CannotServe::Journal(why.into()))?;
     let epoch = journal.progress().epoch;
-    let settings = Settings { access: Access::Environment, receivers, clock: clock.clone(), epoch };
+    let settings = Settings {
+        access: Access::Environment,
+        receivers,
+        clock: clock.clone(),
+        epoch,
+        comparisons: Some(config.state.join("comparisons")),
+    };
     let real = Real::new(settings).await.map_err(|why| CannotServe::World(why.into()))?;
     let world = Arc::new(World::Real(real));
     let doors = Doors::open(&config.listen).await.map_err(|why| CannotServe::Doors(why.into()))?;

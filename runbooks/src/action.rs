@@ -5,6 +5,7 @@
 //! permissions it needs) stands beside its parameters, in one file per group.
 
 pub mod backup;
+pub mod bucket;
 pub mod check;
 pub mod control;
 pub mod database;
@@ -230,6 +231,8 @@ actions! {
     backup::CopySnapshot,
     backup::MarkExpired,
     backup::DeleteExpired,
+    bucket::CompareBuckets,
+    bucket::CheckBucketReplication,
     check::CheckReadiness,
     check::PredictLoss,
     check::CheckObservers,

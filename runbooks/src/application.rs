@@ -99,6 +99,23 @@ pub struct Bucket {
     /// Where canary objects may be written; none are without it.
     #[serde(default)]
     pub canary_prefix: Option<String>,
+    /// More such places: one for each replication rule, so that each is proven.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub canary_prefixes: Vec<String>,
+}
+
+impl Bucket {
+    /// Every prefix below which canaries are written, each once.
+    pub fn canaries(&self) -> Vec<&str> {
+        let mut all: Vec<&str> = Vec::new();
+        for prefix in self.canary_prefix.iter().chain(&self.canary_prefixes) {
+            let prefix = prefix.trim_end_matches('/');
+            if !all.contains(&prefix) {
+                all.push(prefix);
+            }
+        }
+        all
+    }
 }
 
 /// How users reach the application: a failover record pair and the object that decides between them.
@@ -164,6 +181,14 @@ pub enum Component {
 }
 
 impl Component {
+    /// Whether an action is meant for it. Canaries are off until they are declared (design §9).
+    pub fn takes_part(&self, action: &str) -> bool {
+        match self {
+            Component::Database(_) => true,
+            Component::Bucket(bucket) => action != "write-canary" || !bucket.canaries().is_empty(),
+        }
+    }
+
     /// Its name inside the application.
     pub fn name(&self) -> &ComponentName {
         match self {
@@ -190,13 +215,9 @@ impl Application {
             ComponentKind::Databases => {
                 self.databases.iter().cloned().map(Component::Database).collect()
             }
-            ComponentKind::Buckets => self
-                .buckets
-                .iter()
-                .filter(|bucket| bucket.canary_prefix.is_some())
-                .cloned()
-                .map(Component::Bucket)
-                .collect(),
+            ComponentKind::Buckets => {
+                self.buckets.iter().cloned().map(Component::Bucket).collect()
+            }
         }
     }
 

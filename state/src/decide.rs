@@ -216,6 +216,8 @@ fn open(
         | Action::CopySnapshot(_)
         | Action::MarkExpired(_)
         | Action::DeleteExpired(_)
+        | Action::CompareBuckets(_)
+        | Action::CheckBucketReplication(_)
         | Action::CheckReadiness(_)
         | Action::PredictLoss(_)
         | Action::CheckObservers(_)

@@ -136,6 +136,7 @@ impl Emulator {
             receivers,
             clock: Clock::File(self.clock_file()),
             epoch: 7,
+            comparisons: Some(self.folder.path().join("comparisons")),
         };
         Real::new(settings).await.expect("the clients are made")
     }

@@ -74,7 +74,7 @@ const WALLS: &[Wall] = &[
             "daemon/src/main.rs",
             "daemon/src/serve.rs",
             // The ranges of one comparison, on more than one processor; they end with it.
-            "daemon/src/compare.rs",
+            "daemon/src/compare",
             "daemon/tests/",
             "tests/",
         ],

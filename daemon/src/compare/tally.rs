@@ -21,6 +21,9 @@ pub struct Tally {
     pub unknown: u64,
     /// Keys that are the same.
     pub same: u64,
+    /// Keys that differ, and were written so lately that they may be on their way.
+    #[serde(default)]
+    pub pending: u64,
     /// Keys that look the same in the lists, and were not asked for their heads again.
     #[serde(default)]
     pub unchanged: u64,
@@ -48,7 +51,7 @@ pub struct Difference {
 impl Tally {
     /// How many keys were compared.
     pub fn keys(&self) -> u64 {
-        self.missing + self.extra + self.different + self.unknown + self.same + self.unchanged
+        self.missing + self.extra + self.different + self.unknown + self.same + self.unchanged + self.pending
     }
 
     /// Whether anything is certainly not the same.
@@ -93,6 +96,7 @@ impl Tally {
         self.different += other.different;
         self.unknown += other.unknown;
         self.same += other.same;
+        self.pending += other.pending;
         self.unchanged += other.unchanged;
         self.pages += other.pages;
         self.heads += other.heads;

@@ -40,6 +40,8 @@ pub struct Walk {
     tags: OnceLock<Tags>,
     /// What is asked for its head, if not everything.
     recent: Option<Recent>,
+    /// What was written since then, in milliseconds since 1970, may be on its way.
+    spared_ms: Option<i64>,
     /// Where everything is counted.
     tally: Mutex<Tally>,
 }
@@ -76,6 +78,7 @@ impl Walk {
             news: Notify::new(),
             tags: OnceLock::new(),
             recent: None,
+            spared_ms: None,
             tally: Mutex::default(),
         }
     }
@@ -90,6 +93,12 @@ impl Walk {
     #[must_use]
     pub fn only(self, recent: Recent) -> Walk {
         Walk { recent: Some(recent), ..self }
+    }
+
+    /// The same, that counts what differs and was written since then as on its way.
+    #[must_use]
+    pub fn sparing(self, since: Timestamp) -> Walk {
+        Walk { spared_ms: Some(since.as_millisecond()), ..self }
     }
 
     /// Asks whether entity tags mean something. Where nobody can say, they do not.
@@ -150,6 +159,9 @@ impl Walk {
             let counts = [(ours, &source), (theirs, &target)]
                 .map(|(is_there, side)| if is_there { side.count() } else { 0 });
             match order {
+                Ordering::Less if self.is_spared(&source.versions(counts[0])) => {
+                    batch.tally.pending += 1;
+                }
                 Ordering::Less => batch.tally.add(key, Verdict::Differs(How::Missing)),
                 Ordering::Greater => batch.tally.add(key, Verdict::Differs(How::Extra)),
                 Ordering::Equal => self.judge(key, [&source, &target], counts, &mut batch),
@@ -184,6 +196,10 @@ impl Walk {
         batch: &mut Batch,
     ) {
         let verdict = judge(ours, theirs, *self.tags.get().unwrap_or(&Tags::Mute));
+        if matches!(verdict, Verdict::Differs(_)) && self.is_spared(ours) {
+            batch.tally.pending += 1;
+            return;
+        }
         let looks_same = matches!(verdict, Verdict::Same | Verdict::Unknown);
         if self.depth == Depth::List || !looks_same {
             return batch.tally.add(key, verdict);
@@ -194,6 +210,11 @@ impl Walk {
         } else {
             batch.heads.push((key.to_vec(), objects(ours)));
         }
+    }
+
+    /// Whether one of the versions may be on its way.
+    fn is_spared(&self, ours: &[Version<'_>]) -> bool {
+        self.spared_ms.is_some_and(|since| ours.iter().any(|one| one.modified_ms >= since))
     }
 
     /// Counts what was compared so far, heads first. From here a resumed comparison goes on.

@@ -2,6 +2,7 @@
 //! but for `weigh-traffic` (facts §5.1).
 
 pub mod bucket;
+pub mod comparison;
 pub mod error;
 pub mod expiry;
 pub mod export;
@@ -13,6 +14,7 @@ pub mod marker;
 pub mod poller;
 pub mod readiness;
 pub mod record;
+pub mod replication;
 pub mod snapshot;
 pub mod version;
 pub mod writer;

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     future::Future,
+    path::PathBuf,
     sync::{Mutex, PoisonError},
 };
 
@@ -17,14 +18,14 @@ use serde_json::json;
 use super::http::{client, observe_observers, observe_probe};
 use super::{
     aws::{
-        Access, Aws, bucket, error, expiry, global, instance, marker, poller::Poller, readiness,
-        record, snapshot, writer,
+        Access, Aws, bucket, comparison, error, expiry, global, instance, marker, poller::Poller,
+        readiness, record, replication, snapshot, writer,
     },
     dns,
     notify::{self, Delivered, Receiver},
     whereabouts::Whereabouts,
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, compare::background::Comparisons};
 
 /// The most rehearsals that are remembered.
 const REHEARSED_MAX: usize = 1_024;
@@ -40,6 +41,8 @@ pub struct Settings {
     pub clock: Clock,
     /// The epoch of this process, written on everything it makes (facts §5.5).
     pub epoch: u64,
+    /// Where long comparisons write down how far they are; nowhere when `None`.
+    pub comparisons: Option<PathBuf>,
 }
 
 /// The real world.
@@ -52,6 +55,8 @@ pub struct Real {
     pub(super) delivered: Delivered,
     pub(super) clock: Clock,
     pub(super) epoch: u64,
+    pub(super) comparisons: Comparisons,
+    pub(super) arrivals: bucket::Arrivals,
     rehearsed: Mutex<BTreeMap<String, String>>,
 }
 
@@ -72,6 +77,8 @@ impl Real {
             delivered: Delivered::default(),
             clock: settings.clock,
             epoch: settings.epoch,
+            comparisons: Comparisons::in_folder(settings.comparisons),
+            arrivals: bucket::Arrivals::default(),
             rehearsed: Mutex::default(),
         })
     }
@@ -132,6 +139,10 @@ impl Real {
             Action::CheckActive(with) => reads(call, writer::observe_active(self, call, with)),
             Action::WriteCanary(with) => {
                 verbs(call, bucket::observe(self, call, with), bucket::begin(self, call, with))
+            }
+            Action::CompareBuckets(with) => reads(call, comparison::observe(self, call, with)),
+            Action::CheckBucketReplication(with) => {
+                reads(call, replication::observe(self, call, with))
             }
             Action::Probe(with) => reads(call, observe_probe(self, call, with)),
             Action::Fence(with) => reads(call, writer::observe_fence(self, call, with)),

@@ -120,6 +120,10 @@ impl Sim {
             Action::CheckReplication(action) => check::observe_replication(self, now, call, action),
             Action::CheckActive(action) => check::observe_active(self, now, call, action),
             Action::WriteCanary(action) => objects::observe_canary(self, now, call, action),
+            Action::CompareBuckets(action) => objects::observe_compared(self, now, call, action),
+            Action::CheckBucketReplication(action) => {
+                objects::observe_rules(self, now, call, action)
+            }
             Action::Probe(action) => check::observe_probe(self, now, call, action),
             Action::Fence(_) => promote::observe_fence(self, now, call),
             Action::SwitchoverDatabase(action) => {
@@ -172,6 +176,8 @@ impl Sim {
             | Action::PredictLoss(_)
             | Action::CheckObservers(_)
             | Action::CheckReplication(_)
+            | Action::CompareBuckets(_)
+            | Action::CheckBucketReplication(_)
             | Action::CheckActive(_)
             | Action::Probe(_)
             | Action::Fence(_)

@@ -170,8 +170,10 @@ fn database(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -
     })
 }
 
+const BUCKET: &[&str] = &["name", "buckets", "canary_prefix", "canary_prefixes"];
+
 fn bucket(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -> Option<Bucket> {
-    let fields = Fields::open(node, "a bucket", &["name", "buckets", "canary_prefix"], out)?;
+    let fields = Fields::open(node, "a bucket", BUCKET, out)?;
     let name = names.read(&fields, out);
     sides.complete(&fields, "buckets", out);
     let mut buckets = BTreeMap::new();
@@ -181,7 +183,9 @@ fn bucket(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -> 
         }
     }
     let canary_prefix = fields.text("canary_prefix", out);
-    Some(Bucket { name: name?, buckets, canary_prefix })
+    let more = fields.list("canary_prefixes", out).iter();
+    let canary_prefixes = more.filter_map(|node| text(node, out).map(str::to_owned)).collect();
+    Some(Bucket { name: name?, buckets, canary_prefix, canary_prefixes })
 }
 
 fn observers(items: &[Node], sides: &Sides, out: &mut Findings) -> Option<Vec<Observer>> {

@@ -331,9 +331,10 @@ impl Engine {
                 let at_home = traffic.is_some_and(|traffic| traffic.primary == region(shift.to));
                 if at_home { self.closed(run, REPROTECT) } else { vec![reprotect()] }
             }
-            Action::CheckReplication(_) | Action::WriteCanary(_) => {
-                self.closed(run, &finding_id(step))
-            }
+            Action::CheckReplication(_)
+            | Action::WriteCanary(_)
+            | Action::CompareBuckets(_)
+            | Action::CheckBucketReplication(_) => self.closed(run, &finding_id(step)),
             Action::SnapshotDatabase(_)
             | Action::CopySnapshot(_)
             | Action::MarkExpired(_)
@@ -425,7 +426,13 @@ fn is_begun(entry: &Entry) -> bool {
 /// The facts of a bad end. A check that fails is a finding of the application until it passes.
 fn failed(run: &Run, step: &Step, attempt: &Attempt, fault: Fault) -> Vec<Entry> {
     let mut entries = Vec::new();
-    let is_check = matches!(*attempt.action, Action::CheckReplication(_) | Action::WriteCanary(_));
+    let is_check = matches!(
+        *attempt.action,
+        Action::CheckReplication(_)
+            | Action::WriteCanary(_)
+            | Action::CompareBuckets(_)
+            | Action::CheckBucketReplication(_)
+    );
     if let (true, Some(application)) = (is_check, run.application()) {
         let finding = Finding {
             id: finding_id(step),

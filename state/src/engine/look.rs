@@ -42,6 +42,8 @@ fn cadence(action: &Action) -> SignedDuration {
         Action::Rehearse(_) => 1,
         Action::MarkExpired(_)
         | Action::DeleteExpired(_)
+        | Action::CompareBuckets(_)
+        | Action::CheckBucketReplication(_)
         | Action::CheckReadiness(_)
         | Action::PredictLoss(_)
         | Action::CheckObservers(_)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use muster::world::real::Real;
 use muster_runbooks::{
-    action::Action,
+    action::{Action, ComponentKind},
     application::{Application, Component},
     name::{RunId, StepId, Token},
     plan::Binding,
@@ -62,7 +62,8 @@ pub fn call_at(now: Timestamp, application: &Application, action: &str, with: Va
     let run: RunId = "r00000000001".parse().expect("a run id");
     let step: StepId = action.parse().expect("a step id");
     let action = Action::build(action, with).expect("an action");
-    let component = if matches!(action, Action::WriteCanary(_)) {
+    let on_buckets = action.spec().on == Some(ComponentKind::Buckets);
+    let component = if on_buckets {
         Component::Bucket(application.buckets[0].clone())
     } else {
         Component::Database(application.databases[0].clone())
