@@ -183,7 +183,11 @@ impl Comparison {
 
     /// What is kept when it has come to its end.
     fn complete(&self, tally: &Tally, now: Timestamp) -> Checkpoint {
-        let last = Complete { began_at: self.began.at.unwrap_or(now), ended_at: now, tally: tally.clone() };
+        let last = Complete {
+            began_at: self.began.at.unwrap_or(now),
+            ended_at: now,
+            tally: tally.clone(),
+        };
         let began = Began { last: Some(last), ..Began::default() };
         Checkpoint { what: self.what(), left: Vec::new(), tally: Tally::default(), began }
     }

@@ -215,9 +215,7 @@ impl Application {
             ComponentKind::Databases => {
                 self.databases.iter().cloned().map(Component::Database).collect()
             }
-            ComponentKind::Buckets => {
-                self.buckets.iter().cloned().map(Component::Bucket).collect()
-            }
+            ComponentKind::Buckets => self.buckets.iter().cloned().map(Component::Bucket).collect(),
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
     io::{BufRead, BufReader, Write as _},
     net::{TcpListener, TcpStream},
     sync::{
-        Arc, RwLock,
+        Arc, Mutex, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -71,6 +71,21 @@ pub struct Bucket {
     written: Written,
 }
 
+/// What goes wrong with one page.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Flaw {
+    /// Too many are asked for.
+    SlowDown,
+    /// The credentials are of yesterday.
+    Expired,
+    /// The connection breaks in the middle of the body.
+    Broken,
+    /// It ends in the middle, and says that it is whole.
+    Shortened,
+    /// It is something else.
+    Garbled,
+}
+
 /// The server.
 #[derive(Clone, Debug)]
 pub struct ListServer {
@@ -78,6 +93,9 @@ pub struct ListServer {
     buckets: Arc<RwLock<BTreeMap<String, Bucket>>>,
     latency_ms: Arc<AtomicU64>,
     pages: Arc<AtomicU64>,
+    /// What goes wrong with the next pages.
+    flaws: Arc<Mutex<Vec<Flaw>>>,
+    heads: Arc<AtomicU64>,
     /// Pages that are being made now, and the most there were.
     at_once: Arc<(AtomicU64, AtomicU64)>,
 }
@@ -99,6 +117,8 @@ impl ListServer {
             buckets: Arc::new(RwLock::new(buckets)),
             latency_ms: Arc::default(),
             pages: Arc::default(),
+            flaws: Arc::default(),
+            heads: Arc::default(),
             at_once: Arc::default(),
         };
         let answering = server.clone();
@@ -121,6 +141,17 @@ impl ListServer {
     pub fn slow_down(&self, latency: Duration) {
         let millis = u64::try_from(latency.as_millis()).expect("a short time");
         self.latency_ms.store(millis, Ordering::Relaxed);
+    }
+
+    /// Spoils the next pages, one after the other.
+    pub fn spoil(&self, flaws: &[Flaw]) {
+        let mut next = self.flaws.lock().expect("nobody panics here");
+        next.extend(flaws.iter().rev());
+    }
+
+    /// How many heads of versions it gave, in all.
+    pub fn heads(&self) -> u64 {
+        self.heads.load(Ordering::Relaxed)
     }
 
     /// How many pages it gave, in all.
@@ -152,7 +183,17 @@ impl ListServer {
             }
             let mut words = request.split(' ');
             let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or("/"));
-            let answer = self.answer(method, target);
+            let mut answer = self.answer(method, target);
+            let is_page = target.contains("versions") && answer.status == "200 OK";
+            let flaw =
+                if is_page { self.flaws.lock().expect("nobody panics here").pop() } else { None };
+            match flaw {
+                Some(Flaw::SlowDown) => answer = Answer::error("503 Slow Down", "SlowDown"),
+                Some(Flaw::Expired) => answer = Answer::error("400 Bad Request", "ExpiredToken"),
+                Some(Flaw::Shortened) => answer.body.truncate(answer.body.len() / 2),
+                Some(Flaw::Garbled) => answer.body.insert_str(answer.body.len() / 2, "<!-- -->"),
+                Some(Flaw::Broken) | None => {}
+            }
             let mut head = format!("HTTP/1.1 {}\r\n", answer.status);
             for (name, value) in &answer.headers {
                 let _ = write!(head, "{name}: {value}\r\n");
@@ -162,6 +203,9 @@ impl ListServer {
             }
             head.push_str("content-type: application/xml\r\n\r\n");
             writer.write_all(head.as_bytes())?;
+            if flaw == Some(Flaw::Broken) {
+                return writer.write_all(&answer.body.as_bytes()[..answer.body.len() / 2]);
+            }
             if method != "HEAD" {
                 writer.write_all(answer.body.as_bytes())?;
             }
@@ -235,6 +279,7 @@ impl ListServer {
     }
 
     fn head(&self, bucket: &str, key: &str, version: Option<&str>) -> Answer {
+        self.heads.fetch_add(1, Ordering::Relaxed);
         let buckets = self.buckets.read().expect("nobody panics here");
         let versions = buckets.get(bucket).and_then(|shelf| shelf.keys.get(key));
         let is_it = |found: &&Version| version.is_none_or(|wanted| wanted == found.id);

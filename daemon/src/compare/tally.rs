@@ -51,7 +51,13 @@ pub struct Difference {
 impl Tally {
     /// How many keys were compared.
     pub fn keys(&self) -> u64 {
-        self.missing + self.extra + self.different + self.unknown + self.same + self.unchanged + self.pending
+        self.missing
+            + self.extra
+            + self.different
+            + self.unknown
+            + self.same
+            + self.unchanged
+            + self.pending
     }
 
     /// Whether anything is certainly not the same.

@@ -13,9 +13,9 @@ use tokio::sync::Notify;
 
 use super::{
     Depth,
+    checkpoint::Complete,
     cursor::Cursor,
     judge::{How, Tags, Verdict, Version, What, judge},
-    checkpoint::Complete,
     range::Range,
     shard::Shard,
     tally::Tally,
@@ -204,7 +204,8 @@ impl Walk {
         if self.depth == Depth::List || !looks_same {
             return batch.tally.add(key, verdict);
         }
-        let settled = |recent: &Recent| recent.is_settled(key, ours) && recent.is_settled(key, theirs);
+        let settled =
+            |recent: &Recent| recent.is_settled(key, ours) && recent.is_settled(key, theirs);
         if self.recent.as_ref().is_some_and(settled) {
             batch.tally.unchanged += 1;
         } else {

@@ -47,7 +47,8 @@ impl Written {
 
     /// The number of the first entry behind all of a key, but not before another key.
     pub(super) fn behind(&self, after: &str, least: usize) -> usize {
-        let place = self.keys.partition_point(|(key, _)| key.as_str() <= after && !after.is_empty());
+        let place =
+            self.keys.partition_point(|(key, _)| key.as_str() <= after && !after.is_empty());
         self.first_of(place.max(least))
     }
 

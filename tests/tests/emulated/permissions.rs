@@ -2,20 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use muster::world::real::Real;
+use muster::{clock::Clock, world::real::Real};
 use muster_runbooks::{
     action::{Action, On},
     application::Application,
     name::Token,
 };
 use muster_state::{
-    call::{Call, Done},
+    call::{Call, Done, Progress},
     catalog::{PointChange, RecoveryPoint},
 };
-use muster_tests::emulator::{
-    EAST, Emulator, WEST,
-    calls::{application, call, carry_out},
-    site::Site,
+use muster_tests::{
+    daemon::{PATIENCE, pause},
+    emulator::{
+        EAST, Emulator, WEST,
+        calls::{application, call, carry_out},
+        site::Site,
+    },
 };
 use serde_json::{Value, json};
 
@@ -34,6 +37,9 @@ fn needed(service: &str, operation: &str) -> Vec<String> {
     let more: &[&str] = match operation {
         "HeadObject" => return ["s3:GetObject", "s3:ListBucket"].map(str::to_owned).into(),
         "GetObject" => &["s3:ListBucket"],
+        "ListObjectVersions" => return vec!["s3:ListBucketVersions".to_owned()],
+        "GetBucketEncryption" => return vec!["s3:GetEncryptionConfiguration".to_owned()],
+        "GetBucketReplication" => return vec!["s3:GetReplicationConfiguration".to_owned()],
         "CreateDBClusterSnapshot" => &["rds:AddTagsToResource"],
         "CopyDBClusterSnapshot" => &["rds:AddTagsToResource", "kms:CreateGrant", "kms:DescribeKey"],
         _ => &[],
@@ -129,6 +135,7 @@ async fn what_is_declared_is_what_is_called() {
 
     backups(&mut judge, &shop).await;
     canary(&mut judge, &shop).await;
+    buckets(&mut judge, &shop).await;
     traffic(&mut judge, &shop).await;
     databases(&mut judge, &shop).await;
 
@@ -185,6 +192,39 @@ async fn canary(judge: &mut Judge, shop: &Application) {
         put.iter().flat_map(|(service, operation)| needed(service, operation)).collect();
     assert_eq!(declared(&writing), used, "{put:?}");
     carry_out(&mut judge.world, &judge.real, &mut writing, 1).await;
+}
+
+/// The canary lies on both sides by now. A comparison goes on by itself, so it is looked at until it is
+/// over, and its calls are judged then.
+async fn buckets(judge: &mut Judge, shop: &Application) {
+    judge.world.replicates(EAST, "files-east", "files-west", "Enabled").await;
+    for name in [
+        "ReplicationLatency",
+        "OperationsPendingReplication",
+        "OperationsFailedReplication",
+        "BytesPendingReplication",
+    ] {
+        let pair = ["files-east", "files-west"];
+        judge.world.replication_sample(EAST, pair, name, 0.0).await;
+    }
+    judge.world.pass(60);
+    judge.act(shop, "check-bucket-replication", json!({ "from": "active" })).await;
+
+    let with = json!({ "from": "active", "depth": "list" });
+    let comparing = call(&judge.world, shop, "compare-buckets", with);
+    judge.world.forget_calls().await;
+    let until = Clock::Real.now() + PATIENCE;
+    while let Progress::InProgress { note, .. } =
+        judge.real.observe(&comparing).await.unwrap().progress
+    {
+        assert!(Clock::Real.now() < until, "it does not end: {note}");
+        pause().await;
+    }
+    let called = judge.world.called().await;
+    let used: BTreeSet<String> =
+        called.iter().flat_map(|(service, operation)| needed(service, operation)).collect();
+    assert_eq!(declared(&comparing), used, "{called:?}");
+    judge.judged.insert("compare-buckets");
 }
 
 async fn traffic(judge: &mut Judge, shop: &Application) {

@@ -170,11 +170,7 @@ impl Arrivals {
 }
 
 /// The replica is there: the time since the writing is an upper bound, as coarse as the looks are.
-fn arrived(
-    call: &Call,
-    replica: &HeadObjectOutput,
-    seen_at: Timestamp,
-) -> Result<Span, Progress> {
+fn arrived(call: &Call, replica: &HeadObjectOutput, seen_at: Timestamp) -> Result<Span, Progress> {
     if metadata(replica, TOKEN) != Some(call.token.as_str()) {
         let saw = "an object of the canary's name is there and is not ours".to_owned();
         return Err(Progress::Foreign { saw });

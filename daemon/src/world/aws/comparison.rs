@@ -31,8 +31,7 @@ pub async fn observe(
     let declared = bucket::bucket(call)?;
     let from = on.region(action.from);
     let to = if from == on.active { on.standby } else { on.active };
-    let (source, target) =
-        (bucket::name(call, declared, from)?, bucket::name(call, declared, to)?);
+    let (source, target) = (bucket::name(call, declared, from)?, bucket::name(call, declared, to)?);
     let depth = match action.depth {
         Depth::List => compare::Depth::List,
         Depth::Head => compare::Depth::Head,

@@ -25,8 +25,8 @@ use aws_smithy_types::config_bag::ConfigBag;
 use muster_runbooks::name::Region;
 use muster_state::call::{BoxError, CallError, in_one_line};
 
-pub use self::page::Page;
 use self::decode::{Decoder, Flaw};
+pub use self::page::Page;
 use super::{Aws, error};
 
 /// Every region knows where a bucket is; this one is asked when nobody says another.

@@ -52,8 +52,7 @@ pub async fn observe(
     let declared = bucket::bucket(call)?;
     let from = on.region(action.from);
     let to = if from == on.active { on.standby } else { on.active };
-    let (source, target) =
-        (bucket::name(call, declared, from)?, bucket::name(call, declared, to)?);
+    let (source, target) = (bucket::name(call, declared, from)?, bucket::name(call, declared, to)?);
     let side = real.aws.side(from);
     if !is_versioned(&side, call, source).await? {
         let reason = format!("versioning of `{source}` is off, so nothing is replicated");
@@ -73,8 +72,11 @@ pub async fn observe(
         said.push((rule, metrics(&side, call, [source, target, id]).await?));
     }
     let names = || {
-        let name =
-            comparison::file_name(on.application.name.as_str(), declared.name.as_str(), Depth::Head);
+        let name = comparison::file_name(
+            on.application.name.as_str(),
+            declared.name.as_str(),
+            Depth::Head,
+        );
         real.comparisons.last(&name).map(|tally| comparison::failed(&tally)).unwrap_or_default()
     };
     Ok(judge(&said, names))
@@ -87,11 +89,7 @@ async fn is_versioned(side: &Side, call: &Call, bucket: &str) -> Result<bool, Ca
     Ok(answer.status() == Some(&BucketVersioningStatus::Enabled))
 }
 
-async fn rules(
-    side: &Side,
-    call: &Call,
-    bucket: &str,
-) -> Result<Vec<ReplicationRule>, CallError> {
+async fn rules(side: &Side, call: &Call, bucket: &str) -> Result<Vec<ReplicationRule>, CallError> {
     match side.looks_for(call).s3.get_bucket_replication().bucket(bucket).send().await {
         Ok(answer) => Ok(answer.replication_configuration.map(|all| all.rules).unwrap_or_default()),
         Err(why) => match error::trouble(why) {
@@ -140,7 +138,8 @@ fn covers(rule: &ReplicationRule, prefix: &str) -> bool {
 
 async fn metrics(side: &Side, call: &Call, of: [&str; 3]) -> Result<Said, CallError> {
     let until = call.asked_at;
-    let dimension = |(name, value): (&str, &str)| Dimension::builder().name(name).value(value).build();
+    let dimension =
+        |(name, value): (&str, &str)| Dimension::builder().name(name).value(value).build();
     let dimensions = ["SourceBucket", "DestinationBucket", "RuleId"].into_iter().zip(of);
     let dimensions: Vec<Dimension> = dimensions.map(dimension).collect();
     let queries = METRICS.iter().enumerate().map(|(place, (name, stat, _))| {
@@ -174,7 +173,8 @@ fn said(results: &[MetricDataResult], until: Timestamp) -> Said {
         let samples = samples.map(|(at, value)| (at.secs(), *value));
         samples.filter(|(at, value)| *at >= since && value.is_finite()).collect()
     };
-    let newest = |place| values(place).into_iter().max_by_key(|(at, _)| *at).map(|(_, value)| value);
+    let newest =
+        |place| values(place).into_iter().max_by_key(|(at, _)| *at).map(|(_, value)| value);
     let failures = values(2);
     Said {
         latency_secs: newest(0),

@@ -155,13 +155,13 @@ pub(super) fn observe_rules(
     let from = on.region(action.from);
     let name = bucket.buckets.get(from.as_str()).ok_or_else(|| no_outside(call))?;
     let at = sim.ask(now, Door::s3(from, "GetBucketReplication"))?;
-    let at = sim.ask(now, Door { service: "cloudwatch", ..Door::s3(from, "GetMetricData") })?.min(at);
+    let at =
+        sim.ask(now, Door { service: "cloudwatch", ..Door::s3(from, "GetMetricData") })?.min(at);
     let waiting = sim.objects.all.iter().filter(|((own, _), object)| {
         own == name && object.put_at <= at && object.arrived_at(&sim.regions, at).is_none()
     });
-    let (pending, oldest) = waiting.fold((0_u32, at), |(count, oldest), (_, object)| {
-        (count + 1, oldest.min(object.put_at))
-    });
+    let (pending, oldest) = waiting
+        .fold((0_u32, at), |(count, oldest), (_, object)| (count + 1, oldest.min(object.put_at)));
     Ok(Progress::Done(Done::with([
         ("rules", json!(1)),
         ("latency", json!(Loss::AtMost(Span::between(oldest, at)))),

@@ -27,7 +27,8 @@ fn where_a_canary_is() {
         (None, old, "refused: no replication rule"),
     ];
     for (status, written_at, meant) in table {
-        let said = travelling(&call, "canaries", &object(call.token.as_str(), status, written_at)).to_string();
+        let said = travelling(&call, "canaries", &object(call.token.as_str(), status, written_at))
+            .to_string();
         assert!(said.contains(meant), "{status:?} {written_at}: {said}");
     }
     let span = arrived(&call, &object(call.token.as_str(), None, fresh), call.asked_at).unwrap();
