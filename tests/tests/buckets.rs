@@ -453,6 +453,7 @@ async fn a_step_compares_in_the_background() {
     let mut more = shelf(400);
     more.keys.insert("only-there".to_owned(), vec![Version::object("1", 1, "x")]);
     let server = replicas(shelf(500), more);
+    let folder = tempfile::tempdir().expect("another folder");
     let real = process(&server, folder.path()).await;
     let call = at(folder.path(), "2026-03-01T02:10:00Z");
     let Progress::Failed { reason } = over(&real, &call).await else { panic!("they differ") };
