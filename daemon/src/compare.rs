@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 
 use crate::{clock::Clock, world::aws::listing::Shelf};
 use checkpoint::{Began, Checkpoint, Complete};
-use range::{Range, midpoint};
+use range::{Range, midpoint, outline, rungs};
 use shard::Shard;
 use tally::Tally;
 use walk::{Recent, Walk};
@@ -319,25 +319,54 @@ fn what(walk: &Walk) -> String {
 /// Looks for keys between which something is left in a range, at several places at once. Where
 /// nothing is left behind the last of them the range ends earlier, and the next look is nearer.
 async fn probe(walk: &Walk, shard: &Shard) -> Result<Vec<String>, CallError> {
+    let mut is_outlined = false;
     for _ in 0..ROUNDS_MAX {
         let Some(range) = shard.ahead() else { return Ok(Vec::new()) };
-        let mut places = Vec::new();
-        spread(&range.after, range.until.as_deref(), HALVINGS, &mut places);
+        // A key that is there: where it branches off, others may.
+        let from = if range.after.is_empty() {
+            walk.first_behind("", &range).await?
+        } else {
+            Some(range.after.clone())
+        };
+        let Some(from) = from else { return Ok(Vec::new()) };
+        let outlines = range.until.is_none() && !is_outlined;
+        let places = if outlines { outline(&from) } else { between(&from, range.until.as_deref()) };
         let looks = places.iter().map(|place| walk.first_behind(place, &range));
         let firsts = futures::future::try_join_all(looks).await?;
         if let Some(end) = firsts.iter().position(Option::is_none) {
             shard.cut(&places[end]);
         }
-        // Between two places before the same key there is nothing.
-        let followed = firsts.iter().skip(1).chain([&None]);
-        let is_cut = firsts.iter().zip(followed).map(|(one, next)| one.is_some() && one != next);
-        let cuts: Vec<String> =
-            places.iter().zip(is_cut).filter(|(_, is)| *is).map(|(at, _)| at.clone()).collect();
+        if outlines {
+            is_outlined = true;
+            continue;
+        }
+        let cuts = cuts(&places, &firsts);
         if !cuts.is_empty() || places.is_empty() {
             return Ok(cuts);
         }
     }
     Ok(Vec::new())
+}
+
+/// Places where to look for a cut between a key that is there and the end of its range.
+fn between(from: &str, until: Option<&str>) -> Vec<String> {
+    let mut places = rungs(from, until);
+    if places.is_empty() {
+        spread(from, until, HALVINGS, &mut places);
+    }
+    places
+}
+
+/// The places on both sides of which there is something, by the first key behind each.
+fn cuts(places: &[String], firsts: &[Option<String>]) -> Vec<String> {
+    let before = std::iter::once(None).chain(firsts.iter().map(Some));
+    let is_cut =
+        |((place, first), before): &((&String, &Option<String>), Option<&Option<String>>)| {
+            let is_left = before.is_none_or(|key| key.as_ref().is_some_and(|key| key <= *place));
+            first.is_some() && is_left
+        };
+    let all = places.iter().zip(firsts).zip(before).filter(is_cut);
+    all.map(|((place, _), _)| place.clone()).collect()
 }
 
 /// Halves a range so many times; the places come in order.
