@@ -206,6 +206,13 @@ impl Scenario {
         Scenario::new("rehearsal", vec![(secs(5), start)])
     }
 
+    /// The buckets compared a while after a canary was written.
+    pub fn bucket_comparison() -> Scenario {
+        let check = live("replication-check", id('c', 1), Manner::Graceful);
+        let compare = live("bucket-comparison", id('b', 1), Manner::Graceful);
+        Scenario::new("bucket-comparison", vec![(secs(5), check), (secs(400), compare)])
+    }
+
     /// The check that writes a canary.
     pub fn replication_check() -> Scenario {
         let start = live("replication-check", id('c', 1), Manner::Graceful);
@@ -315,6 +322,7 @@ impl Scenario {
         vec![
             Scenario::rehearsal(),
             Scenario::replication_check(),
+            Scenario::bucket_comparison(),
             Scenario::daily_backup(),
             Scenario::graceful(),
             Scenario::forced(),

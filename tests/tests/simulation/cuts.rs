@@ -66,6 +66,11 @@ fn a_replication_check_cut_anywhere() {
 }
 
 #[test]
+fn a_bucket_comparison_cut_anywhere() {
+    cut_everywhere(&Scenario::bucket_comparison(), true);
+}
+
+#[test]
 fn a_backup_cut_anywhere() {
     cut_everywhere(&Scenario::daily_backup(), true);
 }
