@@ -6,6 +6,7 @@
 //! that has been read for longest is cut between keys that lists of a single key find in it.
 
 pub mod background;
+pub mod calls;
 pub mod checkpoint;
 mod cursor;
 pub mod judge;
@@ -95,7 +96,7 @@ impl Comparison {
     pub fn new(source: Shelf, target: Shelf, depth: Depth, shards_max: usize) -> Comparison {
         let whole = Arc::new(Shard::whole(Range::below(source.prefix())));
         Comparison {
-            walk: Arc::new(Walk::new(source, target, depth)),
+            walk: Arc::new(Walk::new(source, target, depth, shards_max)),
             shards_max: shards_max.max(1),
             shards: Mutex::new(vec![whole]),
             began: Began::default(),
@@ -118,7 +119,7 @@ impl Comparison {
         let mut began = Began::default();
         let mut shards = self.shards;
         let Walk { source, target, depth, .. } = &*self.walk;
-        let mut walk = Walk::new(source.clone(), target.clone(), *depth);
+        let mut walk = Walk::new(source.clone(), target.clone(), *depth, self.shards_max);
         if let Some(before) = before {
             if before.what != what(&self.walk) {
                 return Err(before.what);

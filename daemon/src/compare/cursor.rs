@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use muster_state::call::CallError;
 
-use super::{judge::Version, range::Range};
+use super::{calls::Calls, judge::Version, range::Range};
 use crate::world::aws::listing::{Marker, Page, Shelf};
 
 /// The most entries of a page; S3 gives no more.
@@ -17,6 +17,7 @@ const LOW: usize = PAGE as usize / 2;
 /// One side of a walk.
 pub(super) struct Cursor<'a> {
     shelf: &'a Shelf,
+    calls: &'a Calls,
     /// What was read; none of them is empty.
     pages: VecDeque<Page>,
     /// The first entry that is not compared yet, of the first page.
@@ -27,9 +28,9 @@ pub(super) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(shelf: &'a Shelf, after: &str) -> Cursor<'a> {
+    pub(super) fn new(shelf: &'a Shelf, calls: &'a Calls, after: &str) -> Cursor<'a> {
         let next = Some(Marker { key: after.to_owned(), version: None });
-        Cursor { shelf, pages: VecDeque::new(), at: 0, ready: 0, next }
+        Cursor { shelf, calls, pages: VecDeque::new(), at: 0, ready: 0, next }
     }
 
     /// Whether more must be read before all versions of the first key are certainly there.
@@ -49,7 +50,7 @@ impl<'a> Cursor<'a> {
         while (self.is_short(range) || (pages == 0 && self.is_low(range)))
             && let Some(marker) = &self.next
         {
-            let mut page = self.shelf.page(marker, PAGE).await?;
+            let mut page = self.calls.one(self.shelf.page(marker, PAGE)).await?;
             self.next = page.next.take();
             self.ready += page.len();
             if !page.is_empty() {

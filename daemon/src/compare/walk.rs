@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use super::{
     Depth,
+    calls::Calls,
     checkpoint::Complete,
     cursor::Cursor,
     judge::{How, Tags, Verdict, Version, What, judge},
@@ -22,8 +23,8 @@ use super::{
 };
 use crate::world::aws::listing::{Encryption, Head, Marker, Shelf};
 
-/// The most versions of one shard that are asked for their head at a time.
-const HEADS_MAX: usize = 16;
+/// The most heads that are asked for at a time.
+const HEADS_MAX: usize = 48;
 
 /// What a walk works with.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub struct Walk {
     pub depth: Depth,
     /// Rung at every page.
     pub news: Notify,
+    /// What it may ask at a time.
+    calls: Calls,
     /// Whether entity tags say something, once that was asked.
     tags: OnceLock<Tags>,
     /// What is asked for its head, if not everything.
@@ -70,8 +73,14 @@ impl Recent {
 
 impl Walk {
     /// Everything, from the beginning.
-    pub fn new(source: Shelf, target: Shelf, depth: Depth) -> Walk {
+    pub fn new(source: Shelf, target: Shelf, depth: Depth, shards_max: usize) -> Walk {
+        let pages_max = 2 * shards_max;
+        let calls_max = match depth {
+            Depth::List => pages_max,
+            Depth::Head => pages_max.max(HEADS_MAX),
+        };
         Walk {
+            calls: Calls::at_most(calls_max),
             source,
             target,
             depth,
@@ -123,8 +132,10 @@ impl Walk {
         range: &Range,
     ) -> Result<Option<String>, CallError> {
         let marker = Marker { key: place.to_owned(), version: None };
-        let (one, other) =
-            futures::try_join!(self.source.page(&marker, 1), self.target.page(&marker, 1))?;
+        let (one, other) = futures::try_join!(
+            self.calls.one(self.source.page(&marker, 1)),
+            self.calls.one(self.target.page(&marker, 1)),
+        )?;
         let firsts = [one.key(0), other.key(0)].into_iter().flatten();
         let first = firsts.filter(|key| range.holds(key)).min();
         Ok(first.map(|key| String::from_utf8_lossy(key).into_owned()))
@@ -133,8 +144,8 @@ impl Walk {
     /// Compares a range to its end, which others may move nearer meanwhile.
     pub async fn walk(&self, shard: &Shard) -> Result<(), CallError> {
         let mut range = shard.left();
-        let mut source = Cursor::new(&self.source, &range.after);
-        let mut target = Cursor::new(&self.target, &range.after);
+        let mut source = Cursor::new(&self.source, &self.calls, &range.after);
+        let mut target = Cursor::new(&self.target, &self.calls, &range.after);
         let mut batch = Batch::default();
         loop {
             if source.is_short(&range) || target.is_short(&range) {
@@ -248,8 +259,8 @@ impl Walk {
         let mut worst = (Verdict::Same, None);
         for version in versions {
             let (one, other) = futures::try_join!(
-                self.source.head(key, version),
-                self.target.head(key, version),
+                self.calls.one(self.source.head(key, version)),
+                self.calls.one(self.target.head(key, version)),
             )?;
             match heads_say(&one, &other) {
                 Verdict::Same => {}
