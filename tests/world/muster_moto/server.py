@@ -102,6 +102,9 @@ class Server:
         finally:
             getattr(chunks, "close", lambda: None)()
         call["error"] = error_code(answer) if call["status"] >= 400 else None
+        if call["operation"] == "GetBucketVersioning":
+            # moto names the outermost element after the operation; S3, and so every SDK, does not.
+            answer = answer.replace(b"GetBucketVersioningResponse", b"VersioningConfiguration")
         return [answer]
 
 
