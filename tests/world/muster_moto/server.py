@@ -104,7 +104,9 @@ class Server:
         call["error"] = error_code(answer) if call["status"] >= 400 else None
         if call["operation"] == "GetBucketVersioning":
             # moto names the outermost element after the operation; S3, and so every SDK, does not.
-            answer = answer.replace(b"GetBucketVersioningResponse", b"VersioningConfiguration")
+            # As long as before, because the length was told already.
+            wrong = b"GetBucketVersioningResponse"
+            answer = answer.replace(wrong, b"VersioningConfiguration".ljust(len(wrong)))
         return [answer]
 
 
