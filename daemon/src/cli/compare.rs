@@ -49,7 +49,7 @@ pub struct Compare {
     #[arg(long, value_name = "REGION")]
     pub target_region: Option<Region>,
     /// How many ranges of keys are read at a time.
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub shards: u16,
     /// Write down how far it is, and go on from there if it is written already. At the end it keeps
     /// what was found, for `--incremental`.

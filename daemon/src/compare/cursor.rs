@@ -20,6 +20,8 @@ pub(super) struct Cursor<'a> {
     calls: &'a Calls,
     /// What was read; none of them is empty.
     pages: VecDeque<Page>,
+    /// Pages that are done with. New memory for every page would leave the process full of holes.
+    spare: Vec<Page>,
     /// The first entry that is not compared yet, of the first page.
     at: usize,
     /// How many entries are not compared yet.
@@ -30,7 +32,7 @@ pub(super) struct Cursor<'a> {
 impl<'a> Cursor<'a> {
     pub(super) fn new(shelf: &'a Shelf, calls: &'a Calls, after: &str) -> Cursor<'a> {
         let next = Some(Marker { key: after.to_owned(), version: None });
-        Cursor { shelf, calls, pages: VecDeque::new(), at: 0, ready: 0, next }
+        Cursor { shelf, calls, pages: VecDeque::new(), spare: Vec::new(), at: 0, ready: 0, next }
     }
 
     /// Whether more must be read before all versions of the first key are certainly there.
@@ -50,7 +52,8 @@ impl<'a> Cursor<'a> {
         while (self.is_short(range) || (pages == 0 && self.is_low(range)))
             && let Some(marker) = &self.next
         {
-            let mut page = self.calls.one(self.shelf.page(marker, PAGE)).await?;
+            let spare = self.spare.pop().unwrap_or_default();
+            let mut page = self.calls.one(self.shelf.page_into(spare, marker, PAGE)).await?;
             self.next = page.next.take();
             self.ready += page.len();
             if !page.is_empty() {
@@ -109,7 +112,7 @@ impl<'a> Cursor<'a> {
             && page.len() <= self.at
         {
             self.at -= page.len();
-            self.pages.pop_front();
+            self.spare.extend(self.pages.pop_front());
         }
     }
 }

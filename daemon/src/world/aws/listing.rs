@@ -115,10 +115,24 @@ impl Shelf {
     /// Without an answer, on a refusal, and when the answer is no listing that can be trusted: keys
     /// out of order, or a marker that does not move on.
     pub async fn page(&self, after: &Marker, most: u16) -> Result<Page, CallError> {
+        self.page_into(Page::default(), after, most).await
+    }
+
+    /// The same, into the memory of a page that is done with.
+    ///
+    /// # Errors
+    ///
+    /// As [`Shelf::page`].
+    pub async fn page_into(
+        &self,
+        mut spare: Page,
+        after: &Marker,
+        most: u16,
+    ) -> Result<Page, CallError> {
         let mut tries = 1;
         loop {
             let body = self.versions(after, most).await?;
-            match read(body, after, most).await {
+            match read(std::mem::take(&mut spare), body, after).await {
                 Ok(page) => return Ok(page),
                 // The SDK tries again until it has an answer; what comes after its head is ours.
                 Err(Unread::Cut(_)) if tries < BODIES_MAX => tries += 1,
@@ -297,9 +311,9 @@ enum Unread {
 }
 
 /// Reads a page while its body comes in, a piece at a time.
-async fn read(body: SdkBody, after: &Marker, most: u16) -> Result<Page, Unread> {
+async fn read(spare: Page, body: SdkBody, after: &Marker) -> Result<Page, Unread> {
     let mut body = ByteStream::new(body);
-    let mut decoder = Decoder::new(most.into());
+    let mut decoder = Decoder::into(spare);
     let flaw = |flaw| match flaw {
         Flaw::Cut => Unread::Cut("it has no end".to_owned()),
         Flaw::Malformed(what) => Unread::Malformed(what),

@@ -122,13 +122,11 @@ struct Building {
 }
 
 impl Decoder {
-    /// A reader of a page that has about so many entries.
-    pub(super) fn new(entries: usize) -> Decoder {
-        let page = Page {
-            text: Vec::with_capacity(entries * TEXT_TYPICAL),
-            entries: Vec::with_capacity(entries),
-            next: None,
-        };
+    /// A reader that puts what it reads into the memory of a page that is done with.
+    pub(super) fn into(mut page: Page) -> Decoder {
+        page.text.clear();
+        page.entries.clear();
+        page.next = None;
         Decoder {
             place: Place::Before,
             rest: Vec::new(),
@@ -311,9 +309,6 @@ impl Decoder {
         Ok(page)
     }
 }
-
-/// What the key, version and tag of one entry take together, mostly.
-const TEXT_TYPICAL: usize = 128;
 
 const OUT_OF_ORDER: Flaw = Flaw::Malformed("its list is not in the order of keys");
 
