@@ -5,5 +5,6 @@ pub mod daemon;
 pub mod emulator;
 pub mod lambda;
 pub mod listing;
+pub mod postgres;
 pub mod simulation;
 pub mod stage;

@@ -30,6 +30,20 @@ impl Emulator {
         answer["KeyMetadata"]["Arn"].as_str().expect("a key").to_owned()
     }
 
+    /// A secret that holds a text; answers its ARN.
+    pub async fn secret(&self, region: &str, name: &str, text: &str) -> String {
+        let request = self.http.post(self.aws.url());
+        let request = request.header("X-Amz-Target", "secretsmanager.CreateSecret");
+        let body =
+            json!({ "Name": name, "SecretString": text, "ClientRequestToken": "t".repeat(32) });
+        let request = request.header("Content-Type", "application/x-amz-json-1.1");
+        let request = request.body(body.to_string());
+        let answer: Value =
+            serde_json::from_str(&self.send(request, "secretsmanager", region).await)
+                .expect("JSON");
+        answer["ARN"].as_str().expect("a secret").to_owned()
+    }
+
     /// A bucket that anybody may read, as a marker's must be.
     pub async fn bucket(&self, region: &str, name: &str) {
         let place = format!(
