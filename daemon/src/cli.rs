@@ -5,6 +5,7 @@
 
 mod approve;
 mod ask;
+mod canary;
 mod client;
 mod compare;
 mod files;
@@ -23,6 +24,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use self::{
     approve::Approve,
     ask::Ask,
+    canary::Canary,
     client::{Client, Connection, Failure},
     compare::Compare,
     files::Lint,
@@ -204,6 +206,9 @@ pub enum ClientVerb {
     Backups(Backups),
     /// Compare two buckets, without a daemon.
     CompareBuckets(Compare),
+    /// The rows by which replication is measured.
+    #[command(subcommand)]
+    Canary(Canary),
     /// Make a token.
     Token(token::Make),
     /// Print the completions of a shell.
@@ -244,6 +249,7 @@ pub async fn carry_out(verb: ClientVerb, global: &Global, terminal: &mut Termina
         ClientVerb::Lint(args) => files::lint(&args, terminal),
         ClientVerb::Plan(args) => plan::plan(&args, terminal),
         ClientVerb::CompareBuckets(args) => compare::compare(&args, terminal).await,
+        ClientVerb::Canary(verb) => canary::canary(&verb, terminal),
         ClientVerb::Token(args) => token::make(&args, terminal),
         ClientVerb::Completions { shell } => {
             let mut script = Vec::new();
@@ -297,6 +303,7 @@ async fn ask(verb: ClientVerb, client: &Client, terminal: &mut Terminal) -> Resu
         ClientVerb::Lint(_)
         | ClientVerb::Plan(_)
         | ClientVerb::CompareBuckets(_)
+        | ClientVerb::Canary(_)
         | ClientVerb::Token(_)
         | ClientVerb::Completions { .. } => Ok(Exit::BadUse),
     }

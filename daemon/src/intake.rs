@@ -27,6 +27,7 @@ use crate::{
     catalogue::Catalogue,
     clock::Clock,
     perform::{self, Health, Order, Samples},
+    world::canary::Canaries,
 };
 
 /// What the doors talk to. Cheap to clone.
@@ -35,6 +36,7 @@ pub struct Intake {
     journal: Arc<dyn Journal>,
     orders: mpsc::Sender<Order>,
     samples: Samples,
+    canaries: Canaries,
     health: watch::Receiver<Health>,
     looked: watch::Receiver<bool>,
     clock: Clock,
@@ -76,16 +78,18 @@ pub enum Rejected {
 impl Intake {
     /// The door to a performer that reads `orders` at its other end. `looked` says whether every
     /// application has been looked at.
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the process, named once")]
     pub fn new(
         journal: Arc<dyn Journal>,
         orders: mpsc::Sender<Order>,
         samples: Samples,
+        canaries: Canaries,
         health: watch::Receiver<Health>,
         looked: watch::Receiver<bool>,
         clock: Clock,
         catalogue: Arc<Catalogue>,
     ) -> Intake {
-        Intake { journal, orders, samples, health, looked, clock, catalogue }
+        Intake { journal, orders, samples, canaries, health, looked, clock, catalogue }
     }
 
     /// Takes a request in: plans it and has it admitted. Returns when that is durable. `asked` is the
@@ -225,6 +229,11 @@ impl Intake {
     /// A copy of what one reader needs, taken under the lock for as short as possible.
     pub fn known<T>(&self, look: impl FnOnce(&Progress) -> T) -> T {
         look(&self.journal.progress())
+    }
+
+    /// What the canaries showed last.
+    pub fn canaries(&self) -> &Canaries {
+        &self.canaries
     }
 
     /// What the last look at an open step found, in words, with the instant it was asked for. A

@@ -169,13 +169,25 @@ fn applications(api: &Api, registry: &mut Registry) {
         "recovery_point_age_seconds",
         "Age of the newest data; absent when there is none or its age is unknown",
     );
+    let lag = gauge(
+        registry,
+        "replication_lag_seconds",
+        "How far the standby is behind, rounded up; absent while nobody knows",
+    );
     let count = gauge(registry, "recovery_points", "Recovery points by application");
     for one in api.intake().applications().values() {
-        let view = api.intake().known(|known| application::view(known, one, now));
+        let canaries = api.intake().canaries();
+        let view = api.intake().known(|known| application::view(known, canaries, one, now));
         let name = view.name.as_str();
         set(&findings, [("application", name)], view.findings.len());
         set(&known, [("application", name)], usize::from(view.active.is_some()));
         set(&count, [("application", name)], view.recovery_points);
+        for canary in &view.canaries {
+            let Some(behind) = canary.lag.secs else { continue };
+            let component = canary.component.as_str();
+            let pairs = [("application", name), ("component", component), ("source", "canary")];
+            set(&lag, pairs, secs(behind));
+        }
         for newest in &view.newest {
             let Some(length) = &newest.age else { continue };
             let (component, region) = (newest.component.as_str(), newest.region.as_str());

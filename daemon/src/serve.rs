@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 use crate::{
     BUILD_ID,
     api::{Api, serve::Doors},
+    canary,
     catalogue::Catalogue,
     cli::{Exit, Serve, Terminal},
     clock::Clock,
@@ -63,7 +64,9 @@ impl Process {
         let mut tasks = JoinSet::new();
         tasks.spawn(performer.run(ordered));
         let (seen, looked) = watch::channel(false);
-        let intake = Intake::new(journal, orders, samples, healthy, looked, clock, catalogue);
+        let canaries = world.canaries();
+        let intake =
+            Intake::new(journal, orders, samples, canaries, healthy, looked, clock, catalogue);
         tasks.spawn(crate::watch::watch(intake.clone(), world, seen));
         let planner = intake.clone();
         tasks.spawn(async move {
@@ -147,7 +150,9 @@ async fn run(args: &Serve) -> Result<(), CannotServe> {
     let real = Real::new(settings).await.map_err(|why| CannotServe::World(why.into()))?;
     let world = Arc::new(World::Real(real));
     let doors = Doors::open(&config.listen).await.map_err(|why| CannotServe::Doors(why.into()))?;
-    let mut process = Process::start(Arc::new(journal), world, clock, Arc::new(catalogue));
+    let mut process =
+        Process::start(Arc::new(journal), Arc::clone(&world), clock, Arc::new(catalogue));
+    process.keep(canary::keep(process.intake.clone(), world));
     process.read_queues(&config);
     let api = Api::new(process.intake.clone(), &config.tokens)
         .map_err(|why| CannotServe::Doors(why.into()))?;

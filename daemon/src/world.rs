@@ -1,11 +1,13 @@
 //! The outside, real or simulated: two verbs.
 
 pub mod aws;
+pub mod canary;
 pub mod dns;
 pub mod http;
 pub mod notify;
 pub mod real;
 pub mod sim;
+pub mod sql;
 pub mod whereabouts;
 
 use std::sync::{Mutex, PoisonError};
@@ -14,6 +16,7 @@ use muster_runbooks::application::Application;
 use muster_state::call::{Answer, Call, CallError, Reading};
 
 use crate::clock::Clock;
+use canary::Canaries;
 use real::Real;
 use sim::Sim;
 use whereabouts::Whereabouts;
@@ -49,6 +52,14 @@ impl World {
         match self {
             World::Real(world) => world.begin(call).await,
             World::Sim(world) => world.begin(call).await,
+        }
+    }
+
+    /// What the canaries showed last; nothing in a world that has none.
+    pub fn canaries(&self) -> Canaries {
+        match self {
+            World::Real(world) => world.canaries().clone(),
+            World::Sim(_) => Canaries::default(),
         }
     }
 

@@ -8,6 +8,7 @@ pub mod backup;
 pub mod check;
 pub mod control;
 pub mod database;
+pub mod sql;
 pub mod traffic;
 
 use std::{collections::BTreeMap, sync::LazyLock};
@@ -237,6 +238,7 @@ actions! {
     check::CheckActive,
     check::WriteCanary,
     check::Probe,
+    sql::CheckSql,
     database::Fence,
     database::SwitchoverDatabase,
     database::FailoverDatabase,

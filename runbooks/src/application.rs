@@ -1,6 +1,7 @@
 //! What is protected: an application, its components in each region, its objectives.
 
 mod parse;
+pub mod sql;
 
 use std::collections::BTreeMap;
 
@@ -71,6 +72,15 @@ pub struct Database {
     /// How long recovery points are kept.
     #[serde(default)]
     pub retention: Retention,
+    /// How it is reached by SQL; nothing is checked in it without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sql: Option<sql::Sql>,
+    /// The rows by which its replication is measured; none are written without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<sql::Canary>,
+    /// What must be true of its data, in the source and in what was restored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<sql::Check>,
 }
 
 /// How long recovery points are kept.
@@ -156,6 +166,7 @@ pub struct Observer {
 /// One component of an application.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[allow(clippy::large_enum_variant, reason = "most are databases, and a plan has few")]
 pub enum Component {
     /// An Aurora global database.
     Database(Database),

@@ -1,6 +1,6 @@
 //! What the engine asks of the world, and what the world answers.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use jiff::Timestamp;
 use muster_runbooks::{
@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::{
     catalog::{PointChange, RecoveryPoint},
+    progress::Counted,
     step::Aim,
 };
 
@@ -50,6 +51,8 @@ pub struct Call {
     pub best_effort: bool,
     /// The recovery points of the component, for the actions that expire them.
     pub points: Arc<[RecoveryPoint]>,
+    /// The rows that were last counted in the source, for the action that compares with them.
+    pub counted: Option<Arc<Counted>>,
     /// A sentence on how the run stands, for notices.
     pub summary: String,
 }
@@ -144,6 +147,8 @@ pub struct Done {
     pub outputs: Outputs,
     /// What became of recovery points; recorded in the same commit.
     pub points: Vec<PointChange>,
+    /// The rows of each table as they were counted in the source; recorded in the same commit.
+    pub rows: BTreeMap<String, u64>,
     /// Things that a person should know, recorded as notes of the run.
     pub notes: Vec<String>,
 }

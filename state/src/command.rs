@@ -6,7 +6,7 @@ use muster_runbooks::{
         Outputs,
         control::{PersonRole, Risk},
     },
-    name::{ApplicationName, Region, RunId, ScheduleId, StepId},
+    name::{ApplicationName, ComponentName, Region, RunId, ScheduleId, StepId},
     plan::Frozen,
     request::Request,
 };
@@ -148,6 +148,17 @@ pub enum Command {
         application: ApplicationName,
         /// The finding; `Err` holds the id of one that is gone.
         finding: Result<Finding, String>,
+    },
+    /// The configuration allows the canary of a database; its writes follow once this is durable.
+    Canary {
+        /// The application.
+        application: ApplicationName,
+        /// The database.
+        database: ComponentName,
+        /// Where it will be written.
+        region: Region,
+        /// The schema that holds nothing else.
+        schema: String,
     },
     /// An event said that work in progress may have moved: look sooner.
     Nudge {

@@ -223,6 +223,7 @@ fn open(
         | Action::CheckActive(_)
         | Action::WriteCanary(_)
         | Action::Probe(_)
+        | Action::CheckSql(_)
         | Action::Fence(_)
         | Action::SwitchoverDatabase(_)
         | Action::FailoverDatabase(_)

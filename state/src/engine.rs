@@ -6,6 +6,7 @@
 
 mod answer;
 mod ask;
+mod finding;
 mod look;
 mod obey;
 

@@ -1,11 +1,11 @@
 //! Facts, and the streams they belong to. Nothing changes but by one of these.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use jiff::Timestamp;
 use muster_runbooks::{
     action::control::Risk,
-    name::{ApplicationName, Region, RunId, ScheduleId, StepId},
+    name::{ApplicationName, ComponentName, Region, RunId, ScheduleId, StepId},
     plan::Frozen,
     request::Request,
 };
@@ -237,6 +237,24 @@ pub enum ApplicationEvent {
     WindowClosed {
         /// The run that closed it.
         run: RunId,
+    },
+    /// The rows of a database were counted in the source, by checks that passed.
+    RowsCounted {
+        /// The database.
+        database: ComponentName,
+        /// How many rows each table had.
+        rows: BTreeMap<String, u64>,
+    },
+    /// From now on this process writes the canary of a database, until its epoch or the place ends.
+    CanaryGranted {
+        /// The database.
+        database: ComponentName,
+        /// Where it is written.
+        region: Region,
+        /// The schema that holds nothing else.
+        schema: String,
+        /// What allowed it.
+        by: String,
     },
 }
 

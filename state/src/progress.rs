@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
-    name::{ApplicationName, Region, RunId, ScheduleId},
+    name::{ApplicationName, ComponentName, Region, RunId, ScheduleId},
     request::Request,
 };
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,18 @@ pub struct ApplicationState {
     pub findings: BTreeMap<String, (Timestamp, Finding)>,
     /// The open maintenance window: its run and when it closes.
     pub window: Option<(RunId, Timestamp)>,
+    /// The rows that were last counted in the source, by database.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rows: BTreeMap<ComponentName, Counted>,
+}
+
+/// The rows of a database, as they were last counted in the source.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Counted {
+    /// When that was written down.
+    pub at: Timestamp,
+    /// How many each table had.
+    pub rows: BTreeMap<String, u64>,
 }
 
 /// From where an application is served.
@@ -427,6 +439,11 @@ impl ApplicationState {
                     self.window = None;
                 }
             }
+            ApplicationEvent::RowsCounted { database, rows } => {
+                self.rows.insert(database.clone(), Counted { at, rows: rows.clone() });
+            }
+            // It names the writes that follow it; nothing else depends on it.
+            ApplicationEvent::CanaryGranted { .. } => {}
         }
     }
 }

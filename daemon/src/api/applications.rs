@@ -36,7 +36,9 @@ pub struct Part {
 pub(crate) fn views(api: &Api) -> Vec<ApplicationView> {
     let now = api.intake.clock().now();
     let applications = api.intake.applications().values();
-    api.intake.known(|known| applications.map(|one| view::view(known, one, now)).collect())
+    let canaries = api.intake.canaries();
+    api.intake
+        .known(|known| applications.map(|one| view::view(known, canaries, one, now)).collect())
 }
 
 /// Lists the applications.
@@ -63,7 +65,8 @@ async fn one(
 ) -> Result<Json<ApplicationView>, Problem> {
     let application = api.intake.applications().get(&name).ok_or_else(|| unknown(&name))?;
     let now = api.intake.clock().now();
-    Ok(Json(api.intake.known(|known| view::view(known, application, now))))
+    let canaries = api.intake.canaries();
+    Ok(Json(api.intake.known(|known| view::view(known, canaries, application, now))))
 }
 
 /// Lists the recovery points of an application, newest data first.

@@ -3,6 +3,7 @@
 
 pub mod application;
 pub mod approval;
+pub mod canary;
 pub mod event;
 pub mod figures;
 pub mod next;

@@ -7,6 +7,7 @@ use super::parts::{badge, clock, distance, mark, next, said, short, wait, when};
 use crate::api::view::{
     Verdict,
     application::{ApplicationView, NewestView},
+    canary::CanaryView,
     run::{RunLine, RunView},
     runbook::ProposalView,
     schedule::ScheduleView,
@@ -146,10 +147,35 @@ fn application(one: &ApplicationView, now: Timestamp) -> Markup {
                 h3 { "Newest recovery points" }
                 ul class="lines" { @for newest in &one.newest { (newest_point(newest, now)) } }
             }
+            @if !one.canaries.is_empty() {
+                h3 { "Replication, measured" }
+                ul class="lines" { @for canary in &one.canaries { (measured(canary, now)) } }
+            }
             p class="quiet" {
                 "RTO " (short(&one.rto)) ", RPO " (short(&one.rpo)) ", "
                 "recovery points in all: " (one.recovery_points) "; "
                 code { "muster backups " (one.name) }
+            }
+        }
+    }
+}
+
+fn measured(one: &CanaryView, now: Timestamp) -> Markup {
+    html! {
+        li {
+            code { (one.component) } ": the standby is "
+            @match one.lag.secs {
+                Some(_) => { strong { (one.lag.text) " behind" } },
+                None => { span class="badge bad" { "lag unknown" } },
+            }
+            ", a failover would lose "
+            @match one.loss.secs {
+                Some(_) => { strong { "at most " (one.loss.text) } },
+                None => { span class="badge bad" { "nobody knows what" } },
+            }
+            span class="quiet" {
+                " — " (said(&one.lag.by))
+                @if let Some(at) = one.read_at { ", read " (distance(at, now)) }
             }
         }
     }

@@ -2,6 +2,7 @@
 //! but for `weigh-traffic` (facts §5.1).
 
 pub mod bucket;
+pub mod endpoint;
 pub mod error;
 pub mod expiry;
 pub mod export;
@@ -13,6 +14,7 @@ pub mod marker;
 pub mod poller;
 pub mod readiness;
 pub mod record;
+pub mod secret;
 pub mod snapshot;
 pub mod version;
 pub mod writer;
@@ -156,6 +158,17 @@ impl Aws {
             .timeout_config(ACT.limits())
             .build();
         aws_sdk_route53::Client::from_conf(config)
+    }
+
+    /// A region's secrets.
+    pub(super) fn secrets(&self, region: &Region) -> aws_sdk_secretsmanager::Client {
+        let config = aws_sdk_secretsmanager::config::Builder::from(&self.shared)
+            .region(aws_config::Region::new(region.as_str().to_owned()))
+            .retry_config(LOOK.retries())
+            .retry_partition(LOOK.partition("secretsmanager", region))
+            .timeout_config(LOOK.limits())
+            .build();
+        aws_sdk_secretsmanager::Client::from_conf(config)
     }
 
     /// A client for long listings.

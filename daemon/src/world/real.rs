@@ -20,8 +20,10 @@ use super::{
         Access, Aws, bucket, error, expiry, global, instance, marker, poller::Poller, readiness,
         record, snapshot, writer,
     },
+    canary::Canaries,
     dns,
     notify::{self, Delivered, Receiver},
+    sql,
     whereabouts::Whereabouts,
 };
 use crate::clock::Clock;
@@ -52,6 +54,7 @@ pub struct Real {
     pub(super) delivered: Delivered,
     pub(super) clock: Clock,
     pub(super) epoch: u64,
+    pub(super) canaries: Canaries,
     rehearsed: Mutex<BTreeMap<String, String>>,
 }
 
@@ -72,8 +75,19 @@ impl Real {
             delivered: Delivered::default(),
             clock: settings.clock,
             epoch: settings.epoch,
+            canaries: Canaries::default(),
             rehearsed: Mutex::default(),
         })
+    }
+
+    /// What the canaries showed last.
+    pub fn canaries(&self) -> &Canaries {
+        &self.canaries
+    }
+
+    /// The epoch of this process.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// Looks how far a call has come. Changes nothing.
@@ -134,6 +148,7 @@ impl Real {
                 verbs(call, bucket::observe(self, call, with), bucket::begin(self, call, with))
             }
             Action::Probe(with) => reads(call, observe_probe(self, call, with)),
+            Action::CheckSql(with) => reads(call, sql::check::observe(self, call, with)),
             Action::Fence(with) => reads(call, writer::observe_fence(self, call, with)),
             Action::SwitchoverDatabase(with) => verbs(
                 call,

@@ -19,6 +19,7 @@ mod promote;
 mod region;
 mod replication;
 mod snapshots;
+mod sql;
 mod traffic;
 mod truth;
 mod wire;
@@ -121,6 +122,7 @@ impl Sim {
             Action::CheckActive(action) => check::observe_active(self, now, call, action),
             Action::WriteCanary(action) => objects::observe_canary(self, now, call, action),
             Action::Probe(action) => check::observe_probe(self, now, call, action),
+            Action::CheckSql(action) => sql::observe(self, now, call, action),
             Action::Fence(_) => promote::observe_fence(self, now, call),
             Action::SwitchoverDatabase(action) => {
                 promote::observe_switchover(self, now, call, action.to)
@@ -174,6 +176,7 @@ impl Sim {
             | Action::CheckReplication(_)
             | Action::CheckActive(_)
             | Action::Probe(_)
+            | Action::CheckSql(_)
             | Action::Fence(_)
             | Action::Approval(_)
             | Action::Wait(_)
@@ -227,7 +230,8 @@ impl Sim {
             | Fault::CredentialsExpired { .. }
             | Fault::ObserverLies { .. }
             | Fault::ObserverSilent { .. }
-            | Fault::FenceFails => {}
+            | Fault::FenceFails
+            | Fault::DataSpoilt { .. } => {}
         }
         self.faults.add(now, fault);
     }

@@ -19,6 +19,7 @@ use muster::{
     config::{Listen, Token},
     intake::{Intake, Rejected},
     perform::{Health, Order, Samples},
+    world::canary::Canaries,
 };
 use muster_runbooks::{
     action::{Reach, control::PersonRole},
@@ -84,6 +85,7 @@ impl House {
             shelf.clone(),
             orders,
             Samples::default(),
+            Canaries::default(),
             healthy,
             watch::channel(true).1,
             Clock::Real,

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use muster::{
     api::view::{application, next, run as view, schedule},
     page::{overview, run as page},
+    world::canary::Canaries,
 };
 use muster_runbooks::{
     application::Application,
@@ -229,7 +230,7 @@ fn recovery_points_against_the_objective() {
             state.points.insert(point.id.clone(), point);
         }
         known.applications.insert(application.name.clone(), state);
-        let view = application::view(&known, &application, at(0));
+        let view = application::view(&known, &Canaries::default(), &application, at(0));
         serde_json::to_value(view.newest[0].within_rpo).unwrap()
     };
     let verdicts = [None, Some(60), Some(86_400), Some(-60)].map(verdict);
@@ -269,7 +270,12 @@ fn the_page_in_words() {
     let first = overview::show(&overview::Overview {
         now: at(30),
         open: vec![view],
-        applications: vec![application::view(&Progress::default(), &covetpy(), at(30))],
+        applications: vec![application::view(
+            &Progress::default(),
+            &Canaries::default(),
+            &covetpy(),
+            at(30),
+        )],
         schedules: Vec::new(),
         proposals: Vec::new(),
         recent: Vec::new(),

@@ -95,12 +95,14 @@ action! {
     /// Measures how far replication of a database is behind.
     CheckReplication = "check-replication", Reads, on: Some(ComponentKind::Databases), needs_active: false, global: false,
     with {
-        /// Fails when the lag is over this or unknown.
+        /// Fails when a lag is over this, or both are unknown.
         lag_max: Span,
     }
     gives {
-        /// Replication lag, or `unknown`.
+        /// Replication lag by the provider's own metric, or `unknown`.
         lag: Loss,
+        /// The most that the canary shows to be missing, or `unknown`.
+        canary_lag: Loss,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reads an application: every key with its place, every region one of its two.
 
 mod address;
+mod sql;
 mod traffic;
 
 use std::collections::BTreeMap;
@@ -143,8 +144,9 @@ fn objectives(node: &Node, out: &mut Findings) -> Option<Objectives> {
 }
 
 fn database(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -> Option<Database> {
-    let known = &["name", "global_cluster", "clusters", "copy_keys", "retention"];
-    let fields = Fields::open(node, "a database", known, out)?;
+    let known = ["name", "global_cluster", "clusters", "copy_keys", "retention"];
+    let known = [&known, sql::KEYS].concat();
+    let fields = Fields::open(node, "a database", &known, out)?;
     let name = names.read(&fields, out);
     let global_cluster = fields.need_text("global_cluster", out);
     sides.complete(&fields, "clusters", out);
@@ -161,12 +163,17 @@ fn database(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -
             .map(|keep_for| Retention { keep_for }),
         None => Some(Retention::default()),
     };
+    let said = sql::read(&fields, sides, out);
+    let sql::Said { sql, canary, checks } = said?;
     Some(Database {
         name: name?,
         global_cluster: global_cluster?,
         clusters,
         copy_keys,
         retention: retention?,
+        sql,
+        canary,
+        checks,
     })
 }
 

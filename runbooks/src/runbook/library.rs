@@ -26,6 +26,7 @@ shipped![
     "pre-deployment-snapshot",
     "expire-recovery-points",
     "replication-check",
+    "data-check",
     "region-failover",
     "region-failback",
     "maintenance-window",

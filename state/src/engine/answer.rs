@@ -11,7 +11,10 @@ use muster_runbooks::{
 };
 use serde_json::Value;
 
-use super::{Engine, Output, Reply, Sight};
+use super::{
+    Engine, Output, Reply, Sight,
+    finding::{REPROTECT, finding_id, reprotect, stands_until_it_passes},
+};
 use crate::{
     call::{Answer, CallError, Done, Progress},
     catalog::{Finding, PointChange},
@@ -297,7 +300,12 @@ impl Engine {
             return entries;
         }
         if let Some(application) = run.application() {
-            let events = done.points.into_iter().map(point_event);
+            let counted = step.component.as_ref().filter(|_| !done.rows.is_empty());
+            let counted = counted.map(|database| ApplicationEvent::RowsCounted {
+                database: database.clone(),
+                rows: done.rows,
+            });
+            let events = done.points.into_iter().map(point_event).chain(counted);
             let events = events.chain(self.consequences(run, step, &attempt.action));
             entries.extend(events.map(|event| Entry::application(application, event)));
         }
@@ -331,9 +339,7 @@ impl Engine {
                 let at_home = traffic.is_some_and(|traffic| traffic.primary == region(shift.to));
                 if at_home { self.closed(run, REPROTECT) } else { vec![reprotect()] }
             }
-            Action::CheckReplication(_) | Action::WriteCanary(_) => {
-                self.closed(run, &finding_id(step))
-            }
+            action if stands_until_it_passes(action) => self.closed(run, &finding_id(step)),
             Action::SnapshotDatabase(_)
             | Action::CopySnapshot(_)
             | Action::MarkExpired(_)
@@ -341,8 +347,11 @@ impl Engine {
             | Action::CheckReadiness(_)
             | Action::PredictLoss(_)
             | Action::CheckObservers(_)
+            | Action::CheckReplication(_)
             | Action::CheckActive(_)
+            | Action::WriteCanary(_)
             | Action::Probe(_)
+            | Action::CheckSql(_)
             | Action::Fence(_)
             | Action::FailoverInRegion(_)
             | Action::WeighTraffic(_)
@@ -378,26 +387,6 @@ fn promotes_more(run: &Run, this: &Step) -> bool {
     })
 }
 
-/// The duty that a failover leaves: a lost marker would silently send users back (design §9).
-const REPROTECT: &str = "reprotect-traffic";
-
-fn reprotect() -> ApplicationEvent {
-    ApplicationEvent::FindingOpened {
-        finding: Finding {
-            id: REPROTECT.to_owned(),
-            message:
-                "users are held at the standby by one marker object; losing it sends them back"
-                    .to_owned(),
-            hint: "swap the roles of the records in calm, or fail back".to_owned(),
-        },
-    }
-}
-
-fn finding_id(step: &Step) -> String {
-    let component = step.component.as_ref().map_or("application", |name| name.as_str());
-    format!("{}-{component}", step.task.action)
-}
-
 fn point_event(change: PointChange) -> ApplicationEvent {
     match change {
         PointChange::Recorded(point) => ApplicationEvent::PointRecorded { point },
@@ -425,7 +414,7 @@ fn is_begun(entry: &Entry) -> bool {
 /// The facts of a bad end. A check that fails is a finding of the application until it passes.
 fn failed(run: &Run, step: &Step, attempt: &Attempt, fault: Fault) -> Vec<Entry> {
     let mut entries = Vec::new();
-    let is_check = matches!(*attempt.action, Action::CheckReplication(_) | Action::WriteCanary(_));
+    let is_check = stands_until_it_passes(&attempt.action);
     if let (true, Some(application)) = (is_check, run.application()) {
         let finding = Finding {
             id: finding_id(step),

@@ -10,7 +10,7 @@ use muster_runbooks::{
 };
 
 use super::Engine;
-use crate::{call::Call, catalog::RecoveryPoint, run::Run, step::StepState};
+use crate::{call::Call, catalog::RecoveryPoint, progress::Counted, run::Run, step::StepState};
 
 impl Engine {
     /// The call for the open attempt at a place.
@@ -40,12 +40,25 @@ impl Engine {
             aim: attempt.aim.clone(),
             best_effort: step.best_effort,
             points: self.points(run, step.component.as_ref(), &attempt.action),
+            counted: self.counted(run, step.component.as_ref(), &attempt.action),
             summary: summary(run, &attempt.action),
         };
         if let Some(binding) = binding {
             self.bindings.entry(id.clone()).or_insert(binding);
         }
         Some(call)
+    }
+
+    /// The rows that were last counted, for the action that compares with them.
+    fn counted(
+        &self,
+        run: &Run,
+        component: Option<&ComponentName>,
+        action: &Action,
+    ) -> Option<Arc<Counted>> {
+        let Action::CheckSql(_) = action else { return None };
+        let state = self.known.applications.get(run.application()?)?;
+        state.rows.get(component?).cloned().map(Arc::new)
     }
 
     /// The recovery points that an expiring action judges.

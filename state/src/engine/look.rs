@@ -49,6 +49,7 @@ fn cadence(action: &Action) -> SignedDuration {
         | Action::CheckActive(_)
         | Action::WriteCanary(_)
         | Action::Probe(_)
+        | Action::CheckSql(_)
         | Action::Fence(_)
         | Action::SwitchoverDatabase(_)
         | Action::FailoverDatabase(_)

@@ -90,6 +90,12 @@ impl Engine {
                 self.finding(now, &application, finding, out);
                 Ok(DONE)
             }
+            Command::Canary { application, database, region, schema } => {
+                let by = "the application's file".to_owned();
+                let event = ApplicationEvent::CanaryGranted { database, region, schema, by };
+                self.record(now, Entry::application(&application, event), out);
+                Ok(DONE)
+            }
             Command::Nudge { id, dedupe_key, source, about: object, asked } => {
                 if let Some(repeated) = self.repeated(Some(&dedupe_key), &asked)? {
                     return Ok(repeated);

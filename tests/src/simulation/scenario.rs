@@ -161,6 +161,7 @@ pub fn in_short(command: &Command) -> String {
         | Command::Refused { .. }
         | Command::Active { .. }
         | Command::Finding { .. }
+        | Command::Canary { .. }
         | Command::Nudge { .. } => "something else".to_owned(),
     }
 }

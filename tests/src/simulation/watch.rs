@@ -365,6 +365,7 @@ impl Watch {
             | Command::Refused { .. }
             | Command::Active { .. }
             | Command::Finding { .. }
+            | Command::Canary { .. }
             | Command::Nudge { .. } => true,
         };
         self.check("I24", is_durable, || format!("{command:?} is acknowledged and not durable"));

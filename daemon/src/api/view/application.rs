@@ -13,7 +13,11 @@ use muster_state::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Length, Verdict};
+use super::{
+    Length, Verdict,
+    canary::{self, CanaryView},
+};
+use crate::world::canary::Canaries;
 
 /// An application.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
@@ -38,6 +42,9 @@ pub struct ApplicationView {
     pub window: Option<WindowView>,
     /// The newest recovery point of every database in every region.
     pub newest: Vec<NewestView>,
+    /// What the canaries of its databases show.
+    #[serde(default)]
+    pub canaries: Vec<CanaryView>,
     /// How many recovery points there are.
     pub recovery_points: usize,
     /// The run that has the application's one lock.
@@ -130,7 +137,12 @@ pub struct PointView {
 }
 
 /// The view of an application.
-pub fn view(known: &Progress, application: &Application, now: Timestamp) -> ApplicationView {
+pub fn view(
+    known: &Progress,
+    canaries: &Canaries,
+    application: &Application,
+    now: Timestamp,
+) -> ApplicationView {
     let name = &application.name;
     let empty = ApplicationState::default();
     let state = known.applications.get(name).unwrap_or(&empty);
@@ -154,6 +166,7 @@ pub fn view(known: &Progress, application: &Application, now: Timestamp) -> Appl
             overdue: *closes_at < now,
         }),
         newest: newest(application, state, now),
+        canaries: canary::canaries(application, canaries, now),
         recovery_points: state.points.len(),
         locked_by: known.claims.get(&Claim::lock_key(name)).map(|held| held.holder.to_string()),
         open_runs: open_runs(known, name),

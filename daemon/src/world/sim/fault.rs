@@ -100,6 +100,13 @@ pub enum Fault {
         /// The new writer's region.
         to: Region,
     },
+    /// Somebody spoils the data of a database: rows are gone, or are not what they were.
+    DataSpoilt {
+        /// The application.
+        application: ApplicationName,
+        /// The database.
+        database: ComponentName,
+    },
     /// Somebody removes the object that decides where users go.
     MarkerLost {
         /// The application.
@@ -129,6 +136,7 @@ impl Fault {
             Fault::FenceFails => "fence-fails",
             Fault::ForeignFailover { .. } => "foreign-failover",
             Fault::FailedOverByHand { .. } => "failed-over-by-hand",
+            Fault::DataSpoilt { .. } => "data-spoilt",
             Fault::MarkerLost { .. } => "marker-lost",
         }
     }
@@ -150,6 +158,7 @@ impl Fault {
             | Fault::FenceFails
             | Fault::ForeignFailover { .. }
             | Fault::FailedOverByHand { .. }
+            | Fault::DataSpoilt { .. }
             | Fault::MarkerLost { .. } => None,
         }
     }
