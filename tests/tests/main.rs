@@ -9,6 +9,7 @@ mod emulated;
 mod process;
 mod queue;
 mod simulation;
+mod sql;
 mod tidy;
 mod transitions;
 mod watching;

@@ -31,6 +31,11 @@ const WALLS: &[Wall] = &[
         why: "Kubernetes behind the world",
     },
     Wall {
+        words: &["tokio_postgres"],
+        may: &["daemon/src/world/sql", "tests/src/"],
+        why: "PostgreSQL behind the world",
+    },
+    Wall {
         words: &["::sled::"],
         may: &["state/src/journal/sled.rs"],
         why: "one file knows where progress is kept",

@@ -131,6 +131,7 @@ async fn what_is_declared_is_what_is_called() {
     canary(&mut judge, &shop).await;
     traffic(&mut judge, &shop).await;
     databases(&mut judge, &shop).await;
+    sql(&mut judge, &shop).await;
 
     let inside_or_http = [
         "approval",
@@ -185,6 +186,36 @@ async fn canary(judge: &mut Judge, shop: &Application) {
         put.iter().flat_map(|(service, operation)| needed(service, operation)).collect();
     assert_eq!(declared(&writing), used, "{put:?}");
     carry_out(&mut judge.world, &judge.real, &mut writing, 1).await;
+}
+
+/// What a connection takes before it is made. There is no PostgreSQL behind this AWS: the first of
+/// two calls ends at a cluster that is not there, the second at a port where nobody listens.
+async fn sql(judge: &mut Judge, shop: &Application) {
+    let mut shop = serde_json::to_value(shop).unwrap();
+    let near = json!({ EAST: "127.0.0.1:1", WEST: "127.0.0.1:1" });
+    let secret = judge.world.secret(EAST, "reader", r#"{"username":"a","password":"b"}"#).await;
+    let in_variable = json!({ "database": "shop", "user": "reader", "password_env": "PATH",
+        "sslmode": "disable", "endpoints": near });
+    let in_secret = json!({ "database": "shop", "secret": { EAST: secret },
+        "sslmode": "disable", "endpoints": near });
+    let cases = [
+        (in_variable, json!({ "cluster": "gone" }), ["rds:DescribeDBClusters"]),
+        (in_secret, json!({}), ["secretsmanager:GetSecretValue"]),
+    ];
+    for (sql, with, needs) in cases {
+        shop["databases"][0]["sql"] = sql;
+        shop["databases"][0]["checks"] = json!([{ "name": "people", "roles": ["reader"] }]);
+        let shop: Application = serde_json::from_value(shop.clone()).unwrap();
+        let checking = call(&judge.world, &shop, "check-sql", with);
+        judge.world.forget_calls().await;
+        assert!(judge.real.observe(&checking).await.is_err());
+        let called = judge.world.called().await;
+        let used: BTreeSet<String> =
+            called.iter().flat_map(|(service, operation)| needed(service, operation)).collect();
+        assert_eq!(used, needs.map(str::to_owned).into(), "{called:?}");
+        assert_eq!(declared(&checking), used);
+    }
+    judge.judged.insert("check-sql");
 }
 
 async fn traffic(judge: &mut Judge, shop: &Application) {
