@@ -17,6 +17,7 @@ pub mod applications;
 pub mod audit;
 mod guard;
 pub mod health;
+pub mod holds;
 pub mod input;
 pub mod steps;
 
@@ -136,6 +137,7 @@ impl Api {
             .merge(steps::routes())
             .merge(events::routes())
             .merge(applications::routes())
+            .merge(holds::routes())
             .merge(schedules::routes())
             .merge(switch::routes())
             .merge(health::routes())

@@ -8,6 +8,7 @@ mod ask;
 mod client;
 mod compare;
 mod files;
+mod hold;
 mod plan;
 mod preview;
 mod say;
@@ -26,6 +27,7 @@ pub use self::{
     client::{Client, Connection, Failure},
     compare::Compare,
     files::Lint,
+    hold::Hold,
     plan::Plan,
     preview::Preview,
     say::{About, Step},
@@ -202,6 +204,10 @@ pub enum ClientVerb {
     On(say::Switch),
     /// List the recovery points of an application.
     Backups(Backups),
+    /// Hold a recovery point: it is neither marked nor deleted.
+    Hold(Hold),
+    /// Lift a hold on a recovery point.
+    Release(Hold),
     /// Compare two buckets, without a daemon.
     CompareBuckets(Compare),
     /// Make a token.
@@ -267,6 +273,8 @@ pub async fn carry_out(verb: ClientVerb, global: &Global, terminal: &mut Termina
         | ClientVerb::Abandon(_)
         | ClientVerb::Off(_)
         | ClientVerb::On(_)
+        | ClientVerb::Hold(_)
+        | ClientVerb::Release(_)
         | ClientVerb::Backups(_) => match Client::new(&Connection::of(global)) {
             Ok(client) => ask(verb, &client, terminal).await,
             Err(failure) => Err(failure),
@@ -294,6 +302,8 @@ async fn ask(verb: ClientVerb, client: &Client, terminal: &mut Terminal) -> Resu
         ClientVerb::Off(args) => say::switch("off", args, client, terminal).await,
         ClientVerb::On(args) => say::switch("on", args, client, terminal).await,
         ClientVerb::Backups(args) => show::backups(&args, client, terminal).await,
+        ClientVerb::Hold(args) => hold::say("holds", args, client, terminal).await,
+        ClientVerb::Release(args) => hold::say("holds/release", args, client, terminal).await,
         ClientVerb::Lint(_)
         | ClientVerb::Plan(_)
         | ClientVerb::CompareBuckets(_)

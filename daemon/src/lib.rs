@@ -10,6 +10,7 @@ pub mod demo;
 pub mod intake;
 pub mod metrics;
 pub mod offline;
+pub mod overdue;
 pub mod page;
 pub mod perform;
 pub mod queue;

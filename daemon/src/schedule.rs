@@ -82,7 +82,7 @@ pub fn due(schedule: &Schedule, last_due: Timestamp, now: Timestamp) -> Due {
         return Due { missed: Vec::new(), start: None };
     };
     let late = now.duration_since(last.due_at);
-    let is_late = late > schedule.missed_after.duration();
+    let is_late = late > schedule.start_within.duration();
     let missed = |occurrence: &Occurrence| {
         let because = match schedule.catch_up {
             CatchUp::Skip => "muster was not running then",

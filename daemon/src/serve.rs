@@ -65,6 +65,7 @@ impl Process {
         let (seen, looked) = watch::channel(false);
         let intake = Intake::new(journal, orders, samples, healthy, looked, clock, catalogue);
         tasks.spawn(crate::watch::watch(intake.clone(), world, seen));
+        tasks.spawn(crate::overdue::watch(intake.clone()));
         let planner = intake.clone();
         tasks.spawn(async move {
             match Bell::hang().await {

@@ -1,10 +1,13 @@
 //! What is protected: an application, its components in each region, its objectives.
 
 mod parse;
+pub mod policy;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use policy::{EngineWindow, Purpose, Retention};
 
 use crate::{
     action::ComponentKind,
@@ -71,21 +74,12 @@ pub struct Database {
     /// How long recovery points are kept.
     #[serde(default)]
     pub retention: Retention,
-}
-
-/// How long recovery points are kept.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Retention {
-    /// Points whose data is older than this may go.
-    pub keep_for: Span,
-}
-
-impl Default for Retention {
-    /// 14 days, the retention of the reference application.
-    fn default() -> Retention {
-        Retention { keep_for: Span::from_hours(14 * 24) }
-    }
+    /// When the engine backs up by itself, in UTC, if that was declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_backup_window: Option<EngineWindow>,
+    /// When the engine is maintained by AWS, in UTC, if that was declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_maintenance_window: Option<EngineWindow>,
 }
 
 /// A bucket that is replicated to one in the other region.

@@ -50,6 +50,8 @@ pub struct Call {
     pub best_effort: bool,
     /// The recovery points of the component, for the actions that expire them.
     pub points: Arc<[RecoveryPoint]>,
+    /// The open run that moves the application, for the actions that expire points.
+    pub moving: Option<RunId>,
     /// A sentence on how the run stands, for notices.
     pub summary: String,
 }

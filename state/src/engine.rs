@@ -6,6 +6,7 @@
 
 mod answer;
 mod ask;
+mod hold;
 mod look;
 mod obey;
 

@@ -216,6 +216,28 @@ pub enum ApplicationEvent {
         /// The point's ARN.
         id: String,
     },
+    /// Somebody keeps a recovery point, whatever the policy says.
+    PointHeld {
+        /// The point's ARN.
+        id: String,
+        /// What the hold is called.
+        name: String,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Somebody no longer does.
+    PointReleased {
+        /// The point's ARN.
+        id: String,
+        /// What the hold was called.
+        name: String,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// Something is wrong or unknown from now on.
     FindingOpened {
         /// What.

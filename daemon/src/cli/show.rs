@@ -104,6 +104,10 @@ async fn everything(client: &Client, terminal: &mut Terminal) -> Result<Exit, Fa
         ));
         terminal.next(&one.next);
     }
+    for one in &schedules {
+        let Some(late) = &one.late else { continue };
+        terminal.line(format!("late: {} started {} after it was due", one.id, late.text));
+    }
     for one in schedules.iter().filter(|one| one.overdue_at.is_some()) {
         terminal.line(format!(
             "overdue: {}{}",
@@ -159,13 +163,9 @@ fn over(within: Verdict) -> &'static str {
     }
 }
 
-/// Lists the recovery points of an application.
-pub(super) async fn backups(
-    args: &Backups,
-    client: &Client,
-    terminal: &mut Terminal,
-) -> Result<Exit, Failure> {
-    let path = format!("/v1/applications/{}/recovery-points", segment(&args.application)?);
+/// Every recovery point of an application.
+pub(super) async fn points(application: &str, client: &Client) -> Result<Vec<PointView>, Failure> {
+    let path = format!("/v1/applications/{}/recovery-points", segment(application)?);
     let mut points: Vec<PointView> = Vec::new();
     let mut after = String::new();
     loop {
@@ -173,9 +173,25 @@ pub(super) async fn backups(
         points.extend(page.items);
         match page.next {
             Some(next) => after = format!("&after={next}"),
-            None => break,
+            None => return Ok(points),
         }
     }
+}
+
+/// Who holds a point.
+pub(super) fn held(point: &PointView) -> Option<String> {
+    let by = point.holds.iter().map(|hold| format!("`{}` ({})", hold.name, hold.by));
+    let by: Vec<String> = by.collect();
+    (!by.is_empty()).then(|| format!("held by {}", by.join(", ")))
+}
+
+/// Lists the recovery points of an application.
+pub(super) async fn backups(
+    args: &Backups,
+    client: &Client,
+    terminal: &mut Terminal,
+) -> Result<Exit, Failure> {
+    let points = points(&args.application, client).await?;
     terminal.json(&points);
     if points.is_empty() {
         terminal.line(format!("{} has no recovery point", args.application));
@@ -185,7 +201,8 @@ pub(super) async fn backups(
     }
     let rows = points.iter().map(|point| {
         let proven = point.verified_at.map_or("never".to_owned(), at_text);
-        let fate = if point.marked_at.is_some() { "marked for deletion" } else { "" };
+        let marked = if point.marked_at.is_some() { "marked for deletion" } else { "" };
+        let fate = held(point).unwrap_or_else(|| marked.to_owned());
         vec![
             point.component.clone(),
             point.region.clone(),
@@ -193,7 +210,7 @@ pub(super) async fn backups(
             point.age.as_ref().map_or("unknown".to_owned(), |age| age.text.clone()),
             proven,
             point.id.clone(),
-            fate.to_owned(),
+            fate,
         ]
     });
     terminal

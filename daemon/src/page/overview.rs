@@ -181,6 +181,8 @@ fn newest_point(one: &NewestView, now: Timestamp) -> Markup {
                 None if one.data_at.is_none() => {},
                 None => span class="quiet" { " never proven to restore" },
             }
+            @for hold in &one.holds { " " span class="badge warn" { "held: " (hold.name) } }
+            @if one.held > one.holds.len().min(1) { span class="quiet" { " held here: " (one.held) } }
         }
     }
 }
@@ -195,6 +197,7 @@ fn schedule(one: &ScheduleView, now: Timestamp) -> Markup {
                 @match &one.last_run {
                     Some(last) => {
                         "Last " a href={ "/runs/" (last.run) } { (when(last.due_at, now)) }
+                        @if let Some(late) = &one.late { ", started " strong { (short(late)) " late" } }
                     }
                     None => "Nothing has come due yet",
                 }

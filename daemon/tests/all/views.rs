@@ -225,6 +225,8 @@ fn recovery_points_against_the_objective() {
                 made_by: "a00000000001".parse().unwrap(),
                 marked_at: None,
                 verified_at: None,
+                purpose: Default::default(),
+                holds: Vec::new(),
             };
             state.points.insert(point.id.clone(), point);
         }

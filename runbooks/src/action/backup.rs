@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{ComponentKind, Description, On, Role, action};
-use crate::application::Component;
+use crate::application::{Component, Purpose};
 
 action! {
     /// Takes a cluster snapshot of a database.
@@ -13,6 +13,8 @@ action! {
         at: Role,
         /// The schema version that the application runs, kept as a tag.
         schema_version: Option<String>,
+        /// What it is made for, kept as a tag; a night's backup when nothing is said.
+        purpose: Option<Purpose>,
     }
     gives {
         /// The ARN of the snapshot.
@@ -55,6 +57,8 @@ action! {
         data_time: Timestamp,
         /// The side that receives the copy.
         to: Role,
+        /// What it is made for, as its source was.
+        purpose: Option<Purpose>,
     }
     gives {
         /// The ARN of the copy.
@@ -92,7 +96,7 @@ impl CopySnapshot {
 }
 
 action! {
-    /// Marks the recovery points that the policy lets go. Nothing is deleted before 24 hours have passed.
+    /// Marks the recovery points that the policy lets go. Nothing is deleted before a day has passed.
     MarkExpired = "mark-expired", Reads, on: Some(ComponentKind::Databases), needs_active: false, global: false,
     with {
         /// The side whose points are judged.
@@ -103,6 +107,12 @@ action! {
         marked: u32,
         /// How many are kept.
         kept: u32,
+        /// Which were marked, each with its age.
+        marks: Vec<String>,
+        /// Which were marked long enough ago, and would be deleted now if the cap allows.
+        deletes: Vec<String>,
+        /// Which stay, each with every reason.
+        keeps: Vec<String>,
     }
 }
 
@@ -117,7 +127,7 @@ impl MarkExpired {
 }
 
 action! {
-    /// Deletes the points that were marked at least 24 hours ago and may still go, up to a cap.
+    /// Deletes the points that were marked about a day ago and may still go, up to a cap.
     DeleteExpired = "delete-expired", Once, on: Some(ComponentKind::Databases), needs_active: false, global: false,
     with {
         /// The side whose points are deleted.

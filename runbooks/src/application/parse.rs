@@ -1,6 +1,7 @@
 //! Reads an application: every key with its place, every region one of its two.
 
 mod address;
+mod policy;
 mod traffic;
 
 use std::collections::BTreeMap;
@@ -143,7 +144,15 @@ fn objectives(node: &Node, out: &mut Findings) -> Option<Objectives> {
 }
 
 fn database(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -> Option<Database> {
-    let known = &["name", "global_cluster", "clusters", "copy_keys", "retention"];
+    let known = &[
+        "name",
+        "global_cluster",
+        "clusters",
+        "copy_keys",
+        "retention",
+        "engine_backup_window",
+        "engine_maintenance_window",
+    ];
     let fields = Fields::open(node, "a database", known, out)?;
     let name = names.read(&fields, out);
     let global_cluster = fields.need_text("global_cluster", out);
@@ -156,17 +165,18 @@ fn database(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -
             .hint("AWS refuses to copy an encrypted snapshot to another region without one");
     }
     let retention = match fields.get("retention") {
-        Some(node) => Fields::open(node, "retention", &["keep_for"], out)
-            .and_then(|fields| fields.need_parsed("keep_for", out))
-            .map(|keep_for| Retention { keep_for }),
+        Some(node) => policy::retention(node, out),
         None => Some(Retention::default()),
     };
+    let (engine_backup_window, engine_maintenance_window) = policy::engine_windows(&fields, out);
     Some(Database {
         name: name?,
         global_cluster: global_cluster?,
         clusters,
         copy_keys,
         retention: retention?,
+        engine_backup_window,
+        engine_maintenance_window,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Whether what a schedule starts exists and takes what it gives: found by day, not at two at night.
 
-use super::{Occurrence, Schedule};
+use super::{Occurrence, Schedule, policy};
 use crate::{
     application::Application,
     check::{Finding, Findings, unknown},
@@ -23,13 +23,35 @@ pub fn lint(
     for schedule in schedules {
         let mut out = Findings::new(&schedule.file);
         match library.get(&schedule.runbook) {
-            Some(runbook) => judge(schedule, runbook, &known, &mut out),
+            Some(runbook) => {
+                judge(schedule, runbook, &known, &mut out);
+                let own = applications
+                    .iter()
+                    .find(|app| Some(&app.name) == schedule.application.as_ref());
+                if let Some(application) = own {
+                    policy::judge(schedule, runbook, application, &mut out);
+                }
+            }
             None => {
                 let name = RunbookName::as_str(&schedule.runbook);
                 let lead = "no runbook without errors is called";
                 unknown(schedule.place, lead, "unknown-runbook", name, &names, &mut out);
             }
         }
+        findings.extend(out.finish());
+    }
+    findings.extend(overlapping(schedules, library));
+    findings
+}
+
+fn overlapping(schedules: &[Schedule], library: &Library) -> Vec<Finding> {
+    let known: Vec<(&Schedule, &Runbook)> =
+        schedules.iter().filter_map(|one| Some((one, library.get(&one.runbook)?))).collect();
+    let mut findings = Vec::new();
+    for (place, message) in policy::overlapping(&known) {
+        let mut out = Findings::new(&known[place].0.file);
+        out.error(known[place].0.place, "windows-overlap", message)
+            .hint("an application has one maintenance window at a time: move one of the two");
         findings.extend(out.finish());
     }
     findings

@@ -11,7 +11,7 @@ use muster_runbooks::{
 };
 use serde_json::Value;
 
-use super::{Engine, Output, Reply, Sight};
+use super::{Engine, Output, Reply, Sight, hold::undeletable};
 use crate::{
     call::{Answer, CallError, Done, Progress},
     catalog::{Finding, PointChange},
@@ -285,8 +285,11 @@ impl Engine {
         let number = attempt.number;
         let mut entries: Vec<Entry> = done
             .notes
-            .into_iter()
-            .map(|text| Entry::run(&run.id, RunEvent::Noted { by: step.id.to_string(), text }))
+            .iter()
+            .map(|text| {
+                let (by, text) = (step.id.to_string(), text.clone());
+                Entry::run(&run.id, RunEvent::Noted { by, text })
+            })
             .collect();
         if let Some(risk) = risk_of(&attempt.action, &done.outputs) {
             entries.push(changed(
@@ -297,8 +300,10 @@ impl Engine {
             return entries;
         }
         if let Some(application) = run.application() {
-            let events = done.points.into_iter().map(point_event);
-            let events = events.chain(self.consequences(run, step, &attempt.action));
+            let consequences = self.consequences(run, step, &attempt.action, &done);
+            let may = |change: &PointChange| self.may_record(run, application, change);
+            let events = done.points.into_iter().filter(may).map(point_event);
+            let events = events.chain(consequences);
             entries.extend(events.map(|event| Entry::application(application, event)));
         }
         entries.push(changed(
@@ -310,7 +315,13 @@ impl Engine {
     }
 
     /// What the application's own stream learns from a step that ended well.
-    fn consequences(&self, run: &Run, step: &Step, action: &Action) -> Vec<ApplicationEvent> {
+    fn consequences(
+        &self,
+        run: &Run,
+        step: &Step,
+        action: &Action,
+        done: &Done,
+    ) -> Vec<ApplicationEvent> {
         let Some(binding) = &run.plan.binding else { return Vec::new() };
         let region = |role| match role {
             Role::Active => binding.active.clone(),
@@ -334,10 +345,17 @@ impl Engine {
             Action::CheckReplication(_) | Action::WriteCanary(_) => {
                 self.closed(run, &finding_id(step))
             }
+            Action::DeleteExpired(delete) => {
+                let component = step.component.as_ref().map_or("application", |name| name.as_str());
+                match undeletable(component, &region(delete.at), delete.cap, done) {
+                    Some(Ok(finding)) => vec![ApplicationEvent::FindingOpened { finding }],
+                    Some(Err(id)) => self.closed(run, &id),
+                    None => Vec::new(),
+                }
+            }
             Action::SnapshotDatabase(_)
             | Action::CopySnapshot(_)
             | Action::MarkExpired(_)
-            | Action::DeleteExpired(_)
             | Action::CheckReadiness(_)
             | Action::PredictLoss(_)
             | Action::CheckObservers(_)

@@ -10,7 +10,7 @@ use muster_runbooks::{
 };
 
 use super::Engine;
-use crate::{call::Call, catalog::RecoveryPoint, run::Run, step::StepState};
+use crate::{call::Call, catalog::RecoveryPoint, event::Claim, run::Run, step::StepState};
 
 impl Engine {
     /// The call for the open attempt at a place.
@@ -40,6 +40,7 @@ impl Engine {
             aim: attempt.aim.clone(),
             best_effort: step.best_effort,
             points: self.points(run, step.component.as_ref(), &attempt.action),
+            moving: self.moving(run, &attempt.action),
             summary: summary(run, &attempt.action),
         };
         if let Some(binding) = binding {
@@ -55,13 +56,26 @@ impl Engine {
         component: Option<&ComponentName>,
         action: &Action,
     ) -> Arc<[RecoveryPoint]> {
-        if !matches!(action, Action::MarkExpired(_) | Action::DeleteExpired(_)) {
+        if !expires(action) {
             return Arc::default();
         }
         let state = run.application().and_then(|name| self.known.applications.get(name));
         let points = state.map(|state| state.points.values()).into_iter().flatten();
         points.filter(|point| Some(&point.component) == component).cloned().collect()
     }
+
+    /// The live failover or failback that the run's application is in the middle of: until it has
+    /// ended, nobody knows which point will be needed (design §3.10).
+    fn moving(&self, run: &Run, action: &Action) -> Option<RunId> {
+        let application = run.application().filter(|_| expires(action))?;
+        let holder = &self.known.claims.get(&Claim::lock_key(application))?.holder;
+        let holder = self.known.runs.get(holder).filter(|holder| holder.is_live_failover())?;
+        Some(holder.id.clone())
+    }
+}
+
+fn expires(action: &Action) -> bool {
+    matches!(action, Action::MarkExpired(_) | Action::DeleteExpired(_))
 }
 
 /// How the run stands, in a sentence; only a notice says it.

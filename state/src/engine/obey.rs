@@ -90,6 +90,7 @@ impl Engine {
                 self.finding(now, &application, finding, out);
                 Ok(DONE)
             }
+            Command::Keep { application, keep } => self.keep(now, &application, keep, out),
             Command::Nudge { id, dedupe_key, source, about: object, asked } => {
                 if let Some(repeated) = self.repeated(Some(&dedupe_key), &asked)? {
                     return Ok(repeated);

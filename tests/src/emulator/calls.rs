@@ -88,6 +88,7 @@ pub fn call_at(now: Timestamp, application: &Application, action: &str, with: Va
         aim: None,
         best_effort: false,
         points: Arc::new([]),
+        moving: None,
         summary: "a test".to_owned(),
     }
 }

@@ -156,6 +156,9 @@ pub fn in_short(command: &Command) -> String {
         Command::Steer { run, by, steer, .. } => format!("{} says {steer:?} to {run}", by.name),
         Command::Off { .. } => "off".to_owned(),
         Command::On { .. } => "on".to_owned(),
+        Command::Keep { keep, .. } => {
+            format!("{} {}", if keep.holds { "hold" } else { "release" }, keep.point)
+        }
         Command::Propose { .. }
         | Command::Missed { .. }
         | Command::Refused { .. }

@@ -14,6 +14,7 @@ use muster_runbooks::{
 };
 use muster_state::{
     call::{Call, Progress as Seen, Reading},
+    catalog::RecoveryPoint,
     command::{Accepted, Command, Refusal, Steer},
     engine::Ticket,
     event::{Event, Record, RunEvent, ScheduleEvent, Stream},
@@ -360,6 +361,13 @@ impl Watch {
             },
             Command::Off { .. } => known.off.is_some(),
             Command::On { .. } => known.off.is_none(),
+            Command::Keep { application, keep } => {
+                let state = known.applications.get(application);
+                let point = state.and_then(|state| state.points.get(&keep.point));
+                let held =
+                    |point: &RecoveryPoint| point.holds.iter().any(|hold| hold.name == keep.name);
+                point.is_none_or(|point| held(point) == keep.holds)
+            }
             Command::Propose { .. }
             | Command::Missed { .. }
             | Command::Refused { .. }

@@ -6,7 +6,7 @@ use muster_runbooks::{
     name::{ApplicationName, ComponentName},
 };
 use muster_state::{
-    catalog::RecoveryPoint,
+    catalog::{Hold, RecoveryPoint},
     event::Claim,
     progress::{ApplicationState, Progress},
 };
@@ -100,6 +100,10 @@ pub struct NewestView {
     pub within_rpo: Verdict,
     /// When one of its database and region was last restored and its data proven.
     pub verified_at: Option<Timestamp>,
+    /// Who keeps the newest point from being deleted, and why.
+    pub holds: Vec<PointHoldView>,
+    /// How many points of the database and region are held.
+    pub held: usize,
 }
 
 /// A recovery point.
@@ -127,6 +131,25 @@ pub struct PointView {
     pub verified_at: Option<Timestamp>,
     /// When it was marked for deletion.
     pub marked_at: Option<Timestamp>,
+    /// The account it is in.
+    pub account: String,
+    /// What it was made for.
+    pub purpose: String,
+    /// Who keeps it from being deleted, and why.
+    pub holds: Vec<PointHoldView>,
+}
+
+/// A hold on a recovery point.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
+pub struct PointHoldView {
+    /// What it is called.
+    pub name: String,
+    /// Who placed it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since_at: Timestamp,
 }
 
 /// The view of an application.
@@ -201,6 +224,8 @@ fn newest(application: &Application, state: &ApplicationState, now: Timestamp) -
                 age,
                 within_rpo,
                 verified_at: here().filter_map(|point| point.verified_at).max(),
+                holds: newest.map(holds).unwrap_or_default(),
+                held: here().filter(|point| !point.holds.is_empty()).count(),
             }
         })
         .collect()
@@ -224,20 +249,35 @@ pub fn points(state: &ApplicationState, now: Timestamp) -> Vec<PointView> {
     points.sort_by(|one, other| {
         other.data_time.cmp(&one.data_time).then_with(|| one.id.cmp(&other.id))
     });
-    points
-        .into_iter()
-        .map(|point| PointView {
-            id: point.id.clone(),
-            component: point.component.to_string(),
-            region: point.region.to_string(),
-            data_at: point.data_time,
-            age: age(point.data_time, now),
-            copied_from: point.copied_from.clone(),
-            key: point.key.clone(),
-            size_gib: point.size_gib,
-            made_by: point.made_by.to_string(),
-            verified_at: point.verified_at,
-            marked_at: point.marked_at,
-        })
-        .collect()
+    points.into_iter().map(|one| point(one, now)).collect()
+}
+
+/// The view of a recovery point.
+pub fn point(point: &RecoveryPoint, now: Timestamp) -> PointView {
+    PointView {
+        id: point.id.clone(),
+        component: point.component.to_string(),
+        region: point.region.to_string(),
+        data_at: point.data_time,
+        age: age(point.data_time, now),
+        copied_from: point.copied_from.clone(),
+        key: point.key.clone(),
+        size_gib: point.size_gib,
+        made_by: point.made_by.to_string(),
+        verified_at: point.verified_at,
+        marked_at: point.marked_at,
+        account: point.account.clone(),
+        purpose: point.purpose.to_string(),
+        holds: holds(point),
+    }
+}
+
+fn holds(point: &RecoveryPoint) -> Vec<PointHoldView> {
+    let view = |hold: &Hold| PointHoldView {
+        name: hold.name.clone(),
+        by: hold.by.clone(),
+        reason: hold.reason.clone(),
+        since_at: hold.at,
+    };
+    point.holds.iter().map(view).collect()
 }

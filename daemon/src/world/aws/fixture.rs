@@ -64,6 +64,7 @@ pub(crate) fn call(name: &str, with: serde_json::Value) -> Call {
         aim: None,
         best_effort: false,
         points: Arc::new([]),
+        moving: None,
         summary: String::new(),
     }
 }

@@ -3,7 +3,11 @@
 use aws_sdk_rds::types::{DbClusterSnapshot, Tag};
 use jiff::Timestamp;
 use muster_runbooks::{
-    action::backup::{CopySnapshot, SnapshotDatabase},
+    action::{
+        Action,
+        backup::{CopySnapshot, SnapshotDatabase},
+    },
+    application::Purpose,
     name::Region,
 };
 use muster_state::{
@@ -23,6 +27,7 @@ const COMPONENT: &str = "muster:component";
 const DATA_TIME: &str = "muster:data-time";
 const SCHEMA_VERSION: &str = "muster:schema-version";
 const EPOCH: &str = "muster:epoch";
+const PURPOSE: &str = "muster:purpose";
 
 /// Looks for the snapshot that bears the call's token.
 pub async fn observe_taken(
@@ -218,6 +223,8 @@ fn point(call: &Call, snapshot: &DbClusterSnapshot, origin: Origin<'_>) -> Optio
         made_by: call.run.clone(),
         marked_at: None,
         verified_at: None,
+        purpose: purpose(call),
+        holds: Vec::new(),
     })
 }
 
@@ -245,10 +252,22 @@ fn tags(
         (EPOCH, Some(epoch.to_string())),
         (DATA_TIME, data_time.map(|time| time.to_string())),
         (SCHEMA_VERSION, schema_version.map(legal)),
+        (PURPOSE, Some(purpose(call).to_string())),
     ]
     .into_iter()
     .filter_map(|(key, value)| Some(Tag::builder().key(key).value(value?).build()))
     .collect()
+}
+
+/// What the point is for, as the step says.
+fn purpose(call: &Call) -> Purpose {
+    if let Action::SnapshotDatabase(with) = &*call.action {
+        with.purpose.unwrap_or_default()
+    } else if let Action::CopySnapshot(with) = &*call.action {
+        with.purpose.unwrap_or_default()
+    } else {
+        Purpose::default()
+    }
 }
 
 /// The characters and the length that RDS allows in a tag's value.

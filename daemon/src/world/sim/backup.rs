@@ -2,7 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
-    action::backup::{CopySnapshot, SnapshotDatabase},
+    action::{
+        Action,
+        backup::{CopySnapshot, SnapshotDatabase},
+    },
+    application::Purpose,
     name::Region,
 };
 use muster_state::{
@@ -72,6 +76,17 @@ fn observe(
     })
 }
 
+/// What the point is for, as the step says.
+fn purpose(action: &Action) -> Purpose {
+    if let Action::SnapshotDatabase(with) = action {
+        with.purpose.unwrap_or_default()
+    } else if let Action::CopySnapshot(with) = action {
+        with.purpose.unwrap_or_default()
+    } else {
+        Purpose::default()
+    }
+}
+
 fn done(call: &Call, one: &Snapshot) -> Done {
     let point = RecoveryPoint {
         id: one.arn.clone(),
@@ -86,6 +101,8 @@ fn done(call: &Call, one: &Snapshot) -> Done {
         made_by: call.run.clone(),
         marked_at: None,
         verified_at: None,
+        purpose: purpose(&call.action),
+        holds: Vec::new(),
     };
     Done {
         points: vec![PointChange::Recorded(Box::new(point))],

@@ -10,7 +10,8 @@ use muster_runbooks::{
 };
 use muster_state::{
     call::{Answer, Call, CallError, Done, Progress},
-    catalog::{self, Judged, PointChange, RecoveryPoint},
+    catalog::{Judged, PointChange, RecoveryPoint},
+    expiry,
 };
 use serde_json::json;
 
@@ -30,14 +31,8 @@ pub(super) fn observe_mark(
     let at = sim.ask(now, Door::rds(region, "DescribeDBClusterSnapshots"))?;
     let retention = sim.aurora(&bound)?.declared.retention;
     let judged = judge(sim, call, region, retention, at, now);
-    let because = |id: String| PointChange::Marked {
-        id,
-        because: format!("its data is older than {}", retention.keep_for),
-    };
-    let kept = judged.kept.len() + judged.waiting.len() + judged.delete.len();
-    let outputs = [("marked", json!(judged.mark.len())), ("kept", json!(kept))];
-    let points = judged.mark.into_iter().map(because).collect();
-    Ok(Progress::Done(Done { points, ..Done::with(outputs) }))
+    let points = points(call, region);
+    Ok(Progress::Done(expiry::marking(call, &points, &judged, &retention, now)))
 }
 
 pub(super) fn observe_delete(
@@ -95,7 +90,9 @@ pub(super) fn begin_delete(
             }
             gone.push(id);
         }
-        Ok(Answer::Done(deleted(gone, left)))
+        let mut done = deleted(gone, left);
+        done.notes.extend(call.why_nothing_goes());
+        Ok(Answer::Done(done))
     })
 }
 
@@ -122,7 +119,9 @@ fn judge(
     now: Timestamp,
 ) -> Judged {
     let shown = available(sim, region, at);
-    let points: Vec<&RecoveryPoint> =
-        call.points.iter().filter(|point| point.region == *region).collect();
-    catalog::judge(&points, &|id| shown.contains(id), retention, now)
+    call.judge(&points(call, region), &|id| shown.contains(id), &retention, now)
+}
+
+fn points<'a>(call: &'a Call, region: &Region) -> Vec<&'a RecoveryPoint> {
+    call.points.iter().filter(|point| point.region == *region).collect()
 }

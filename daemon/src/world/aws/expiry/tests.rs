@@ -33,6 +33,8 @@ fn point(days: i64, marked: bool) -> RecoveryPoint {
         made_by: "r00000000000".parse().unwrap(),
         marked_at: marked.then(|| at(NOW) - SignedDuration::from_hours(48)),
         verified_at: None,
+        purpose: Default::default(),
+        holds: Vec::new(),
     }
 }
 
