@@ -7,6 +7,7 @@ mod failover;
 mod faults;
 mod kills;
 mod people;
+mod pipeline;
 mod start;
 
 /// Builds the stage of a test, or ends the test with a skip that is written down.

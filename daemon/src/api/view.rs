@@ -11,6 +11,7 @@ pub mod runbook;
 pub mod schedule;
 pub mod step;
 pub mod wait;
+pub mod way_back;
 
 use jiff::Timestamp;
 use muster_runbooks::value::{Loss, Span};

@@ -271,7 +271,26 @@ pub(super) fn ending(view: &RunView, terminal: &mut Terminal) {
     terminal.next(&view.next);
 }
 
+/// The ways back that a run has made, and what taking one would lose.
+pub(super) fn ways_back(view: &RunView, terminal: &mut Terminal) {
+    for way in &view.ways_back {
+        let version = way.schema_version.as_ref();
+        let version = version.map_or(String::new(), |version| format!(", schema {version}"));
+        let left = match &way.left {
+            Some(left) => format!("a way back until {}, {} left", at_text(way.until_at), left.text),
+            None => format!("was meant as a way back until {}", at_text(way.until_at)),
+        };
+        terminal.line(format!(
+            "snapshot of {}{version}: {}",
+            way.component,
+            terminal.loud(&way.snapshot)
+        ));
+        terminal.line(format!("  {left}; restoring it loses {}", way.loses));
+    }
+}
+
 fn figures(view: &RunView, terminal: &mut Terminal) {
+    ways_back(view, terminal);
     if let Some(recovery) = &view.recovery {
         terminal.line(recovery_line(recovery));
     }

@@ -251,9 +251,13 @@ fn schedules_show_what_did_not_happen() {
         last_due: Some(due),
         last_run: Some((due - day, "a00000000001".parse().unwrap())),
         missed: vec![(due, "muster was down".to_owned())],
+        started_at: Some(due - day + SignedDuration::from_mins(12)),
+        succeeded: Some(due - day),
+        ..ScheduleState::default()
     };
     let view = schedule::view(&schedule, Some(&state), due + SignedDuration::from_hours(1));
     assert!(view.missed[0].standing && view.overdue_at.is_none());
+    assert_eq!(view.late.map(|late| late.text), Some("12m".to_owned()));
     let late = schedule::view(&schedule, Some(&state), due + day + day);
     assert_eq!(late.overdue_at, Some(due + day));
 }

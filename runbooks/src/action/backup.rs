@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 
 use super::{ComponentKind, Description, On, Role, action};
-use crate::application::{Component, Purpose};
+use crate::{
+    application::{Component, Purpose},
+    value::Span,
+};
 
 action! {
     /// Takes a cluster snapshot of a database.
@@ -15,6 +18,8 @@ action! {
         schema_version: Option<String>,
         /// What it is made for, kept as a tag; a night's backup when nothing is said.
         purpose: Option<Purpose>,
+        /// For how long it is meant as a way back, for one that is.
+        rollback_window: Option<Span>,
     }
     gives {
         /// The ARN of the snapshot.

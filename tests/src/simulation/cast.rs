@@ -24,7 +24,7 @@ const APPLICATION: &str = r#"{
     { "name": "users", "global_cluster": "shop-users",
       "clusters": { "us-east-1": "arn:aws:rds:us-east-1:123456789012:cluster:users-east",
                     "us-west-2": "arn:aws:rds:us-west-2:123456789012:cluster:users-west" },
-      "retention": { "keep_for": "72h" } }
+      "retention": { "keep_for": "72h", "monthly": 2 } }
   ],
   "buckets": [
     { "name": "assets", "buckets": { "us-east-1": "assets-east", "us-west-2": "assets-west" },

@@ -12,6 +12,7 @@ use muster_runbooks::{
     name::{Region, RunId, RunbookName},
     plan::{Binding, Frozen, Plan},
     request::{Manner, Mode, Request, Trigger},
+    schedule::Schedule,
 };
 use muster_state::{
     command::{Admission, Command},
@@ -36,6 +37,8 @@ pub struct Scenario {
     pub manners: Manners,
     /// In how many of ten thousand I/O operations the process is cut off.
     pub cuts: u64,
+    /// What happens by itself.
+    pub schedules: Vec<Schedule>,
 }
 
 /// One thing that happens.
@@ -53,6 +56,17 @@ pub enum Act {
     HealAll,
     /// The process is killed.
     Crash,
+    /// The process is killed and stays down for so long.
+    Stop(SignedDuration),
+    /// The process's clock is so much later than the world's from now on.
+    Skew(SignedDuration),
+    /// Somebody holds the point of the oldest data but so many.
+    Hold {
+        /// How many older ones there are.
+        but: usize,
+    },
+    /// Everything that is held is released.
+    Release,
 }
 
 impl fmt::Display for Act {
@@ -64,6 +78,10 @@ impl fmt::Display for Act {
             Act::Heal(region) => write!(f, "heal {region}"),
             Act::HealAll => f.write_str("heal all"),
             Act::Crash => f.write_str("kill"),
+            Act::Stop(length) => write!(f, "stop for {length:#}"),
+            Act::Skew(skew) => write!(f, "the clock is {skew:#} ahead"),
+            Act::Hold { but } => write!(f, "hold the oldest but {but}"),
+            Act::Release => f.write_str("release all"),
         }
     }
 }
@@ -187,7 +205,14 @@ fn down(region: Region) -> Act {
 impl Scenario {
     /// A script that has to settle within a day.
     pub fn new(name: &'static str, script: Vec<(SignedDuration, Act)>) -> Scenario {
-        Scenario { name, script, horizon: hours(30), manners: Manners::default(), cuts: 0 }
+        Scenario {
+            name,
+            script,
+            horizon: hours(30),
+            manners: Manners::default(),
+            cuts: 0,
+            schedules: Vec::new(),
+        }
     }
 
     /// The same, with one thing more.

@@ -44,7 +44,9 @@ pub struct Watch {
     /// Runs for which a named person accepted that the fence is not proven.
     accepted: BTreeSet<RunId>,
     /// Occurrences that became runs.
-    due: BTreeMap<(String, Timestamp), u32>,
+    pub(super) due: BTreeMap<(String, Timestamp), u32>,
+    /// Occurrences that were recorded as missed.
+    pub(super) missed: BTreeMap<(String, Timestamp), u32>,
     /// Dedupe keys that became runs.
     keys: BTreeMap<String, u32>,
     asked: BTreeMap<Ticket, Command>,
@@ -65,7 +67,7 @@ impl Watch {
         !self.failures.is_empty()
     }
 
-    fn check(&mut self, invariant: &str, holds: bool, what: impl FnOnce() -> String) {
+    pub(super) fn check(&mut self, invariant: &str, holds: bool, what: impl FnOnce() -> String) {
         self.checks += 1;
         if !holds {
             self.fail(invariant, what());
@@ -182,7 +184,7 @@ impl Watch {
     }
 
     /// I2, I4, I7: what calls really changed since the last look.
-    pub fn effects(&mut self, now: Timestamp, sim: &Sim, _disk: &Disk) {
+    pub fn effects(&mut self, now: Timestamp, sim: &Sim, disk: &Disk) {
         let truth = sim.truth();
         let fresh = &truth.effects()[self.effects..];
         self.effects = truth.effects().len();
@@ -197,6 +199,7 @@ impl Watch {
             self.check("I17", effect.mode == Mode::Live, || format!("{} in a drill", effect.token));
             if effect.operation == "DeleteDBClusterSnapshot" {
                 self.deletion(now, sim, &effect.object);
+                self.protected(now, sim, disk, &effect.object);
             }
             if effect.object.ends_with("standby-serves") {
                 let to = match effect.operation {
@@ -274,10 +277,15 @@ impl Watch {
                     let times = *times;
                     self.check("I20", times == 1, || format!("{due_at} ran {times} times"));
                 }
-                Event::Schedule(ScheduleEvent::Missed { .. })
-                | Event::Application(_)
-                | Event::Access(_)
-                | Event::Notice(_) => {}
+                Event::Schedule(ScheduleEvent::Missed { due_at, .. }) => {
+                    let key = (record.stream.to_string(), *due_at);
+                    let (ran, times) =
+                        (self.due.contains_key(&key), self.missed.entry(key).or_default());
+                    *times += 1;
+                    let holds = *times == 1 && !ran;
+                    self.check("I20", holds, || format!("{due_at} is missed, and was known"));
+                }
+                Event::Application(_) | Event::Access(_) | Event::Notice(_) => {}
             }
         }
     }

@@ -93,7 +93,7 @@ fn done(call: &Call, one: &Snapshot) -> Done {
         component: one.component.clone(),
         region: one.region.clone(),
         account: place_of(&one.arn).map(|(_, account)| account.to_owned()).unwrap_or_default(),
-        data_time: one.data_time,
+        data_time: data_time(call, one),
         copied_from: one.copied_from.as_ref().map(|(arn, _)| arn.clone()),
         key: one.key.clone(),
         size_gib: Some(one.size_gib),
@@ -106,8 +106,14 @@ fn done(call: &Call, one: &Snapshot) -> Done {
     };
     Done {
         points: vec![PointChange::Recorded(Box::new(point))],
-        ..Done::with([("snapshot", json!(one.arn)), ("data_time", json!(one.data_time))])
+        ..Done::with([("snapshot", json!(one.arn)), ("data_time", json!(data_time(call, one)))])
     }
+}
+
+/// The instant that the data is from, as far as the provider says: for a copy it only tells when it
+/// was copied (facts §2), so that is taken from the step.
+fn data_time(call: &Call, one: &Snapshot) -> Timestamp {
+    if let Action::CopySnapshot(with) = &*call.action { with.data_time } else { one.data_time }
 }
 
 pub(super) fn begin_snapshot(
@@ -165,7 +171,7 @@ pub(super) fn begin_copy(
             let message = format!("`{}` is not found", action.snapshot);
             return Err(door.refused("DBClusterSnapshotNotFoundFault", message));
         };
-        let from = source.region.clone();
+        let (from, data_time) = (source.region.clone(), source.data_time);
         if status != Status::Available || !sim.regions.runs(&from, now) {
             let reason = "InvalidDBClusterSnapshotStateFault: the source is not ready".to_owned();
             return Ok(Answer::Busy { reason });
@@ -181,7 +187,7 @@ pub(super) fn begin_copy(
         let zero = sim.dice.secs("copy-at-zero", token, 30..=900).max(stuck);
         let takes = sim.dice.secs("copy", token, 600..=5_400);
         let copied_from = Some((action.snapshot.clone(), from));
-        let made = Made { region, arn, data_time: action.data_time, copied_from, zero, takes };
+        let made = Made { region, arn, data_time, copied_from, zero, takes };
         make(sim, now, call, &bound, made);
         sim.took_effect(now, call, "CopyDBClusterSnapshot", region);
         Ok(Answer::Accepted)

@@ -30,9 +30,9 @@ pub(super) fn observe_mark(
     let region = bound.on.region(action.at);
     let at = sim.ask(now, Door::rds(region, "DescribeDBClusterSnapshots"))?;
     let retention = sim.aurora(&bound)?.declared.retention;
-    let judged = judge(sim, call, region, retention, at, now);
+    let judged = judge(sim, call, region, retention, at);
     let points = points(call, region);
-    Ok(Progress::Done(expiry::marking(call, &points, &judged, &retention, now)))
+    Ok(Progress::Done(expiry::marking(call, &points, &judged, &retention, call.asked_at)))
 }
 
 pub(super) fn observe_delete(
@@ -47,7 +47,7 @@ pub(super) fn observe_delete(
     let shown = available(sim, region, at);
     let Some(aim) = &call.aim else {
         let retention = sim.aurora(&bound)?.declared.retention;
-        let mut targets = judge(sim, call, region, retention, at, now).delete;
+        let mut targets = judge(sim, call, region, retention, at).delete;
         targets.truncate(action.cap as usize);
         let before = json!({ "available": shown.len() });
         return Ok(Progress::NotStarted { before, targets });
@@ -75,7 +75,7 @@ pub(super) fn begin_delete(
     let retention = sim.aurora(&bound)?.declared.retention;
     sim.tell(now, Door::rds(region, "DeleteDBClusterSnapshot"), |sim| {
         // Proof of what remains, once more and now: only what may still go is deleted (I7).
-        let may_go = judge(sim, call, region, retention, now, now).delete;
+        let may_go = judge(sim, call, region, retention, now).delete;
         let targets = call.aim.as_ref().map(|aim| aim.targets.clone()).unwrap_or_default();
         let (mut gone, mut left) = (Vec::new(), Vec::new());
         for id in targets {
@@ -110,16 +110,10 @@ fn available(sim: &Sim, region: &Region, at: Timestamp) -> BTreeSet<String> {
     there.map(|one| one.arn.clone()).collect()
 }
 
-fn judge(
-    sim: &Sim,
-    call: &Call,
-    region: &Region,
-    retention: Retention,
-    at: Timestamp,
-    now: Timestamp,
-) -> Judged {
+fn judge(sim: &Sim, call: &Call, region: &Region, retention: Retention, at: Timestamp) -> Judged {
     let shown = available(sim, region, at);
-    call.judge(&points(call, region), &|id| shown.contains(id), &retention, now)
+    // By the clock of whoever asks, as in the real world: it may be another than the provider's.
+    call.judge(&points(call, region), &|id| shown.contains(id), &retention, call.asked_at)
 }
 
 fn points<'a>(call: &'a Call, region: &Region) -> Vec<&'a RecoveryPoint> {
