@@ -40,7 +40,7 @@ const RESTARTS_AFTER: SignedDuration = SignedDuration::from_secs(3);
 /// How often people look while something is open that needs them.
 const GLANCES_EVERY: SignedDuration = SignedDuration::from_secs(10);
 
-/// No history is longer: a run that never settles is a failure, not an endless test.
+/// No history has more in a day: a run that never settles is a failure, not an endless test.
 const EVENTS_MAX: u64 = 100_000;
 
 /// What the history is made of.
@@ -194,8 +194,10 @@ impl Simulation {
     /// scenario's horizon.
     pub fn run(&mut self) {
         let end = dawn() + self.scenario.horizon;
+        let days = self.scenario.horizon.as_hours().unsigned_abs() / 24;
+        let events_max = EVENTS_MAX * days.max(1);
         while let Some(((at, ..), happening)) = self.queue.pop_first() {
-            if at > end || self.figures.events > EVENTS_MAX {
+            if at > end || self.figures.events > events_max {
                 let events = self.figures.events;
                 self.watch
                     .fail("I12", format!("not settled by {} after {events} events", self.now));

@@ -163,7 +163,9 @@ async fn stream(
                 continue;
             }
             let view: RunView = client.get(path).await?;
-            if let Some(exit) = goal.reached(&view)? {
+            // What led to the end of a run is printed to its last line.
+            let has_more = !view.open && done.event != "over";
+            if let Some(exit) = goal.reached(&view)?.filter(|_| !has_more) {
                 return Ok(Some(exit));
             }
         }

@@ -44,7 +44,7 @@ async fn one_line_before_a_deployment() {
     let short = format!("{SNAPSHOT} --wait --input rollback\u{1}window=2h");
     let said = type_at(url, "olga", &short, None).await;
     assert_eq!(said.exit, Exit::Done, "{}{}", said.out, said.err);
-    assert!(said.out.contains("1h 59m") || said.out.contains("2h left"), "{}", said.out);
+    assert!(said.out.contains(", 1h 59m") || said.out.contains(", 2h"), "{}", said.out);
     let said = type_at(url, "olga", &format!("{SNAPSHOT} --wait-for snapshop"), None).await;
     assert_eq!(said.exit, Exit::BadUse, "{}", said.out);
     assert!(said.err.contains("has no step `snapshop`"), "{}", said.err);

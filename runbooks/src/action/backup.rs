@@ -125,7 +125,10 @@ impl MarkExpired {
     pub(super) fn describe(&self, on: &On<'_>) -> Description {
         Description {
             effect: vec![format!("catalogue: mark expired points in {}", on.region(self.at))],
-            permissions: vec!["rds:DescribeDBClusterSnapshots".to_owned()],
+            permissions: vec![
+                "rds:DescribeDBClusterSnapshots".to_owned(),
+                "rds:DescribeDBClusters".to_owned(),
+            ],
             ..Description::default()
         }
     }

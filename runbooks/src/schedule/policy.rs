@@ -61,12 +61,13 @@ pub(super) fn judge(
             if how.copies {
                 keys(schedule, application, database, out);
             }
-            windows(schedule, database, SNAPSHOT_MINS, out);
+            windows(schedule, database, &[Own::Backup, Own::Maintenance], SNAPSHOT_MINS, out);
         }
     }
     if let Some(mins) = open_for(schedule, runbook) {
         for database in &application.databases {
-            windows(schedule, database, mins, out);
+            // That the engine is maintained while the application is, is as it should be.
+            windows(schedule, database, &[Own::Backup], mins, out);
         }
     }
 }
@@ -120,16 +121,24 @@ fn open_for(schedule: &Schedule, runbook: &Runbook) -> Option<u32> {
     u32::try_from(span.secs() / 60).ok()
 }
 
+/// What the engine does by itself in a window of its own.
+enum Own {
+    Backup,
+    Maintenance,
+}
+
 /// Facts §2, backup window: while the cluster backs up by itself or is maintained, it takes no
 /// snapshot. That is waited for, and better avoided.
-fn windows(schedule: &Schedule, database: &Database, mins: u32, out: &mut Findings) {
+fn windows(schedule: &Schedule, database: &Database, own: &[Own], mins: u32, out: &mut Findings) {
     let until = EPOCH.checked_add(super::INTERVAL_LOOK).unwrap_or(Timestamp::MAX);
     let found = schedule.occurrences(EPOCH, until, OCCURRENCES_MAX);
-    let own = [
-        ("backup", "engine_backup_window", &database.engine_backup_window),
-        ("maintenance", "engine_maintenance_window", &database.engine_maintenance_window),
-    ];
-    for (word, key, window) in own {
+    for one in own {
+        let (word, key, window) = match one {
+            Own::Backup => ("backup", "engine_backup_window", &database.engine_backup_window),
+            Own::Maintenance => {
+                ("maintenance", "engine_maintenance_window", &database.engine_maintenance_window)
+            }
+        };
         let Some(window) = window else { continue };
         let meets = |at: Timestamp| window.meets(minute_of_week(&at.to_zoned(TimeZone::UTC)), mins);
         let Some(met) = found.iter().find(|one| meets(one.at)) else { continue };

@@ -11,7 +11,7 @@ use muster_runbooks::{
 };
 use serde_json::Value;
 
-use super::{Engine, Output, Reply, Sight, hold::undeletable};
+use super::{Engine, Output, Reply, Sight};
 use crate::{
     call::{Answer, CallError, Done, Progress},
     catalog::{Finding, PointChange},
@@ -286,10 +286,8 @@ impl Engine {
         let mut entries: Vec<Entry> = done
             .notes
             .iter()
-            .map(|text| {
-                let (by, text) = (step.id.to_string(), text.clone());
-                Entry::run(&run.id, RunEvent::Noted { by, text })
-            })
+            .map(|text| RunEvent::Noted { by: step.id.to_string(), text: text.clone() })
+            .map(|event| Entry::run(&run.id, event))
             .collect();
         if let Some(risk) = risk_of(&attempt.action, &done.outputs) {
             entries.push(changed(
@@ -346,12 +344,7 @@ impl Engine {
                 self.closed(run, &finding_id(step))
             }
             Action::DeleteExpired(delete) => {
-                let component = step.component.as_ref().map_or("application", |name| name.as_str());
-                match undeletable(component, &region(delete.at), delete.cap, done) {
-                    Some(Ok(finding)) => vec![ApplicationEvent::FindingOpened { finding }],
-                    Some(Err(id)) => self.closed(run, &id),
-                    None => Vec::new(),
-                }
+                self.left_behind(run, step, &region(delete.at), delete.cap, done)
             }
             Action::SnapshotDatabase(_)
             | Action::CopySnapshot(_)
@@ -375,7 +368,7 @@ impl Engine {
     }
 
     /// Closes a finding of the run's application, if it stands.
-    fn closed(&self, run: &Run, id: &str) -> Vec<ApplicationEvent> {
+    pub(super) fn closed(&self, run: &Run, id: &str) -> Vec<ApplicationEvent> {
         let state = run.application().and_then(|name| self.known.applications.get(name));
         let stands = state.is_some_and(|state| state.findings.contains_key(id));
         if stands {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use muster_runbooks::{
     action::Action,
     name::{ApplicationName, Region, RunId},
+    plan::Step,
     request::Mode,
 };
 use serde_json::Value;
@@ -94,6 +95,23 @@ impl Engine {
         run.plan.mode == Mode::Live && !marks_held
     }
 
+    /// What a deletion that has ended means for the finding about what cannot be deleted.
+    pub(super) fn left_behind(
+        &self,
+        run: &Run,
+        step: &Step,
+        region: &Region,
+        cap: u32,
+        done: &Done,
+    ) -> Vec<ApplicationEvent> {
+        let component = step.component.as_ref().map_or("application", |name| name.as_str());
+        match undeletable(component, region, cap, done) {
+            Some(Ok(finding)) => vec![ApplicationEvent::FindingOpened { finding }],
+            Some(Err(id)) => self.closed(run, &id),
+            None => Vec::new(),
+        }
+    }
+
     /// Whether a point is held by anybody.
     fn is_held(&self, application: &ApplicationName, id: &str) -> bool {
         let state = self.known.applications.get(application);
@@ -108,7 +126,7 @@ fn is_held_by(point: &RecoveryPoint, name: &str) -> bool {
 
 /// What a deletion could not delete, as a finding with its cause; or the id of the finding that is
 /// over. Nothing where the cap leaves open what became of the rest.
-pub(super) fn undeletable(
+fn undeletable(
     component: &str,
     region: &Region,
     cap: u32,

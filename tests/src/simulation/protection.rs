@@ -9,13 +9,13 @@ use muster::{
     world::sim::{Fault, Lost, Sim, SnapshotFact},
 };
 use muster_runbooks::{
-    name::Region,
+    name::{Region, RunId},
     request::{Manner, Mode, Trigger},
     schedule::{self, Schedule},
     value::Span,
 };
 use muster_state::{
-    command::{Command, Keep, Refusal},
+    command::{Command, Keep, Refusal, Steer},
     overdue,
 };
 
@@ -31,8 +31,9 @@ use super::{
 /// How long it goes on.
 pub const DAYS: i64 = 40;
 
-/// Nothing goes wrong any more after so many days, so that everything has caught up at the end.
-const DISTURBED_DAYS: i64 = 30;
+/// Nothing goes wrong any more after so many days, so that everything has caught up at the end, and
+/// the last month begins quietly.
+const DISTURBED_DAYS: i64 = 28;
 
 /// How often somebody looks for what is overdue. The daemon does it every minute.
 const PATROLS_EVERY: SignedDuration = SignedDuration::from_mins(30);
@@ -66,12 +67,38 @@ pub fn quiet() -> Scenario {
     }
 }
 
-/// Forty days, disturbed for the first thirty in ways that the seed chooses.
+/// On the tenth day a failover begins a minute before the expiry, and somebody lets that go on
+/// beside it.
+pub fn moving() -> Scenario {
+    let noon = hours(24 * 10 + 11);
+    let failover = Act::Start(Start {
+        runbook: "region-failover",
+        id: id('f', 1),
+        manner: Manner::Graceful,
+        mode: Mode::Live,
+        due_at: None,
+    });
+    let (by, reason) = (olga(), "it is only an expiry".to_owned());
+    let resume = Command::Steer { run: moved_expiry(), by, reason, steer: Steer::Resume };
+    let minute = SignedDuration::from_mins(1);
+    let soon = SignedDuration::from_secs(5);
+    quiet().and(noon - minute, failover).and(noon + soon, Act::Say(Box::new(resume)))
+}
+
+/// The expiry that [`moving`] is about.
+pub fn moved_expiry() -> RunId {
+    id('e', 24 * 10 + 11)
+}
+
+/// Forty days, disturbed for the first four weeks in ways that the seed chooses.
 pub fn disturbed(seed: u64) -> Scenario {
     let mut chance = Chance::new(seed.wrapping_mul(77));
     let mut scenario = quiet();
     let at = |chance: &mut Chance| {
-        SignedDuration::from_mins(chance.below(DISTURBED_DAYS.unsigned_abs() * 24 * 60) as i64)
+        // Not before the first backup: what nobody has seen come due was promised by nobody.
+        SignedDuration::from_mins(
+            120 + chance.below((DISTURBED_DAYS.unsigned_abs() * 24 - 2) * 60) as i64,
+        )
     };
     for _ in 0..4 + chance.below(6) {
         let fault = chance.pick(&faults()).clone();
@@ -167,7 +194,7 @@ impl Simulation {
         let letter = if place == 0 { 'b' } else { 'e' };
         let day = occurrence.due_at.duration_since(dawn()).as_hours().unsigned_abs();
         let start = Start {
-            runbook: schedule.runbook.as_str().to_owned().leak(),
+            runbook: if place == 0 { "daily-backup" } else { "expire-recovery-points" },
             id: id(letter, day),
             manner: Manner::Graceful,
             mode: Mode::Live,
@@ -279,6 +306,14 @@ impl Watch {
         let Some(gone) = all.iter().find(|one| one.arn == arn) else { return };
         let database = SHOP.databases.iter().find(|one| one.name == gone.of.1);
         let Some(retention) = database.map(|database| database.retention) else { return };
+        let moves = known.runs.values().find(|run| {
+            // What was on its way when it began could not be called back.
+            let began = now.duration_since(run.admitted_at) > SignedDuration::from_secs(30);
+            run.is_live_failover() && run.application() == Some(&SHOP.name) && began
+        });
+        self.check("I7", moves.is_none(), || {
+            format!("{arn} is deleted while the application moves")
+        });
         self.check("I7", point.holds.is_empty(), || format!("{arn} is deleted, and was held"));
         let age = now.duration_since(gone.data_time) + SKEW_MAX;
         let old = age > retention.keep_for.duration();
@@ -336,7 +371,7 @@ impl Watch {
         self.missed.len()
     }
 
-    /// After ten quiet days: every occurrence ran or was missed, once; nothing is left that the
+    /// After twelve quiet days: every occurrence ran or was missed, once; nothing is left that the
     /// policy lets go; nothing is missing and nothing is said to be.
     pub fn protected_at_the_end(&mut self, simulation: &Simulation) {
         let (now, schedules) = (simulation.now, &simulation.scenario.schedules);
@@ -361,7 +396,7 @@ impl Watch {
             .filter(|id| kinds.iter().any(|kind| id.starts_with(kind)))
             .collect();
         self.check("findings", standing.is_empty(), || {
-            format!("{standing:?} after ten quiet days")
+            format!("{standing:?} after twelve quiet days")
         });
         for region in [home(), standby()] {
             for database in &SHOP.databases {
@@ -375,8 +410,11 @@ impl Watch {
     }
 }
 
-/// The days whose data a database has in a region, of the points that are in the catalogue and past
-/// the disturbed days, or first of their month.
+/// How many days back the oldest data is that the policy of 72 hours leaves at five in the morning:
+/// it is marked at noon when it is 82 hours old, and deleted a day later.
+const DAYS_LEFT: i64 = 4;
+
+/// The days whose data a database has in a region, after how many older ones.
 fn left(
     simulation: &Simulation,
     database: &muster_runbooks::name::ComponentName,
@@ -392,19 +430,18 @@ fn left(
         .collect();
     days.sort();
     // Which was the first of a month depends on what went wrong at its beginning.
-    let calm = (dawn() + hours(24 * DISTURBED_DAYS)).to_zoned(TimeZone::UTC).date().to_string();
-    let early = days.iter().filter(|day| **day < calm).count();
-    days.retain(|day| *day >= calm);
+    let recent =
+        (simulation.now - hours(24 * DAYS_LEFT)).to_zoned(TimeZone::UTC).date().to_string();
+    let early = days.iter().filter(|day| **day < recent).count();
+    days.retain(|day| *day >= recent);
     days.insert(0, format!("{early} before"));
     days
 }
 
-/// The same as the policy wants it: 72 hours by the expiry at noon and the deletion a day later, and
-/// the firsts of two months.
+/// The same as the policy wants it: the last days, and the firsts of the months that it keeps.
 fn wanted(now: Timestamp, monthly: u32) -> Vec<String> {
     let day = |back: i64| (now - hours(24 * back)).to_zoned(TimeZone::UTC).date().to_string();
     let mut days = vec![format!("{monthly} before")];
-    // Dawn is at one, the backup at two and the end at five in the morning.
-    days.extend((0..=4).rev().map(day));
+    days.extend((0..=DAYS_LEFT).rev().map(day));
     days
 }

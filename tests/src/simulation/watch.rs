@@ -37,6 +37,8 @@ pub struct Watch {
     pub outcomes: BTreeMap<RunId, Outcome>,
     /// The last words about each run: why it is where it is.
     pub last_words: BTreeMap<RunId, String>,
+    /// What was noted in each run.
+    pub notes: BTreeMap<RunId, Vec<String>>,
     /// Every status that any run durably had, by its word.
     pub statuses: BTreeSet<&'static str>,
     effects: usize,
@@ -303,6 +305,9 @@ impl Watch {
             && accepts.contains(&Risk::UnprovenFence)
         {
             self.accepted.insert(id.clone());
+        }
+        if let RunEvent::Noted { text, .. } = event {
+            self.notes.entry(id.clone()).or_default().push(text.clone());
         }
         if let RunEvent::Ended { outcome } = event {
             self.outcomes.insert(id.clone(), *outcome);

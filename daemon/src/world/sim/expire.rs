@@ -32,7 +32,12 @@ pub(super) fn observe_mark(
     let retention = sim.aurora(&bound)?.declared.retention;
     let judged = judge(sim, call, region, retention, at);
     let points = points(call, region);
-    Ok(Progress::Done(expiry::marking(call, &points, &judged, &retention, call.asked_at)))
+    let mut done = expiry::marking(call, &points, &judged, &retention, call.asked_at);
+    // A deletion whose answer was lost ends here: marked, and no longer there.
+    let is_there = |id: &str| sim.snapshots.get(id).is_some_and(|one| one.status(at).is_some());
+    let gone = points.iter().filter(|point| point.marked_at.is_some() && !is_there(&point.id));
+    done.points.extend(gone.map(|point| PointChange::Deleted { id: point.id.clone() }));
+    Ok(Progress::Done(done))
 }
 
 pub(super) fn observe_delete(

@@ -113,6 +113,7 @@ fn tags_are_legal() {
             "muster:component=orders",
             "muster:epoch=7",
             "muster:schema-version=v1 __prod__",
+            "muster:purpose=backup",
         ]
     );
 }
