@@ -137,6 +137,13 @@ async fn stream(
     terminal: &mut Terminal,
     last: &mut Option<u64>,
 ) -> Result<Option<Exit>, Failure> {
+    if last.is_some() {
+        // The line broke. What is waited for may have come with the last event before that.
+        let view: RunView = client.get(path).await?;
+        if let Some(exit) = goal.reached(&view)?.filter(|_| view.open) {
+            return Ok(Some(exit));
+        }
+    }
     let response = client.stream(&format!("{path}/events"), *last).await?;
     let mut bytes = response.bytes_stream();
     let mut held: Vec<u8> = Vec::new();

@@ -46,7 +46,7 @@ pub struct Retention {
     #[serde(default)]
     pub monthly: u32,
     /// What holds instead of `keep_for` for points from before a deployment.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pre_deployment: Option<PreDeployment>,
 }
 
