@@ -50,6 +50,8 @@ impl Process {
         clock: Clock,
         catalogue: Arc<Catalogue>,
     ) -> Process {
+        // Before anybody writes: what is written from here on is a sign of this process's life.
+        let alive_at = journal.last_beat().max(journal.progress().last_at);
         let samples = Samples::default();
         let (health, healthy) = watch::channel(Health::Starting);
         let (orders, ordered) = mpsc::channel(COMMANDS_MAX);
@@ -69,7 +71,7 @@ impl Process {
         let planner = intake.clone();
         tasks.spawn(async move {
             match Bell::hang().await {
-                Ok(bell) => bell.plan(&planner).await,
+                Ok(bell) => bell.plan(&planner, alive_at).await,
                 Err(error) => error!(%error, "the ticker cannot be started; nothing is scheduled"),
             }
         });

@@ -127,6 +127,8 @@ pub struct Simulation {
     skew: SignedDuration,
     /// When the present process started.
     up_since: Timestamp,
+    /// When the one before it was last seen alive.
+    alive_at: Option<Timestamp>,
     /// How long the process stays down when it goes down next.
     down_for: Option<SignedDuration>,
 }
@@ -161,6 +163,7 @@ impl Simulation {
             line: String::new(),
             skew: SignedDuration::ZERO,
             up_since: now,
+            alive_at: None,
             down_for: None,
             scenario,
         };
@@ -267,6 +270,7 @@ impl Simulation {
         let outputs = engine.start(self.clock(), alive_at);
         self.engine = Some(engine);
         self.up_since = self.now;
+        self.alive_at = alive_at;
         self.perform(outputs)?;
         self.arm_glance();
         self.arm_bells();

@@ -180,8 +180,9 @@ impl Simulation {
         let schedule = self.scenario.schedules[place].clone();
         let now = self.clock();
         let last = self.disk.progress().schedules.get(&schedule.id).and_then(|one| one.last_due);
-        let since = self.up_since + self.skew - SignedDuration::from_secs(1);
-        let due = due(&schedule, last.unwrap_or(since), now);
+        let started_at = self.up_since + self.skew;
+        let since = self.alive_at.map_or(started_at, |alive_at| alive_at.min(started_at));
+        let due = due(&schedule, last.unwrap_or(since - SignedDuration::from_secs(1)), now);
         if let Some(next) = schedule.next(now) {
             let late = SignedDuration::from_millis(self.chance.below(1_000) as i64);
             self.put(next.due_at - self.skew + late, Happening::Ring { schedule: place });

@@ -5,7 +5,7 @@ use muster_tests::simulation::{Simulation, protection, scenario::Scenario};
 use super::tell;
 
 /// So many disturbed seeds are run when none is asked for.
-const SEEDS: u64 = 120;
+const SEEDS: u64 = 40;
 
 fn forty_days(seed: u64, scenario: &Scenario) -> Simulation {
     let mut simulation = Simulation::new(seed, scenario.clone());
