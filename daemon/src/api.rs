@@ -5,6 +5,7 @@ pub mod auth;
 pub mod error;
 pub mod events;
 pub mod list;
+pub mod protection;
 pub mod requests;
 pub mod runs;
 pub mod schedules;
@@ -136,6 +137,7 @@ impl Api {
             .merge(steps::routes())
             .merge(events::routes())
             .merge(applications::routes())
+            .merge(protection::routes())
             .merge(schedules::routes())
             .merge(switch::routes())
             .merge(health::routes())

@@ -5,9 +5,11 @@
 
 mod approve;
 mod ask;
+mod backups;
 mod client;
 mod compare;
 mod files;
+mod objectives;
 mod plan;
 mod preview;
 mod say;
@@ -23,13 +25,15 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use self::{
     approve::Approve,
     ask::Ask,
+    backups::Backups,
     client::{Client, Connection, Failure},
     compare::Compare,
     files::Lint,
+    objectives::Objectives,
     plan::Plan,
     preview::Preview,
     say::{About, Step},
-    show::{Backups, Status},
+    show::Status,
     terminal::Terminal,
     watch::Watch,
 };
@@ -200,8 +204,10 @@ pub enum ClientVerb {
     Off(say::Switch),
     /// Act again.
     On(say::Switch),
-    /// List the recovery points of an application.
+    /// List recovery points, newest data first.
     Backups(Backups),
+    /// Show what could be kept today of what was promised, and why.
+    Objectives(Objectives),
     /// Compare two buckets, without a daemon.
     CompareBuckets(Compare),
     /// Make a token.
@@ -267,7 +273,8 @@ pub async fn carry_out(verb: ClientVerb, global: &Global, terminal: &mut Termina
         | ClientVerb::Abandon(_)
         | ClientVerb::Off(_)
         | ClientVerb::On(_)
-        | ClientVerb::Backups(_) => match Client::new(&Connection::of(global)) {
+        | ClientVerb::Backups(_)
+        | ClientVerb::Objectives(_) => match Client::new(&Connection::of(global)) {
             Ok(client) => ask(verb, &client, terminal).await,
             Err(failure) => Err(failure),
         },
@@ -293,7 +300,8 @@ async fn ask(verb: ClientVerb, client: &Client, terminal: &mut Terminal) -> Resu
         ClientVerb::Abandon(args) => say::abandon(args, client, terminal).await,
         ClientVerb::Off(args) => say::switch("off", args, client, terminal).await,
         ClientVerb::On(args) => say::switch("on", args, client, terminal).await,
-        ClientVerb::Backups(args) => show::backups(&args, client, terminal).await,
+        ClientVerb::Backups(args) => backups::backups(&args, client, terminal).await,
+        ClientVerb::Objectives(args) => objectives::objectives(&args, client, terminal).await,
         ClientVerb::Lint(_)
         | ClientVerb::Plan(_)
         | ClientVerb::CompareBuckets(_)

@@ -26,6 +26,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     catalogue::Catalogue,
     clock::Clock,
+    inventory::Looks,
     perform::{self, Health, Order, Samples},
 };
 
@@ -39,6 +40,7 @@ pub struct Intake {
     looked: watch::Receiver<bool>,
     clock: Clock,
     catalogue: Arc<Catalogue>,
+    looks: Looks,
 }
 
 /// Why something was not done.
@@ -85,7 +87,16 @@ impl Intake {
         clock: Clock,
         catalogue: Arc<Catalogue>,
     ) -> Intake {
-        Intake { journal, orders, samples, health, looked, clock, catalogue }
+        Intake {
+            journal,
+            orders,
+            samples,
+            health,
+            looked,
+            clock,
+            catalogue,
+            looks: Looks::default(),
+        }
     }
 
     /// Takes a request in: plans it and has it admitted. Returns when that is durable. `asked` is the
@@ -215,6 +226,11 @@ impl Intake {
     /// The clock that everything here is stamped by.
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// The last look at what protects each application: samples, no facts.
+    pub fn looks(&self) -> &Looks {
+        &self.looks
     }
 
     /// Whether the process can do its work.

@@ -8,6 +8,7 @@ pub mod compare;
 pub mod config;
 pub mod demo;
 pub mod intake;
+pub mod inventory;
 pub mod metrics;
 pub mod offline;
 pub mod page;

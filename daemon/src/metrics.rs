@@ -1,5 +1,7 @@
 //! Figures for alarms. Labels come from closed lists or from the configuration, never from strangers.
 
+mod protection;
+
 use std::{fmt::Write, sync::atomic::AtomicU64};
 
 use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
@@ -82,6 +84,7 @@ pub fn render(api: &Api) -> String {
     process(api, &mut registry);
     api.intake().known(|known| runs(known, &mut registry));
     applications(api, &mut registry);
+    protection::register(api, &mut registry);
     schedules_of(api, &mut registry);
     let mut text = String::new();
     if encode(&mut text, &registry).is_err() {

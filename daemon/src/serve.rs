@@ -63,8 +63,10 @@ impl Process {
         let mut tasks = JoinSet::new();
         tasks.spawn(performer.run(ordered));
         let (seen, looked) = watch::channel(false);
+        let located = looked.clone();
         let intake = Intake::new(journal, orders, samples, healthy, looked, clock, catalogue);
-        tasks.spawn(crate::watch::watch(intake.clone(), world, seen));
+        tasks.spawn(crate::watch::watch(intake.clone(), Arc::clone(&world), seen));
+        tasks.spawn(crate::inventory::watch(intake.clone(), world, located));
         let planner = intake.clone();
         tasks.spawn(async move {
             match Bell::hang().await {

@@ -3,6 +3,7 @@
 pub mod aws;
 pub mod dns;
 pub mod http;
+pub mod inventory;
 pub mod notify;
 pub mod real;
 pub mod sim;
@@ -10,10 +11,12 @@ pub mod whereabouts;
 
 use std::sync::{Mutex, PoisonError};
 
+use jiff::Timestamp;
 use muster_runbooks::application::Application;
 use muster_state::call::{Answer, Call, CallError, Reading};
 
 use crate::clock::Clock;
+use inventory::Inventory;
 use real::Real;
 use sim::Sim;
 use whereabouts::Whereabouts;
@@ -57,6 +60,15 @@ impl World {
         match self {
             World::Real(world) => world.locate(application).await,
             World::Sim(world) => world.with(|sim, now| sim.locate(now, application)),
+        }
+    }
+
+    /// Looks at everything that protects an application. Belongs to no run, and changes nothing. Lists
+    /// that were asked for at `since` or later serve all applications.
+    pub async fn inventory(&self, application: &Application, since: Timestamp) -> Inventory {
+        match self {
+            World::Real(world) => world.inventory(application, since).await,
+            World::Sim(world) => world.with(|sim, now| sim.inventory(now, application)),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! permissions it needs) stands beside its parameters, in one file per group.
 
 pub mod backup;
+pub mod cache;
 pub mod check;
 pub mod control;
 pub mod database;
@@ -103,6 +104,8 @@ words! {
         Databases = "databases",
         /// Replicated buckets.
         Buckets = "buckets",
+        /// Caches that nothing fills again by itself.
+        Caches = "caches",
     }
 }
 
@@ -230,6 +233,7 @@ actions! {
     backup::CopySnapshot,
     backup::MarkExpired,
     backup::DeleteExpired,
+    cache::SnapshotCache,
     check::CheckReadiness,
     check::PredictLoss,
     check::CheckObservers,

@@ -1,5 +1,6 @@
 //! What is protected: an application, its components in each region, its objectives.
 
+mod beside;
 mod parse;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use crate::{
     name::{ApplicationName, ComponentName, Region},
     value::Span,
 };
+pub use beside::{Cache, Objects, Secret};
 
 /// One protected application, as its file declares it. Part of every plan that is bound to it, so
 /// that an edit never changes an open run.
@@ -34,6 +36,15 @@ pub struct Application {
     /// Its replicated buckets.
     #[serde(default)]
     pub buckets: Vec<Bucket>,
+    /// Its caches.
+    #[serde(default)]
+    pub caches: Vec<Cache>,
+    /// Its secrets.
+    #[serde(default)]
+    pub secrets: Vec<Secret>,
+    /// Objects that something else must find.
+    #[serde(default)]
+    pub objects: Vec<Objects>,
     /// How users reach it.
     #[serde(default)]
     pub traffic: Option<Traffic>,
@@ -161,6 +172,8 @@ pub enum Component {
     Database(Database),
     /// A replicated bucket.
     Bucket(Bucket),
+    /// A cache.
+    Cache(Cache),
 }
 
 impl Component {
@@ -169,6 +182,7 @@ impl Component {
         match self {
             Component::Database(database) => &database.name,
             Component::Bucket(bucket) => &bucket.name,
+            Component::Cache(cache) => &cache.name,
         }
     }
 }
@@ -196,6 +210,14 @@ impl Application {
                 .filter(|bucket| bucket.canary_prefix.is_some())
                 .cloned()
                 .map(Component::Bucket)
+                .collect(),
+            // Nobody restores what fills itself again.
+            ComponentKind::Caches => self
+                .caches
+                .iter()
+                .filter(|cache| !cache.rebuildable)
+                .cloned()
+                .map(Component::Cache)
                 .collect(),
         }
     }

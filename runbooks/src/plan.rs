@@ -255,10 +255,12 @@ impl Plan {
         let application = &self.binding.as_ref()?.application;
         let databases = application.databases.iter().find(|database| database.name == *name);
         let buckets = || application.buckets.iter().find(|bucket| bucket.name == *name);
+        let caches = || application.caches.iter().find(|cache| cache.name == *name);
         databases
             .cloned()
             .map(Component::Database)
             .or_else(|| buckets().cloned().map(Component::Bucket))
+            .or_else(|| caches().cloned().map(Component::Cache))
     }
 
     /// The step called `id`.

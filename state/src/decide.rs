@@ -216,6 +216,7 @@ fn open(
         | Action::CopySnapshot(_)
         | Action::MarkExpired(_)
         | Action::DeleteExpired(_)
+        | Action::SnapshotCache(_)
         | Action::CheckReadiness(_)
         | Action::PredictLoss(_)
         | Action::CheckObservers(_)

@@ -1,4 +1,4 @@
-//! `muster status` and `muster backups`: what is open, what is protected, how a run stands.
+//! `muster status`: what is open, what is protected, how a run stands.
 
 use clap::Args;
 use jiff::{Timestamp, tz::TimeZone};
@@ -10,7 +10,7 @@ use crate::api::{
     runs::RunsPage,
     view::{
         Length, Verdict,
-        application::{ApplicationView, PointView},
+        application::ApplicationView,
         figures::{LossesView, RecoveryView},
         run::RunView,
         runbook::ProposalView,
@@ -23,13 +23,6 @@ use crate::api::{
 pub struct Status {
     /// One run; everything without it.
     pub run: Option<String>,
-}
-
-/// Arguments of `backups`.
-#[derive(Clone, Debug, Args)]
-pub struct Backups {
-    /// The application.
-    pub application: String,
 }
 
 /// Shows everything, or one run.
@@ -159,48 +152,6 @@ fn over(within: Verdict) -> &'static str {
     }
 }
 
-/// Lists the recovery points of an application.
-pub(super) async fn backups(
-    args: &Backups,
-    client: &Client,
-    terminal: &mut Terminal,
-) -> Result<Exit, Failure> {
-    let path = format!("/v1/applications/{}/recovery-points", segment(&args.application)?);
-    let mut points: Vec<PointView> = Vec::new();
-    let mut after = String::new();
-    loop {
-        let page: Page<PointView> = client.get(&format!("{path}?limit=200{after}")).await?;
-        points.extend(page.items);
-        match page.next {
-            Some(next) => after = format!("&after={next}"),
-            None => break,
-        }
-    }
-    terminal.json(&points);
-    if points.is_empty() {
-        terminal.line(format!("{} has no recovery point", args.application));
-        let application = &args.application;
-        terminal.then(format!("muster run daily-backup --application {application} --reason TEXT"));
-        return Ok(Exit::No);
-    }
-    let rows = points.iter().map(|point| {
-        let proven = point.verified_at.map_or("never".to_owned(), at_text);
-        let fate = if point.marked_at.is_some() { "marked for deletion" } else { "" };
-        vec![
-            point.component.clone(),
-            point.region.clone(),
-            at_text(point.data_at),
-            point.age.as_ref().map_or("unknown".to_owned(), |age| age.text.clone()),
-            proven,
-            point.id.clone(),
-            fate.to_owned(),
-        ]
-    });
-    terminal
-        .table(&["DATABASE", "REGION", "DATA OF", "AGE", "PROVEN", "POINT", ""], rows.collect());
-    Ok(Exit::Done)
-}
-
 fn heading(view: &RunView, terminal: &mut Terminal) {
     let mark = view.banner.as_ref().map_or(String::new(), |banner| format!("[{banner}] "));
     let application = view.application.as_ref().map_or(String::new(), |name| format!(" of {name}"));
@@ -309,6 +260,6 @@ fn until(deadline_at: Option<Timestamp>) -> String {
     deadline_at.map_or(String::new(), |at| format!(", until {}", at_text(at)))
 }
 
-fn at_text(at: Timestamp) -> String {
+pub(super) fn at_text(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }

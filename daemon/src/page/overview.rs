@@ -7,6 +7,7 @@ use super::parts::{badge, clock, distance, mark, next, said, short, wait, when};
 use crate::api::view::{
     Verdict,
     application::{ApplicationView, NewestView},
+    objectives::{AchievableView, Kept, ObjectivesView, ThreatView},
     run::{RunLine, RunView},
     runbook::ProposalView,
     schedule::ScheduleView,
@@ -24,6 +25,8 @@ pub struct Overview {
     pub open: Vec<RunView>,
     /// The applications.
     pub applications: Vec<ApplicationView>,
+    /// What could be kept of what was promised to each.
+    pub objectives: Vec<ObjectivesView>,
     /// The schedules.
     pub schedules: Vec<ScheduleView>,
     /// What events asked for.
@@ -50,7 +53,7 @@ pub fn show(all: &Overview) -> Markup {
         section {
             h1 { "Applications" }
             @if all.applications.is_empty() { p class="none" { "No application is configured." } }
-            @for one in &all.applications { (application(one, now)) }
+            @for one in &all.applications { (application(one, all, now)) }
         }
         section {
             h1 { "Schedules" }
@@ -111,7 +114,7 @@ fn proposal(one: &ProposalView, now: Timestamp) -> Markup {
     }
 }
 
-fn application(one: &ApplicationView, now: Timestamp) -> Markup {
+fn application(one: &ApplicationView, all: &Overview, now: Timestamp) -> Markup {
     html! {
         article class={ "card " @if !one.findings.is_empty() { "trouble" } } {
             h2 { (one.title) " " span class="of" { (one.name) } }
@@ -146,12 +149,47 @@ fn application(one: &ApplicationView, now: Timestamp) -> Markup {
                 h3 { "Newest recovery points" }
                 ul class="lines" { @for newest in &one.newest { (newest_point(newest, now)) } }
             }
+            @for kept in all.objectives.iter().filter(|kept| kept.application == one.name) {
+                (objectives(kept, now))
+            }
             p class="quiet" {
                 "RTO " (short(&one.rto)) ", RPO " (short(&one.rpo)) ", "
                 "recovery points in all: " (one.recovery_points) "; "
                 code { "muster backups " (one.name) }
             }
         }
+    }
+}
+
+fn objectives(one: &ObjectivesView, now: Timestamp) -> Markup {
+    html! {
+        h3 { "What could be kept" }
+        ul class="lines" { @for threat in &one.threats { (kept(threat)) } }
+        p class="quiet" {
+            @match one.read_at {
+                Some(at) => { "as read " (distance(at, now)) "; " },
+                None => "nobody has looked yet; ",
+            }
+            code { "muster objectives " (one.application) }
+        }
+    }
+}
+
+fn kept(one: &ThreatView) -> Markup {
+    let figure = |name: &str, figure: &AchievableView| {
+        let class = match figure.verdict {
+            Kept::Met => "badge good",
+            Kept::Missed => "badge warn",
+            Kept::Unknown => "badge bad",
+        };
+        html! {
+            (name) " " strong { (figure.text) } " " span class=(class) { (figure.verdict.word()) }
+            " " span class="quiet" { (said(&figure.because)) }
+        }
+    };
+    html! {
+        li { code { (one.threat) } ": " (figure("RPO", &one.rpo)) }
+        li { code { (one.threat) } ": " (figure("RTO", &one.rto)) }
     }
 }
 

@@ -1,16 +1,20 @@
 //! AWS as the rest of the program sees it: one set of clients per region, and never a global endpoint
 //! but for `weigh-traffic` (facts §5.1).
 
+pub mod beside;
 pub mod bucket;
+pub mod cache;
 pub mod error;
 pub mod expiry;
 pub mod export;
 pub mod global;
 pub mod instance;
+pub mod inventory;
 pub mod lag;
 pub mod listing;
 pub mod marker;
 pub mod poller;
+mod quota;
 pub mod readiness;
 pub mod record;
 pub mod snapshot;
@@ -30,7 +34,10 @@ use aws_sdk_rds::config::{
     timeout::TimeoutConfig,
 };
 use jiff::Timestamp;
-use muster_runbooks::{application::Database, name::Region};
+use muster_runbooks::{
+    application::{Component, Database},
+    name::Region,
+};
 use muster_state::call::{Call, CallError};
 
 /// How AWS is reached.
@@ -57,6 +64,7 @@ pub struct Aws {
     /// S3 of an emulator has no host name per bucket.
     path_style: bool,
     sides: Mutex<BTreeMap<Region, Arc<Side>>>,
+    beside: Mutex<BTreeMap<Region, Arc<beside::Beside>>>,
 }
 
 /// One region. Which client a call takes decides how often and how long the SDK tries.
@@ -130,7 +138,7 @@ impl Aws {
         };
         let overridden = std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
         let path_style = overridden || shared.endpoint_url().is_some();
-        Aws { shared, path_style, sides: Mutex::default() }
+        Aws { shared, path_style, sides: Mutex::default(), beside: Mutex::default() }
     }
 
     /// One region's clients.
@@ -264,8 +272,8 @@ impl Arn {
 /// The database that a call works on.
 pub(super) fn database(call: &Call) -> Result<&Database, CallError> {
     match call.component.as_deref() {
-        Some(muster_runbooks::application::Component::Database(database)) => Ok(database),
-        Some(muster_runbooks::application::Component::Bucket(_)) | None => {
+        Some(Component::Database(database)) => Ok(database),
+        Some(Component::Bucket(_) | Component::Cache(_)) | None => {
             Err(error::unfit(call, "the step names no database"))
         }
     }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use muster_runbooks::{
     action::{Action, On, control::Rehearse},
     application::Application,
@@ -17,10 +18,11 @@ use serde_json::json;
 use super::http::{client, observe_observers, observe_probe};
 use super::{
     aws::{
-        Access, Aws, bucket, error, expiry, global, instance, marker, poller::Poller, readiness,
-        record, snapshot, writer,
+        Access, Aws, bucket, cache, error, expiry, global, instance, inventory, marker,
+        poller::Poller, readiness, record, snapshot, writer,
     },
     dns,
+    inventory::Inventory,
     notify::{self, Delivered, Receiver},
     whereabouts::Whereabouts,
 };
@@ -102,6 +104,12 @@ impl Real {
         Whereabouts { writers: writers.into_iter().collect(), users, read_at }
     }
 
+    /// Looks at everything that protects an application, in lists that were asked for at `since` or
+    /// later. Changes nothing.
+    pub async fn inventory(&self, application: &Application, since: Timestamp) -> Inventory {
+        inventory::look(self, application, since).await
+    }
+
     fn verbs<'a>(&'a self, call: &'a Call) -> Verbs<'a> {
         match &*call.action {
             // Their lists may be shared, so they say themselves when they were read.
@@ -113,6 +121,9 @@ impl Real {
                 observe: Box::pin(snapshot::observe_copied(self, call, with)),
                 begin: Box::pin(snapshot::begin_copied(self, call, with)),
             },
+            Action::SnapshotCache(with) => {
+                verbs(call, cache::observe(self, call, with), cache::begin(self, call, with))
+            }
             Action::MarkExpired(with) => reads(call, expiry::observe_mark(self, call, with)),
             Action::DeleteExpired(with) => verbs(
                 call,

@@ -7,11 +7,13 @@
 
 mod aurora;
 mod backup;
+mod caches;
 mod check;
 mod control;
 mod dice;
 mod expire;
 mod fault;
+mod inventory;
 mod names;
 mod objects;
 mod observers;
@@ -50,7 +52,7 @@ pub use self::{
     region::Lost,
     truth::{Effect, Loss, Shift, SnapshotFact, Truth},
 };
-use super::whereabouts::Whereabouts;
+use super::{inventory::Inventory, whereabouts::Whereabouts};
 
 /// The simulated world.
 #[derive(Debug)]
@@ -65,6 +67,7 @@ pub struct Sim {
     global_home: Option<Region>,
     databases: Databases,
     snapshots: Snapshots,
+    caches: caches::Caches,
     objects: Objects,
     names: BTreeMap<ApplicationName, Names>,
     control: Control,
@@ -99,6 +102,7 @@ impl Sim {
             global_home: "us-east-1".parse().ok(),
             databases,
             snapshots: Snapshots::default(),
+            caches: caches::Caches::default(),
             objects: Objects::default(),
             names,
             control: Control::default(),
@@ -112,6 +116,7 @@ impl Sim {
         let progress = match &*call.action {
             Action::SnapshotDatabase(action) => backup::observe_snapshot(self, now, call, action),
             Action::CopySnapshot(action) => backup::observe_copy(self, now, call, action),
+            Action::SnapshotCache(action) => caches::observe(self, now, call, action),
             Action::MarkExpired(action) => expire::observe_mark(self, now, call, action),
             Action::DeleteExpired(action) => expire::observe_delete(self, now, call, action),
             Action::CheckReadiness(action) => check::observe_readiness(self, now, call, action),
@@ -148,6 +153,11 @@ impl Sim {
         check::locate(self, now, application)
     }
 
+    /// Looks at everything that protects an application.
+    pub fn inventory(&mut self, now: Timestamp, application: &Application) -> Inventory {
+        inventory::look(self, now, application)
+    }
+
     /// Begins a call. What it changes is counted under its token.
     pub fn begin(&mut self, now: Timestamp, call: &Call) -> Result<Answer, CallError> {
         if call.mode == Mode::Preview {
@@ -156,6 +166,7 @@ impl Sim {
         match &*call.action {
             Action::SnapshotDatabase(action) => backup::begin_snapshot(self, now, call, action),
             Action::CopySnapshot(action) => backup::begin_copy(self, now, call, action),
+            Action::SnapshotCache(action) => caches::begin(self, now, call, action),
             Action::DeleteExpired(action) => expire::begin_delete(self, now, call, action),
             Action::WriteCanary(action) => objects::begin_canary(self, now, call, action),
             Action::SwitchoverDatabase(action) => {
@@ -359,7 +370,7 @@ fn bucket_of(call: &Call) -> Result<(On<'_>, &Bucket), CallError> {
     let on = call.on().ok_or_else(|| no_outside(call))?;
     match on.component {
         Some(Component::Bucket(bucket)) => Ok((on, bucket)),
-        Some(Component::Database(_)) | None => Err(no_outside(call)),
+        Some(Component::Database(_) | Component::Cache(_)) | None => Err(no_outside(call)),
     }
 }
 

@@ -3,7 +3,32 @@
 use jiff::Timestamp;
 
 use super::{ComponentKind, Description, On, Role, action};
-use crate::application::Component;
+use crate::{application::Component, value::words};
+
+words! {
+    /// What a snapshot is for. It decides whether it may take one of the last free places in a region's
+    /// quota: those are kept for what cannot wait.
+    Purpose {
+        /// The nightly backup. Waits until there is room.
+        Backup = "backup",
+        /// Before a deployment: the way back of somebody who waits for it.
+        PreDeployment = "pre-deployment",
+        /// Before maintenance. Waits until there is room, or the window passes.
+        PreMaintenance = "pre-maintenance",
+        /// Before a failover or failback.
+        PreFailover = "pre-failover",
+    }
+}
+
+impl Purpose {
+    /// Whether it may take the last free places.
+    pub fn is_urgent(self) -> bool {
+        match self {
+            Purpose::PreDeployment | Purpose::PreFailover => true,
+            Purpose::Backup | Purpose::PreMaintenance => false,
+        }
+    }
+}
 
 action! {
     /// Takes a cluster snapshot of a database.
@@ -13,6 +38,8 @@ action! {
         at: Role,
         /// The schema version that the application runs, kept as a tag.
         schema_version: Option<String>,
+        /// What it is for; `backup` unless said otherwise.
+        purpose: Option<Purpose>,
     }
     gives {
         /// The ARN of the snapshot.
@@ -23,6 +50,11 @@ action! {
 }
 
 impl SnapshotDatabase {
+    /// What it is for.
+    pub fn purpose(&self) -> Purpose {
+        self.purpose.unwrap_or(Purpose::Backup)
+    }
+
     pub(super) fn describe(&self, on: &On<'_>) -> Description {
         let region = on.region(self.at);
         let cluster = cluster(on, region);
@@ -36,11 +68,15 @@ impl SnapshotDatabase {
                  --db-cluster-snapshot-identifier {}",
                 on.token
             )],
-            permissions: vec![
-                "rds:CreateDBClusterSnapshot".to_owned(),
-                "rds:AddTagsToResource".to_owned(),
-                "rds:DescribeDBClusterSnapshots".to_owned(),
-            ],
+            permissions: [
+                "rds:CreateDBClusterSnapshot",
+                "rds:AddTagsToResource",
+                "rds:DescribeDBClusterSnapshots",
+            ]
+            .into_iter()
+            .chain((!self.purpose().is_urgent()).then_some("rds:DescribeAccountAttributes"))
+            .map(str::to_owned)
+            .collect(),
         }
     }
 }
@@ -153,7 +189,7 @@ impl DeleteExpired {
 fn database<'a>(on: &On<'a>) -> Option<&'a crate::application::Database> {
     match on.component {
         Some(Component::Database(database)) => Some(database),
-        Some(Component::Bucket(_)) | None => None,
+        Some(Component::Bucket(_) | Component::Cache(_)) | None => None,
     }
 }
 

@@ -160,7 +160,7 @@ impl WriteCanary {
                 .buckets
                 .get(on.region(self.at).as_str())
                 .map_or("(no bucket)", String::as_str),
-            Some(Component::Database(_)) | None => "(no bucket)",
+            Some(Component::Database(_) | Component::Cache(_)) | None => "(no bucket)",
         };
         Description {
             effect: vec![format!("s3 {}: PutObject {bucket}/…/{}", on.region(self.at), on.token)],

@@ -171,13 +171,13 @@ fn cluster<'a>(on: &On<'a>, role: Role) -> &'a str {
         Some(Component::Database(database)) => {
             database.clusters.get(on.region(role).as_str()).map_or("(no cluster)", String::as_str)
         }
-        Some(Component::Bucket(_)) | None => "(no cluster)",
+        Some(Component::Bucket(_) | Component::Cache(_)) | None => "(no cluster)",
     }
 }
 
 fn global<'a>(on: &On<'a>) -> &'a str {
     match on.component {
         Some(Component::Database(database)) => &database.global_cluster,
-        Some(Component::Bucket(_)) | None => "(no global cluster)",
+        Some(Component::Bucket(_) | Component::Cache(_)) | None => "(no global cluster)",
     }
 }

@@ -1,9 +1,8 @@
 //! Reads an application: every key with its place, every region one of its two.
 
 mod address;
+mod beside;
 mod traffic;
-
-use std::collections::BTreeMap;
 
 use super::{Application, Bucket, Database, Objectives, Observer, Retention};
 use crate::{
@@ -20,6 +19,9 @@ const KEYS: &[&str] = &[
     "objectives",
     "databases",
     "buckets",
+    "caches",
+    "secrets",
+    "objects",
     "traffic",
     "probes",
     "observers",
@@ -49,6 +51,13 @@ fn read(node: &Node, out: &mut Findings) -> Option<Application> {
     let databases: Vec<_> = databases.map(|node| database(node, &sides, &mut names, out)).collect();
     let buckets = fields.list("buckets", out).iter();
     let buckets: Vec<_> = buckets.map(|node| bucket(node, &sides, &mut names, out)).collect();
+    let caches = fields.list("caches", out).iter();
+    let caches: Vec<_> = caches.map(|node| beside::cache(node, &sides, &mut names, out)).collect();
+    let secrets = fields.list("secrets", out).iter();
+    let secrets: Vec<_> = secrets.map(|node| beside::secret(node, &mut names, out)).collect();
+    let objects = fields.list("objects", out).iter();
+    let objects: Vec<_> =
+        objects.map(|node| beside::objects(node, &sides, &mut names, out)).collect();
     let traffic = fields.get("traffic").map(|node| traffic::read(node, &sides, out));
     let probes = address::urls(fields.entries("probes", out), &sides, out);
     let observers = observers(fields.list("observers", out), &sides, out);
@@ -60,6 +69,9 @@ fn read(node: &Node, out: &mut Findings) -> Option<Application> {
         objectives: objectives?,
         databases: databases.into_iter().collect::<Option<_>>()?,
         buckets: buckets.into_iter().collect::<Option<_>>()?,
+        caches: caches.into_iter().collect::<Option<_>>()?,
+        secrets: secrets.into_iter().collect::<Option<_>>()?,
+        objects: objects.into_iter().collect::<Option<_>>()?,
         traffic: match traffic {
             Some(traffic) => Some(traffic?),
             None => None,
@@ -155,12 +167,7 @@ fn database(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -
         out.warning(fields.place, "no-copy-key", format!("copies to `{side}` have no key"))
             .hint("AWS refuses to copy an encrypted snapshot to another region without one");
     }
-    let retention = match fields.get("retention") {
-        Some(node) => Fields::open(node, "retention", &["keep_for"], out)
-            .and_then(|fields| fields.need_parsed("keep_for", out))
-            .map(|keep_for| Retention { keep_for }),
-        None => Some(Retention::default()),
-    };
+    let retention = retention(&fields, out);
     Some(Database {
         name: name?,
         global_cluster: global_cluster?,
@@ -170,16 +177,20 @@ fn database(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -
     })
 }
 
+fn retention(fields: &Fields<'_>, out: &mut Findings) -> Option<Retention> {
+    match fields.get("retention") {
+        Some(node) => Fields::open(node, "retention", &["keep_for"], out)
+            .and_then(|fields| fields.need_parsed("keep_for", out))
+            .map(|keep_for| Retention { keep_for }),
+        None => Some(Retention::default()),
+    }
+}
+
 fn bucket(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -> Option<Bucket> {
     let fields = Fields::open(node, "a bucket", &["name", "buckets", "canary_prefix"], out)?;
     let name = names.read(&fields, out);
     sides.complete(&fields, "buckets", out);
-    let mut buckets = BTreeMap::new();
-    for (region, node) in sides.map(fields.entries("buckets", out), out) {
-        if let Some(bucket) = address::bucket_name(node, out) {
-            buckets.insert(region.to_string(), bucket);
-        }
-    }
+    let buckets = address::buckets(fields.entries("buckets", out), sides, out);
     let canary_prefix = fields.text("canary_prefix", out);
     Some(Bucket { name: name?, buckets, canary_prefix })
 }

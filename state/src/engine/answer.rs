@@ -338,6 +338,7 @@ impl Engine {
             | Action::CopySnapshot(_)
             | Action::MarkExpired(_)
             | Action::DeleteExpired(_)
+            | Action::SnapshotCache(_)
             | Action::CheckReadiness(_)
             | Action::PredictLoss(_)
             | Action::CheckObservers(_)

@@ -38,7 +38,7 @@ pub(super) struct Look {
 fn cadence(action: &Action) -> SignedDuration {
     SignedDuration::from_secs(match action {
         Action::CopySnapshot(_) => 30,
-        Action::SnapshotDatabase(_) => 10,
+        Action::SnapshotDatabase(_) | Action::SnapshotCache(_) => 10,
         Action::Rehearse(_) => 1,
         Action::MarkExpired(_)
         | Action::DeleteExpired(_)

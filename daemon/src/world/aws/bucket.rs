@@ -82,7 +82,9 @@ async fn head(
 fn bucket(call: &Call) -> Result<&Bucket, CallError> {
     match call.component.as_deref() {
         Some(Component::Bucket(bucket)) => Ok(bucket),
-        Some(Component::Database(_)) | None => Err(error::unfit(call, "the step names no bucket")),
+        Some(Component::Database(_) | Component::Cache(_)) | None => {
+            Err(error::unfit(call, "the step names no bucket"))
+        }
     }
 }
 

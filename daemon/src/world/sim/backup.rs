@@ -11,6 +11,8 @@ use muster_state::{
 };
 use serde_json::json;
 
+use crate::world::inventory::Quota;
+
 use super::{
     Bound, Sim,
     snapshots::{Snapshot, Status, place_of, snapshot_arn},
@@ -18,7 +20,7 @@ use super::{
 };
 
 /// How many manual cluster snapshots a region may have (facts §2).
-const QUOTA: usize = 100;
+pub(super) const QUOTA: usize = 100;
 
 /// How many copies a region receives at a time (facts §2).
 const COPIES_MAX: usize = 5;
@@ -111,6 +113,11 @@ pub(super) fn begin_snapshot(
         let aurora = sim.aurora(&bound)?;
         if aurora.busy(now).is_some() || !sim.regions.runs(region, now) {
             let reason = "InvalidDBClusterStateFault: the cluster is not available".to_owned();
+            return Ok(Answer::Busy { reason });
+        }
+        let used = u64::try_from(sim.snapshots.counted(region, now)).unwrap_or(u64::MAX);
+        let quota = Quota { used, max: QUOTA as u64 };
+        if let Some(reason) = quota.no_headroom(action.purpose(), region) {
             return Ok(Answer::Busy { reason });
         }
         full(sim, region, now, door)?;

@@ -71,6 +71,21 @@ pub(super) fn bucket_name(node: &Node, out: &mut Findings) -> Option<String> {
     None
 }
 
+/// Per region a bucket name.
+pub(super) fn buckets(
+    entries: &[Entry],
+    sides: &Sides,
+    out: &mut Findings,
+) -> BTreeMap<String, String> {
+    let mut buckets = BTreeMap::new();
+    for (region, node) in sides.map(entries, out) {
+        if let Some(bucket) = bucket_name(node, out) {
+            buckets.insert(region.to_string(), bucket);
+        }
+    }
+    buckets
+}
+
 /// Per region a URL.
 pub(super) fn urls(
     entries: &[Entry],
