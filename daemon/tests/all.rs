@@ -6,6 +6,7 @@ mod all {
     mod house;
     mod keys;
     mod lint;
+    mod protection;
     mod reads;
     mod views;
 }

@@ -4,6 +4,7 @@
 pub mod aws;
 pub mod calls;
 pub mod ministack;
+mod protection;
 pub mod site;
 
 use std::{

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use muster::{
-    api::view::{application, next, run as view, schedule},
+    api::view::{application, next, objectives, run as view, schedule},
     page::{overview, run as page},
 };
 use muster_runbooks::{
@@ -270,6 +270,7 @@ fn the_page_in_words() {
         now: at(30),
         open: vec![view],
         applications: vec![application::view(&Progress::default(), &covetpy(), at(30))],
+        objectives: vec![objectives::view(&covetpy(), &ApplicationState::default(), None, at(30))],
         schedules: Vec::new(),
         proposals: Vec::new(),
         recent: Vec::new(),
@@ -291,6 +292,7 @@ fn the_page_in_words() {
         "muster approve a00000000001 --step approve --reason TEXT",
         "Served from unknown — nobody has looked",
         "in us-east-1: no recovery point",
+        "region-loss : RPO unknown unknown `main`: nobody has looked yet",
         "Nothing happens by itself.",
     ] {
         assert!(first.contains(part), "{part}: {first}");

@@ -44,5 +44,16 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("observer without control", "    control: https://observer-eu.covetpy.example/control\n", ""),
     ("no answer for a side", "us-east-1: [192.0.2.10, 192.0.2.11, 192.0.2.12]", "us-east-1: []"),
     ("objective without its unit", "rpo: 5m", "rpo: 5"),
+    ("no replication group", "us-east-1: covet-redis", "us-east-1: covet--redis"),
+    ("a cache that one side lacks", "    rebuildable: true\n", ""),
+    (
+        "an ARN for a secret",
+        "secret: covetpy/jwt",
+        "secret: arn:aws:secretsmanager:us-east-1:1:secret:a",
+    ),
+    ("a secret called like a database", "name: secret-jwt", "name: main"),
+    ("objects on one side", "      us-west-2: covetpy-terraform-state-us-west-2\n", ""),
+    ("no objects", "keys: [production/terraform.tfstate]", "keys: []"),
+    ("an object twice", "keys: [production/terraform.tfstate]", "keys: [a, a]"),
     ("name server without a port", "  zone:", "  name_servers: [192.0.2.53]\n  zone:"),
 ];

@@ -35,6 +35,8 @@ fn needed(service: &str, operation: &str) -> Vec<String> {
         "HeadObject" => return ["s3:GetObject", "s3:ListBucket"].map(str::to_owned).into(),
         "GetObject" => &["s3:ListBucket"],
         "CreateDBClusterSnapshot" => &["rds:AddTagsToResource"],
+        "CreateSnapshot" => &["elasticache:AddTagsToResource"],
+        "GetBucketReplication" => return vec!["s3:GetReplicationConfiguration".to_owned()],
         "CopyDBClusterSnapshot" => &["rds:AddTagsToResource", "kms:CreateGrant", "kms:DescribeKey"],
         _ => &[],
     };
@@ -109,7 +111,9 @@ async fn shop(world: &mut Emulator, site: &Site) -> Application {
             "name_servers": world.name_servers(),
         },
         "probes": { EAST: site.url(), WEST: site.url() },
+        "caches": [{ "name": "sessions", "replication_groups": { EAST: "sessions" } }],
     }));
+    world.cache(EAST, "sessions").await;
     let key = world.key(WEST).await;
     shop.databases[0].copy_keys.insert(WEST.to_owned(), key);
     shop
@@ -149,12 +153,39 @@ async fn what_is_declared_is_what_is_called() {
     }
 }
 
+/// Goal: the policy that is shipped for looking allows what an inventory calls, and nothing more.
+/// Method: an inventory of everything that there can be; what the proxy saw is compared with the file.
+#[tokio::test]
+async fn a_look_needs_what_its_policy_says() {
+    let mut world = world!();
+    let site = Site::start(200);
+    let mut shop = shop(&mut world, &site).await;
+    let more = application(json!({
+        "secrets": [{ "name": "password", "secret": "shop/database" }],
+        "objects": [{ "name": "state", "buckets": { EAST: "files-east" }, "keys": ["a"] }],
+    }));
+    (shop.secrets, shop.objects) = (more.secrets, more.objects);
+    let real = world.real(Vec::new()).await;
+    world.forget_calls().await;
+    real.inventory(&shop, world.now()).await;
+    let called = world.called().await;
+    let used: BTreeSet<String> =
+        called.iter().flat_map(|(service, operation)| needed(service, operation)).collect();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/iam/look.json");
+    let policy: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let allowed = policy["Statement"][0]["Action"].as_array().unwrap();
+    let allowed: BTreeSet<String> =
+        allowed.iter().map(|action| action.as_str().unwrap().to_owned()).collect();
+    assert_eq!(allowed, used, "{called:?}");
+}
+
 async fn backups(judge: &mut Judge, shop: &Application) {
     let mut points = Vec::new();
     for run in 1..=4 {
         points.push(judge.point(shop, run).await);
         judge.world.pass(24 * 3600);
     }
+    judge.act(shop, "snapshot-cache", json!({ "at": "active" })).await;
     let newest = &points[3];
     let with = json!({ "snapshot": newest.id, "data_time": newest.data_time, "to": "standby" });
     judge.act(shop, "copy-snapshot", with).await;

@@ -18,6 +18,10 @@ class Settings:
     copy_zero_secs: float = 0
     #: A snapshot is `deleting` for seconds to minutes (facts §8).
     delete_secs: float = 0
+    #: A snapshot of a cache is `creating` for minutes (facts §3).
+    cache_snapshot_secs: float = 0
+    #: The last instant that a cluster can be restored to: typically within 5 minutes (facts §2).
+    restorable_behind_secs: float = 240
     #: A created or restored cluster is `creating` for tens of minutes (facts §8).
     cluster_secs: float = 0
     #: An instance is `creating` for 5 to 10 minutes (facts §8).
