@@ -1,6 +1,11 @@
 //! The active region is seen, and never assumed; and so is what protects an application.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::PathBuf,
+    sync::{Arc, LazyLock},
+};
 
 use jiff::{SignedDuration, Timestamp};
 use muster::{
@@ -13,6 +18,7 @@ use muster::{
     },
 };
 use muster_runbooks::{
+    application::Application,
     name::Region,
     runbook::library::Library,
     schedule::{self, Schedule},
@@ -20,8 +26,23 @@ use muster_runbooks::{
 use muster_state::{event::Claim, journal::MemoryJournal, progress::ApplicationState};
 use muster_tests::{
     daemon::pause,
-    simulation::cast::{SHOP, asked, dawn, home, standby},
+    simulation::cast::{self, asked, dawn, home, standby},
 };
+use serde_json::json;
+
+/// The application with everything that can protect one.
+static SHOP: LazyLock<Application> = LazyLock::new(|| {
+    let mut shop = serde_json::to_value(&*cast::SHOP).unwrap();
+    shop["caches"] =
+        json!([{ "name": "sessions", "replication_groups": { "us-east-1": "sessions" } }]);
+    shop["secrets"] = json!([{ "name": "password", "secret": "shop/database" }]);
+    shop["objects"] = json!([{
+        "name": "state",
+        "buckets": { "us-east-1": "state-east", "us-west-2": "state-west" },
+        "keys": ["prod.tfstate"],
+    }]);
+    serde_json::from_value(shop).unwrap()
+});
 
 /// The most steps that a test lets pass, each of [`STEP`].
 const STEPS_MAX: u32 = 2_000;
@@ -165,7 +186,7 @@ async fn the_first_request_waits_for_the_first_look() {
 }
 
 const NIGHTLY: &str = "
-- { id: nightly, runbook: daily-backup, application: shop, cron: \"0 2 * * *\" }
+- { id: nightly, runbook: daily-backup, application: shop, cron: \"0 2 * * *\", catch_up: run-once }
 ";
 
 fn stands(state: &ApplicationState, id: &str) -> bool {
@@ -179,13 +200,18 @@ fn stands(state: &ApplicationState, id: &str) -> bool {
 async fn what_protects_it_is_looked_at() {
     let mut stage = Stage::set();
     let process = stage.start_with(schedule::parse("schedules.yaml", NIGHTLY).unwrap());
-    let (here, there) = ("unprotected/orders/us-east-1", "unprotected/orders/us-west-2");
+    let bare = [
+        "unprotected/orders/us-east-1",
+        "unprotected/orders/us-west-2",
+        "unprotected/sessions/us-east-1",
+    ];
     stage
-        .until(&process, "nothing protects it", |state| stands(state, here) && stands(state, there))
+        .until(&process, "nothing protects it", |state| bare.iter().all(|id| stands(state, id)))
         .await;
     stage
         .until(&process, "the night's backup ends that", |state| {
-            state.points.len() == 4 && !stands(state, here) && !stands(state, there)
+            let unprotected = |id: &String| id.starts_with("unprotected/");
+            state.points.len() == 5 && !state.findings.keys().any(unprotected)
         })
         .await;
     let read_at = |process: &Process| {
@@ -193,8 +219,7 @@ async fn what_protects_it_is_looked_at() {
     };
     let before = read_at(&process);
 
-    let region = standby();
-    stage.inject(Fault::Outage { region: region.clone(), lost: Lost::ControlPlane });
+    stage.inject(Fault::Outage { region: standby(), lost: Lost::ControlPlane });
     let unknown = "inventory-unknown/us-west-2";
     stage.until(&process, "the region is unknown", |state| stands(state, unknown)).await;
     let silent = process.intake.known(|known| {
@@ -208,6 +233,6 @@ async fn what_protects_it_is_looked_at() {
     stage.heal();
     stage.until(&process, "it answers again", |state| !stands(state, unknown)).await;
     let points = process.intake.known(|known| known.applications[&SHOP.name].points.len());
-    assert_eq!(points, 4);
+    assert_eq!(points, 5, "two snapshots, two copies, and the cache");
     process.stop().await;
 }

@@ -78,3 +78,11 @@ def test_the_replica_of_a_secret_can_be_out_of_sync(aws: Aws):
     wanted = {"region": EAST, "name": "shop/database", "replica": WEST, "status": "Failed"}
     aws.control("PUT", "secret", wanted)
     assert status() == "Failed"
+
+
+def test_a_bucket_says_whether_it_keeps_versions(aws: Aws):
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="files")
+    assert "Status" not in s3.get_bucket_versioning(Bucket="files")
+    s3.put_bucket_versioning(Bucket="files", VersioningConfiguration={"Status": "Enabled"})
+    assert s3.get_bucket_versioning(Bucket="files")["Status"] == "Enabled"

@@ -187,7 +187,7 @@ async fn recovery_points_by_place() {
         ["?component=No", "?region=nowhere", "?after=zz", "?after=22", "?limit=0", "?who=me"]
     {
         let (status, problem) = get(&house, &format!("{path}{wrong}")).await;
-        assert_eq!(status, StatusCode::BAD_REQUEST, "{wrong}: {problem}");
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}: {problem}");
     }
 }
 

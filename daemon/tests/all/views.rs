@@ -292,7 +292,7 @@ fn the_page_in_words() {
         "muster approve a00000000001 --step approve --reason TEXT",
         "Served from unknown — nobody has looked",
         "in us-east-1: no recovery point",
-        "region-loss : RPO unknown unknown `main`: nobody has looked yet",
+        "region-loss : RPO unknown unknown main : nobody has looked yet",
         "Nothing happens by itself.",
     ] {
         assert!(first.contains(part), "{part}: {first}");

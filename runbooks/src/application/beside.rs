@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Retention;
 use crate::name::ComponentName;
 
-/// An ElastiCache replication group per region.
+/// An ElastiCache replication group per region. Its snapshots do not count towards the quota of
+/// databases, and nothing deletes them yet: the expiry runbook is about databases.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cache {
@@ -19,9 +19,6 @@ pub struct Cache {
     /// no snapshot is taken.
     #[serde(default)]
     pub rebuildable: bool,
-    /// How long recovery points are kept.
-    #[serde(default)]
-    pub retention: Retention,
 }
 
 /// A secret of Secrets Manager and its replica. Its value is never read.

@@ -18,7 +18,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from multidict import CIMultiDict
 
-from . import cbor, route53
+from . import buckets, cbor, route53
 from .caches import Caches
 from .clock import Clock
 from .clusters import Clusters
@@ -58,6 +58,7 @@ class Server:
         Doors(self.world, global_clusters).install()
         Queues(self.world).install()
         route53.install()
+        buckets.install()
         self.history = History(self.world)
         self.lag = LagSamples(self.world)
         self.control = Control(self.world, self.history, self.lag)

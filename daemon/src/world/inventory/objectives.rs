@@ -181,7 +181,10 @@ pub fn worst<'a>(
         Achievable::Nothing => Span::from_secs(u32::MAX),
         Achievable::Unknown => Span::default(),
     };
-    let worst = costs.max_by_key(|(_, figure)| (figure.verdict(promised), bound(figure)));
+    let weight = |figure: &Figure| (figure.verdict(promised), bound(figure));
+    // Of two that are as bad the first one is named: databases come before what stands beside them.
+    let worst =
+        costs.reduce(|worst, next| if weight(next.1) > weight(worst.1) { next } else { worst });
     match worst {
         None => Figure::unknown("it has no component that could be lost"),
         Some((name, figure)) => {

@@ -479,6 +479,7 @@ fn what_cannot_be_read_is_unknown_and_not_missing() {
         [
             "cache-member/sessions",
             "missing-point/orders/us-west-2",
+            "missing-point/sessions/us-west-2",
             "no-pitr/orders/us-west-2",
             "not-replicated/files/us-west-2",
             "not-versioned/files/us-west-2",
@@ -487,6 +488,7 @@ fn what_cannot_be_read_is_unknown_and_not_missing() {
             "secret-not-in-sync/password",
             "snapshot-quota/us-west-2",
             "uncatalogued/orders/us-west-2",
+            "uncatalogued/sessions/us-west-2",
             "unprotected/orders/us-west-2",
         ]
     );
