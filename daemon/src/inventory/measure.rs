@@ -92,10 +92,10 @@ fn took(row: &EndedRun, from: Timestamp, to: Timestamp) -> Took {
     Took { took: Span::between(from, to), at: to, run: format!("{} {}", row.runbook, row.id) }
 }
 
-fn admission(
-    journal: &dyn Journal,
-    row: &EndedRun,
-) -> Result<Option<(Request, Option<Arc<Thawed>>)>, ReadError> {
+/// What a run was asked for, and its plan, unless a newer program made it.
+type Admission = (Request, Option<Arc<Thawed>>);
+
+fn admission(journal: &dyn Journal, row: &EndedRun) -> Result<Option<Admission>, ReadError> {
     let stream = Stream::Run(row.id.clone());
     let first = journal.read(Some(&stream), row.first_seq, 1)?;
     Ok(first.into_iter().next().and_then(|record| {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use muster::{
     cli::Exit,
+    clock::Clock,
     inventory::Look,
     world::inventory::{
         ClusterSide, DatabaseSide, Inventory, Lag, Maker, Quota, Seen,
@@ -52,7 +53,7 @@ async fn write(house: &House, events: Vec<ApplicationEvent>) {
     let name = covetpy();
     let entries = events.into_iter().map(|event| Entry::application(&name, event)).collect();
     let batch = Batch { entries, ..Batch::default() };
-    house.shelf.append(Timestamp::now(), batch).await.unwrap().unwrap();
+    house.shelf.append(Clock::Real.now(), batch).await.unwrap().unwrap();
 }
 
 fn seen(point: &RecoveryPoint) -> (String, Seen) {
@@ -112,7 +113,7 @@ fn look(now: Timestamp, points: &[RecoveryPoint]) -> Look {
 
 /// Two points at home of which one is gone, one on the other side, and a look at them.
 async fn furnished(house: &House) {
-    let now = Timestamp::now();
+    let now = Clock::Real.now();
     let hours = |hours| now - SignedDuration::from_hours(hours);
     let points = [point(1, EAST, hours(1)), point(2, EAST, hours(25)), point(3, WEST, hours(2))];
     let finding = Finding {

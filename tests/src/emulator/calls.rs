@@ -62,10 +62,12 @@ pub fn call_at(now: Timestamp, application: &Application, action: &str, with: Va
     let run: RunId = "r00000000001".parse().expect("a run id");
     let step: StepId = action.parse().expect("a step id");
     let action = Action::build(action, with).expect("an action");
-    let component = match action {
-        Action::WriteCanary(_) => Component::Bucket(application.buckets[0].clone()),
-        Action::SnapshotCache(_) => Component::Cache(application.caches[0].clone()),
-        _ => Component::Database(application.databases[0].clone()),
+    let component = if matches!(action, Action::WriteCanary(_)) {
+        Component::Bucket(application.buckets[0].clone())
+    } else if matches!(action, Action::SnapshotCache(_)) {
+        Component::Cache(application.caches[0].clone())
+    } else {
+        Component::Database(application.databases[0].clone())
     };
     let binding = Binding {
         application: application.clone(),

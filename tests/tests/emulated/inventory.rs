@@ -142,7 +142,7 @@ async fn all_that_protects_is_seen() {
     assert_eq!(lag.lag.to_string(), "1s 500ms");
     let cache = &seen.caches[&(shop.caches[0].name.clone(), shop.home.clone())];
     let group = cache.group.clone().unwrap().unwrap();
-    assert_eq!(group.members.len(), 2, "{group:?}");
+    assert!(group.members.values().any(|role| role == "primary"), "{group:?}");
     let saved = usable(cache.points.as_ref().unwrap().values(), &catalogue.points);
     assert_eq!(saved, [points[2].data_time]);
 }
