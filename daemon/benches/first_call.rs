@@ -101,8 +101,14 @@ async fn ask(dir: &Path) -> Result<Took, Failed> {
     let journal = LogJournal::open(dir, Options::new(Clock::Real.now(), "bench"))?;
     let began = now();
     let access = Access::Emulator { endpoint: format!("http://{outside}") };
-    let settings =
-        Settings { access, kubeconfig: None, receivers: Vec::new(), clock: Clock::Real, epoch: 1 };
+    let settings = Settings {
+        access,
+        kubeconfig: None,
+        receivers: Vec::new(),
+        clock: Clock::Real,
+        epoch: 1,
+        comparisons: None,
+    };
     let real = Real::new(settings).await?;
     let client = began.elapsed();
     let world = Arc::new(World::Real(real));

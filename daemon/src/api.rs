@@ -5,6 +5,7 @@ pub mod auth;
 pub mod error;
 pub mod events;
 pub mod list;
+pub mod protection;
 pub mod requests;
 pub mod runs;
 pub mod schedules;
@@ -17,6 +18,7 @@ pub mod applications;
 pub mod audit;
 mod guard;
 pub mod health;
+pub mod holds;
 pub mod input;
 pub mod steps;
 
@@ -136,6 +138,8 @@ impl Api {
             .merge(steps::routes())
             .merge(events::routes())
             .merge(applications::routes())
+            .merge(holds::routes())
+            .merge(protection::routes())
             .merge(schedules::routes())
             .merge(switch::routes())
             .merge(health::routes())

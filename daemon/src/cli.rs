@@ -5,9 +5,13 @@
 
 mod approve;
 mod ask;
+mod backups;
+mod canary;
 mod client;
 mod compare;
 mod files;
+mod hold;
+mod objectives;
 mod plan;
 mod preview;
 mod say;
@@ -23,13 +27,17 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use self::{
     approve::Approve,
     ask::Ask,
+    backups::Backups,
+    canary::Canary,
     client::{Client, Connection, Failure},
     compare::Compare,
     files::Lint,
+    hold::Hold,
+    objectives::Objectives,
     plan::Plan,
     preview::Preview,
     say::{About, Step},
-    show::{Backups, Status},
+    show::Status,
     terminal::Terminal,
     watch::Watch,
 };
@@ -200,10 +208,19 @@ pub enum ClientVerb {
     Off(say::Switch),
     /// Act again.
     On(say::Switch),
-    /// List the recovery points of an application.
+    /// List recovery points, newest data first.
     Backups(Backups),
+    /// Hold a recovery point: it is neither marked nor deleted.
+    Hold(Hold),
+    /// Lift a hold on a recovery point.
+    Release(Hold),
+    /// Show what could be kept today of what was promised, and why.
+    Objectives(Objectives),
     /// Compare two buckets, without a daemon.
     CompareBuckets(Compare),
+    /// The rows by which replication is measured.
+    #[command(subcommand)]
+    Canary(Canary),
     /// Make a token.
     Token(token::Make),
     /// Print the completions of a shell.
@@ -244,6 +261,7 @@ pub async fn carry_out(verb: ClientVerb, global: &Global, terminal: &mut Termina
         ClientVerb::Lint(args) => files::lint(&args, terminal),
         ClientVerb::Plan(args) => plan::plan(&args, terminal),
         ClientVerb::CompareBuckets(args) => compare::compare(&args, terminal).await,
+        ClientVerb::Canary(verb) => canary::canary(&verb, terminal),
         ClientVerb::Token(args) => token::make(&args, terminal),
         ClientVerb::Completions { shell } => {
             let mut script = Vec::new();
@@ -267,7 +285,10 @@ pub async fn carry_out(verb: ClientVerb, global: &Global, terminal: &mut Termina
         | ClientVerb::Abandon(_)
         | ClientVerb::Off(_)
         | ClientVerb::On(_)
-        | ClientVerb::Backups(_) => match Client::new(&Connection::of(global)) {
+        | ClientVerb::Hold(_)
+        | ClientVerb::Release(_)
+        | ClientVerb::Backups(_)
+        | ClientVerb::Objectives(_) => match Client::new(&Connection::of(global)) {
             Ok(client) => ask(verb, &client, terminal).await,
             Err(failure) => Err(failure),
         },
@@ -293,10 +314,14 @@ async fn ask(verb: ClientVerb, client: &Client, terminal: &mut Terminal) -> Resu
         ClientVerb::Abandon(args) => say::abandon(args, client, terminal).await,
         ClientVerb::Off(args) => say::switch("off", args, client, terminal).await,
         ClientVerb::On(args) => say::switch("on", args, client, terminal).await,
-        ClientVerb::Backups(args) => show::backups(&args, client, terminal).await,
+        ClientVerb::Hold(args) => hold::say("holds", args, client, terminal).await,
+        ClientVerb::Release(args) => hold::say("holds/release", args, client, terminal).await,
+        ClientVerb::Backups(args) => backups::backups(&args, client, terminal).await,
+        ClientVerb::Objectives(args) => objectives::objectives(&args, client, terminal).await,
         ClientVerb::Lint(_)
         | ClientVerb::Plan(_)
         | ClientVerb::CompareBuckets(_)
+        | ClientVerb::Canary(_)
         | ClientVerb::Token(_)
         | ClientVerb::Completions { .. } => Ok(Exit::BadUse),
     }

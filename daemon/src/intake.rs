@@ -26,7 +26,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     catalogue::Catalogue,
     clock::Clock,
+    inventory::Looks,
     perform::{self, Health, Order, Samples},
+    world::canary::Canaries,
 };
 
 /// What the doors talk to. Cheap to clone.
@@ -35,10 +37,12 @@ pub struct Intake {
     journal: Arc<dyn Journal>,
     orders: mpsc::Sender<Order>,
     samples: Samples,
+    canaries: Canaries,
     health: watch::Receiver<Health>,
     looked: watch::Receiver<bool>,
     clock: Clock,
     catalogue: Arc<Catalogue>,
+    looks: Looks,
 }
 
 /// Why something was not done.
@@ -76,16 +80,28 @@ pub enum Rejected {
 impl Intake {
     /// The door to a performer that reads `orders` at its other end. `looked` says whether every
     /// application has been looked at.
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the process, named once")]
     pub fn new(
         journal: Arc<dyn Journal>,
         orders: mpsc::Sender<Order>,
         samples: Samples,
+        canaries: Canaries,
         health: watch::Receiver<Health>,
         looked: watch::Receiver<bool>,
         clock: Clock,
         catalogue: Arc<Catalogue>,
     ) -> Intake {
-        Intake { journal, orders, samples, health, looked, clock, catalogue }
+        Intake {
+            journal,
+            orders,
+            samples,
+            canaries,
+            health,
+            looked,
+            clock,
+            catalogue,
+            looks: Looks::default(),
+        }
     }
 
     /// Takes a request in: plans it and has it admitted. Returns when that is durable. `asked` is the
@@ -217,6 +233,11 @@ impl Intake {
         &self.clock
     }
 
+    /// The last look at what protects each application: samples, no facts.
+    pub fn looks(&self) -> &Looks {
+        &self.looks
+    }
+
     /// Whether the process can do its work.
     pub fn health(&self) -> Health {
         self.health.borrow().clone()
@@ -225,6 +246,11 @@ impl Intake {
     /// A copy of what one reader needs, taken under the lock for as short as possible.
     pub fn known<T>(&self, look: impl FnOnce(&Progress) -> T) -> T {
         look(&self.journal.progress())
+    }
+
+    /// What the canaries showed last.
+    pub fn canaries(&self) -> &Canaries {
+        &self.canaries
     }
 
     /// What the last look at an open step found, in words, with the instant it was asked for. A

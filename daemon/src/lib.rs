@@ -1,6 +1,7 @@
 //! The process: three doors, one intake, the engine's performer, and the world.
 
 pub mod api;
+pub mod canary;
 pub mod catalogue;
 pub mod cli;
 pub mod clock;
@@ -8,8 +9,10 @@ pub mod compare;
 pub mod config;
 pub mod demo;
 pub mod intake;
+pub mod inventory;
 pub mod metrics;
 pub mod offline;
+pub mod overdue;
 pub mod page;
 pub mod perform;
 pub mod queue;

@@ -1,10 +1,12 @@
 //! Figures for alarms. Labels come from closed lists or from the configuration, never from strangers.
 
+mod protection;
+
 use std::{fmt::Write, sync::atomic::AtomicU64};
 
 use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
 use muster_runbooks::{plan::Part, value::Span};
-use muster_state::{progress::Progress, run::Status};
+use muster_state::{overdue::Lacks, progress::Progress, run::Status};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -16,6 +18,7 @@ use crate::{
         Api, schedules,
         view::{application, run, wait},
     },
+    overdue,
     perform::Health,
 };
 
@@ -82,6 +85,7 @@ pub fn render(api: &Api) -> String {
     process(api, &mut registry);
     api.intake().known(|known| runs(known, &mut registry));
     applications(api, &mut registry);
+    protection::register(api, &mut registry);
     schedules_of(api, &mut registry);
     let mut text = String::new();
     if encode(&mut text, &registry).is_err() {
@@ -169,13 +173,39 @@ fn applications(api: &Api, registry: &mut Registry) {
         "recovery_point_age_seconds",
         "Age of the newest data; absent when there is none or its age is unknown",
     );
+    let lag = gauge(
+        registry,
+        "replication_lag_seconds",
+        "How far the standby is behind, rounded up; absent while nobody knows",
+    );
     let count = gauge(registry, "recovery_points", "Recovery points by application");
+    let held = gauge(registry, "recovery_points_held", "Recovery points that somebody holds");
+    let behind = gauge(
+        registry,
+        "backup_overdue",
+        "1 if a component lacks a backup or a copy that its schedule promised by now",
+    );
     for one in api.intake().applications().values() {
-        let view = api.intake().known(|known| application::view(known, one, now));
+        let canaries = api.intake().canaries();
+        let view = api.intake().known(|known| application::view(known, canaries, one, now));
         let name = view.name.as_str();
         set(&findings, [("application", name)], view.findings.len());
         set(&known, [("application", name)], usize::from(view.active.is_some()));
         set(&count, [("application", name)], view.recovery_points);
+        for canary in &view.canaries {
+            let Some(behind) = canary.lag.secs else { continue };
+            let component = canary.component.as_str();
+            let pairs = [("application", name), ("component", component), ("source", "canary")];
+            set(&lag, pairs, secs(behind));
+        }
+        set(&held, [("application", name)], view.newest.iter().map(|newest| newest.held).sum());
+        for backup in overdue::backups(api.intake(), one) {
+            let pairs = [("application", name), ("component", backup.component.as_str())];
+            let is_overdue = usize::from(backup.lacks != Lacks::Nothing);
+            // Two schedules may back the same component up: either may be behind.
+            let gauge = behind.get_or_create(&labels(pairs)).get();
+            set(&behind, pairs, is_overdue.max(usize::from(gauge > 0.0)));
+        }
         for newest in &view.newest {
             let Some(length) = &newest.age else { continue };
             let (component, region) = (newest.component.as_str(), newest.region.as_str());

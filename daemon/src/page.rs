@@ -20,6 +20,7 @@ use crate::api::{
     auth::Reader,
     error::Problem,
     input::InRun,
+    protection,
     runs::{self, Filter},
     schedules,
 };
@@ -70,6 +71,7 @@ fn look(api: &Api) -> Result<overview::Overview, Problem> {
         now: api.intake().clock().now(),
         open,
         applications: applications::views(api),
+        objectives: protection::all_objectives(api),
         schedules: schedules::views(api),
         proposals: schedules::open_proposals(api),
         recent: page("ended", RECENT)?.items,

@@ -20,8 +20,9 @@ use crate::intake::{Intake, Rejected};
 /// The most missed occurrences of one schedule that are written down one by one.
 const MISSED_MAX: usize = 100;
 
-/// A schedule without a past looks back so far: what was due just before the first start is not
-/// started, what is due in the second of the start is.
+/// A schedule without a past looks back so far, from when a process was last seen alive or, before
+/// the first start, from that: what was due just before the first start is not started, what is due
+/// in the second of the start is, and what came due while no process ran is not forgotten (I20).
 const FIRST_LOOK_BACK: SignedDuration = SignedDuration::from_secs(1);
 
 /// Rings once a second. The planner decides what that means.
@@ -46,12 +47,14 @@ impl Bell {
         Ok(Bell { scheduler, rung })
     }
 
-    /// Plans at every ring until the future is dropped.
-    pub async fn plan(&self, intake: &Intake) {
+    /// Plans at every ring until the future is dropped. `alive_at` is when a process before this one
+    /// was last seen alive.
+    pub async fn plan(&self, intake: &Intake, alive_at: Option<Timestamp>) {
         let started_at = intake.clock().now();
+        let since = alive_at.map_or(started_at, |alive_at| alive_at.min(started_at));
         loop {
             for schedule in intake.schedules() {
-                look(intake, schedule, started_at).await;
+                look(intake, schedule, since).await;
             }
             self.rung.notified().await;
         }
@@ -82,7 +85,7 @@ pub fn due(schedule: &Schedule, last_due: Timestamp, now: Timestamp) -> Due {
         return Due { missed: Vec::new(), start: None };
     };
     let late = now.duration_since(last.due_at);
-    let is_late = late > schedule.missed_after.duration();
+    let is_late = late > schedule.start_within.duration();
     let missed = |occurrence: &Occurrence| {
         let because = match schedule.catch_up {
             CatchUp::Skip => "muster was not running then",
@@ -98,11 +101,11 @@ pub fn due(schedule: &Schedule, last_due: Timestamp, now: Timestamp) -> Due {
     due
 }
 
-async fn look(intake: &Intake, schedule: &Schedule, started_at: Timestamp) {
+async fn look(intake: &Intake, schedule: &Schedule, since: Timestamp) {
     let now = intake.clock().now();
     let last_due =
         intake.known(|known| known.schedules.get(&schedule.id).and_then(|state| state.last_due));
-    let due = due(schedule, last_due.unwrap_or(started_at - FIRST_LOOK_BACK), now);
+    let due = due(schedule, last_due.unwrap_or(since - FIRST_LOOK_BACK), now);
     for (due_at, because) in due.missed {
         warn!(schedule = %schedule.id, %due_at, because, "missed");
         let missed = Command::Missed { schedule: schedule.id.clone(), due_at, because };

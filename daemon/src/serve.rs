@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 use crate::{
     BUILD_ID,
     api::{Api, serve::Doors},
+    canary,
     catalogue::Catalogue,
     cli::{Exit, Serve, Terminal},
     clock::Clock,
@@ -50,6 +51,8 @@ impl Process {
         clock: Clock,
         catalogue: Arc<Catalogue>,
     ) -> Process {
+        // Before anybody writes: what is written from here on is a sign of this process's life.
+        let alive_at = journal.last_beat().max(journal.progress().last_at);
         let samples = Samples::default();
         let (health, healthy) = watch::channel(Health::Starting);
         let (orders, ordered) = mpsc::channel(COMMANDS_MAX);
@@ -63,12 +66,17 @@ impl Process {
         let mut tasks = JoinSet::new();
         tasks.spawn(performer.run(ordered));
         let (seen, looked) = watch::channel(false);
-        let intake = Intake::new(journal, orders, samples, healthy, looked, clock, catalogue);
-        tasks.spawn(crate::watch::watch(intake.clone(), world, seen));
+        let located = looked.clone();
+        let canaries = world.canaries();
+        let intake =
+            Intake::new(journal, orders, samples, canaries, healthy, looked, clock, catalogue);
+        tasks.spawn(crate::watch::watch(intake.clone(), Arc::clone(&world), seen));
+        tasks.spawn(crate::inventory::watch(intake.clone(), world, located));
+        tasks.spawn(crate::overdue::watch(intake.clone()));
         let planner = intake.clone();
         tasks.spawn(async move {
             match Bell::hang().await {
-                Ok(bell) => bell.plan(&planner).await,
+                Ok(bell) => bell.plan(&planner, alive_at).await,
                 Err(error) => error!(%error, "the ticker cannot be started; nothing is scheduled"),
             }
         });
@@ -149,11 +157,14 @@ async fn run(args: &Serve) -> Result<(), CannotServe> {
         receivers,
         clock: clock.clone(),
         epoch,
+        comparisons: Some(config.state.join("comparisons")),
     };
     let real = Real::new(settings).await.map_err(|why| CannotServe::World(why.into()))?;
     let world = Arc::new(World::Real(real));
     let doors = Doors::open(&config.listen).await.map_err(|why| CannotServe::Doors(why.into()))?;
-    let mut process = Process::start(Arc::new(journal), world, clock, Arc::new(catalogue));
+    let mut process =
+        Process::start(Arc::new(journal), Arc::clone(&world), clock, Arc::new(catalogue));
+    process.keep(canary::keep(process.intake.clone(), world));
     process.read_queues(&config);
     let api = Api::new(process.intake.clone(), &config.tokens)
         .map_err(|why| CannotServe::Doors(why.into()))?;

@@ -55,7 +55,7 @@ pub async fn watch(intake: Intake, world: Arc<World>, looked: watch::Sender<bool
 }
 
 /// Whether a live failover or failback is under way.
-fn is_moving(known: &Progress, name: &ApplicationName) -> bool {
+pub(crate) fn is_moving(known: &Progress, name: &ApplicationName) -> bool {
     let holder = known.claims.get(&Claim::lock_key(name)).map(|held| &held.holder);
     holder.and_then(|id| known.runs.get(id)).is_some_and(|run| run.is_live_failover())
 }

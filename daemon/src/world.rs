@@ -1,20 +1,27 @@
 //! The outside, real or simulated: two verbs.
 
 pub mod aws;
+pub mod canary;
 pub mod dns;
+pub mod drill;
 pub mod http;
+pub mod inventory;
 pub mod kube;
 pub mod notify;
 pub mod real;
 pub mod sim;
+pub mod sql;
 pub mod whereabouts;
 
 use std::sync::{Mutex, PoisonError};
 
+use jiff::Timestamp;
 use muster_runbooks::application::Application;
 use muster_state::call::{Answer, Call, CallError, Reading};
 
 use crate::clock::Clock;
+use canary::Canaries;
+use inventory::Inventory;
 use real::Real;
 use sim::Sim;
 use whereabouts::Whereabouts;
@@ -53,11 +60,28 @@ impl World {
         }
     }
 
+    /// What the canaries showed last; nothing in a world that has none.
+    pub fn canaries(&self) -> Canaries {
+        match self {
+            World::Real(world) => world.canaries().clone(),
+            World::Sim(_) => Canaries::default(),
+        }
+    }
+
     /// Looks from where an application is served. Belongs to no run, and changes nothing.
     pub async fn locate(&self, application: &Application) -> Whereabouts {
         match self {
             World::Real(world) => world.locate(application).await,
             World::Sim(world) => world.with(|sim, now| sim.locate(now, application)),
+        }
+    }
+
+    /// Looks at everything that protects an application. Belongs to no run, and changes nothing. Lists
+    /// that were asked for at `since` or later serve all applications.
+    pub async fn inventory(&self, application: &Application, since: Timestamp) -> Inventory {
+        match self {
+            World::Real(world) => world.inventory(application, since).await,
+            World::Sim(world) => world.with(|sim, now| sim.inventory(now, application)),
         }
     }
 }

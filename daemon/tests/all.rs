@@ -3,9 +3,11 @@
 mod all {
     mod attacks;
     mod commands;
+    mod holding;
     mod house;
     mod keys;
     mod lint;
+    mod protection;
     mod reads;
     mod views;
 }

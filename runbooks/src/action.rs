@@ -5,10 +5,14 @@
 //! permissions it needs) stands beside its parameters, in one file per group.
 
 pub mod backup;
+pub mod bucket;
+pub mod cache;
 pub mod check;
 pub mod control;
 pub mod database;
 pub mod objects;
+pub mod restore;
+pub mod sql;
 pub mod traffic;
 
 use std::{collections::BTreeMap, sync::LazyLock};
@@ -97,6 +101,13 @@ pub struct Spec {
     pub global: bool,
 }
 
+impl Spec {
+    /// Whether what it makes is drill-owned: named so, and never kept.
+    pub fn is_drill_owned(&self) -> bool {
+        restore::MAKE.contains(&self.name)
+    }
+}
+
 words! {
     /// The kinds of components that `each:` expands over.
     ComponentKind {
@@ -104,6 +115,8 @@ words! {
         Databases = "databases",
         /// Replicated buckets.
         Buckets = "buckets",
+        /// Caches that nothing fills again by itself.
+        Caches = "caches",
         /// Namespaces in Kubernetes.
         Workloads = "workloads",
     }
@@ -233,6 +246,9 @@ actions! {
     backup::CopySnapshot,
     backup::MarkExpired,
     backup::DeleteExpired,
+    bucket::CompareBuckets,
+    bucket::CheckBucketReplication,
+    cache::SnapshotCache,
     check::CheckReadiness,
     check::PredictLoss,
     check::CheckObservers,
@@ -240,12 +256,21 @@ actions! {
     check::CheckActive,
     check::WriteCanary,
     check::Probe,
+    sql::CheckSql,
     database::Fence,
     database::SwitchoverDatabase,
     database::FailoverDatabase,
     database::FailoverInRegion,
     objects::ExportObjects,
     objects::ApplyObjects,
+    restore::ChoosePoint,
+    restore::RestoreCluster,
+    restore::RotatePassword,
+    restore::StartInstance,
+    restore::RemoveInstance,
+    restore::RemoveCluster,
+    restore::StampPoint,
+    restore::FindLeaks,
     traffic::ShiftTraffic,
     traffic::WeighTraffic,
     control::Approval,

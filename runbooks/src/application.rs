@@ -1,10 +1,15 @@
 //! What is protected: an application, its components in each region, its objectives.
 
+mod beside;
 mod parse;
+pub mod policy;
+pub mod sql;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use policy::{EngineWindow, Purpose, Retention};
 
 use crate::{
     action::ComponentKind,
@@ -12,6 +17,7 @@ use crate::{
     name::{ApplicationName, ComponentName, Region},
     value::Span,
 };
+pub use beside::{Cache, Objects, Secret};
 
 /// One protected application, as its file declares it. Part of every plan that is bound to it, so
 /// that an edit never changes an open run.
@@ -37,6 +43,15 @@ pub struct Application {
     /// Its namespaces in Kubernetes.
     #[serde(default)]
     pub workloads: Vec<Workload>,
+    /// Its caches.
+    #[serde(default)]
+    pub caches: Vec<Cache>,
+    /// Its secrets.
+    #[serde(default)]
+    pub secrets: Vec<Secret>,
+    /// Objects that something else must find.
+    #[serde(default)]
+    pub objects: Vec<Objects>,
     /// How users reach it.
     #[serde(default)]
     pub traffic: Option<Traffic>,
@@ -74,21 +89,40 @@ pub struct Database {
     /// How long recovery points are kept.
     #[serde(default)]
     pub retention: Retention,
+    /// Per region where a restore test may bring a recovery point back; none is done without it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub restore_test: BTreeMap<String, RestoreTest>,
+    /// How it is reached by SQL; nothing is checked in it without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sql: Option<sql::Sql>,
+    /// The rows by which its replication is measured; none are written without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<sql::Canary>,
+    /// What must be true of its data, in the source and in what was restored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<sql::Check>,
+    /// When the engine backs up by itself, in UTC, if that was declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_backup_window: Option<EngineWindow>,
+    /// When the engine is maintained by AWS, in UTC, if that was declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_maintenance_window: Option<EngineWindow>,
 }
 
-/// How long recovery points are kept.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+/// Where a restore test brings a recovery point back. Without these AWS would take the default security
+/// group, and whatever subnets come with it (facts §2).
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Retention {
-    /// Points whose data is older than this may go.
-    pub keep_for: Span,
-}
-
-impl Default for Retention {
-    /// 14 days, the retention of the reference application.
-    fn default() -> Retention {
-        Retention { keep_for: Span::from_hours(14 * 24) }
-    }
+pub struct RestoreTest {
+    /// The DB subnet group: private subnets that nothing of the application stands in.
+    pub subnet_group: String,
+    /// The security groups, one at least.
+    pub security_groups: Vec<String>,
+    /// The class of the instance that is started.
+    pub instance_class: String,
+    /// The engine version; the snapshot's own without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_version: Option<String>,
 }
 
 /// A bucket that is replicated to one in the other region.
@@ -102,6 +136,23 @@ pub struct Bucket {
     /// Where canary objects may be written; none are without it.
     #[serde(default)]
     pub canary_prefix: Option<String>,
+    /// More such places: one for each replication rule, so that each is proven.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub canary_prefixes: Vec<String>,
+}
+
+impl Bucket {
+    /// Every prefix below which canaries are written, each once.
+    pub fn canaries(&self) -> Vec<&str> {
+        let mut all: Vec<&str> = Vec::new();
+        for prefix in self.canary_prefix.iter().chain(&self.canary_prefixes) {
+            let prefix = prefix.trim_end_matches('/');
+            if !all.contains(&prefix) {
+                all.push(prefix);
+            }
+        }
+        all
+    }
 }
 
 /// What runs in one namespace, in a cluster per region.
@@ -187,6 +238,7 @@ pub struct Observer {
 /// One component of an application.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[allow(clippy::large_enum_variant, reason = "most are databases, and a plan has few")]
 pub enum Component {
     /// An Aurora global database.
     Database(Database),
@@ -194,15 +246,28 @@ pub enum Component {
     Bucket(Bucket),
     /// A namespace.
     Workload(Workload),
+    /// A cache.
+    Cache(Cache),
 }
 
 impl Component {
+    /// Whether an action is meant for it. Canaries are off until they are declared (design §9), and data is
+    /// looked at where it was said what must be true of it.
+    pub fn takes_part(&self, action: &str) -> bool {
+        match self {
+            Component::Database(database) => action != "check-sql" || !database.checks.is_empty(),
+            Component::Cache(_) | Component::Workload(_) => true,
+            Component::Bucket(bucket) => action != "write-canary" || !bucket.canaries().is_empty(),
+        }
+    }
+
     /// Its name inside the application.
     pub fn name(&self) -> &ComponentName {
         match self {
             Component::Database(database) => &database.name,
             Component::Bucket(bucket) => &bucket.name,
             Component::Workload(workload) => &workload.name,
+            Component::Cache(cache) => &cache.name,
         }
     }
 
@@ -214,6 +279,11 @@ impl Component {
     /// The bucket, if it is one.
     pub fn bucket(&self) -> Option<&Bucket> {
         if let Component::Bucket(bucket) = self { Some(bucket) } else { None }
+    }
+
+    /// The cache, if it is one.
+    pub fn cache(&self) -> Option<&Cache> {
+        if let Component::Cache(cache) = self { Some(cache) } else { None }
     }
 
     /// The workload, if it is one.
@@ -239,16 +309,18 @@ impl Application {
             ComponentKind::Databases => {
                 self.databases.iter().cloned().map(Component::Database).collect()
             }
-            ComponentKind::Buckets => self
-                .buckets
-                .iter()
-                .filter(|bucket| bucket.canary_prefix.is_some())
-                .cloned()
-                .map(Component::Bucket)
-                .collect(),
             ComponentKind::Workloads => {
                 self.workloads.iter().cloned().map(Component::Workload).collect()
             }
+            ComponentKind::Buckets => self.buckets.iter().cloned().map(Component::Bucket).collect(),
+            // Nobody restores what fills itself again.
+            ComponentKind::Caches => self
+                .caches
+                .iter()
+                .filter(|cache| !cache.rebuildable)
+                .cloned()
+                .map(Component::Cache)
+                .collect(),
         }
     }
 

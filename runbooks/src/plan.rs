@@ -255,8 +255,10 @@ impl Plan {
         let application = &self.binding.as_ref()?.application;
         let databases = application.databases.iter().cloned().map(Component::Database);
         let buckets = application.buckets.iter().cloned().map(Component::Bucket);
+        let caches = application.caches.iter().cloned().map(Component::Cache);
         let workloads = application.workloads.iter().cloned().map(Component::Workload);
-        databases.chain(buckets).chain(workloads).find(|component| component.name() == name)
+        let mut all = databases.chain(buckets).chain(caches).chain(workloads);
+        all.find(|component| component.name() == name)
     }
 
     /// The step called `id`.

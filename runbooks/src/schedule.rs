@@ -6,6 +6,7 @@
 
 mod lint;
 mod parse;
+pub mod policy;
 mod zone;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
@@ -56,7 +57,9 @@ pub struct Schedule {
     /// Values for the runbook's other inputs.
     pub inputs: BTreeMap<String, Value>,
     /// How late a start still counts as this occurrence and is not missed.
-    pub missed_after: Span,
+    pub start_within: Span,
+    /// How long its run may take before that is a finding.
+    pub complete_within: Option<Span>,
     /// The file it was read from.
     pub file: String,
     /// Where it stands there.
@@ -86,6 +89,10 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Schedule>, Vec<Finding>> {
 /// How far ahead [`Schedule::next`] looks. 29 February can be eight years away.
 const LOOK_AHEAD: jiff::SignedDuration = jiff::SignedDuration::from_hours(24 * 366 * 9);
 
+/// Over how long the longest interval is looked for, and over how many occurrences.
+const INTERVAL_LOOK: jiff::SignedDuration = jiff::SignedDuration::from_hours(24 * 400);
+const INTERVAL_MAX: usize = 800;
+
 impl Schedule {
     /// The occurrences that are due after `after` and not after `until`, in order, at most `cap`.
     pub fn occurrences(&self, after: Timestamp, until: Timestamp, cap: usize) -> Vec<Occurrence> {
@@ -103,6 +110,23 @@ impl Schedule {
     pub fn next(&self, after: Timestamp) -> Option<Occurrence> {
         let until = after.checked_add(LOOK_AHEAD).unwrap_or(Timestamp::MAX);
         self.occurrences(after, until, 1).pop()
+    }
+
+    /// The last occurrence that was due at `until` or before.
+    pub fn last(&self, until: Timestamp) -> Option<Occurrence> {
+        // Short looks first: what is due every few minutes has many in a year.
+        [1, 26, 24 * 8, 24 * 32, 24 * 400, 24 * 366 * 9].into_iter().find_map(|hours| {
+            let from = until.checked_sub(jiff::SignedDuration::from_hours(hours)).ok()?;
+            self.occurrences(from, until, INTERVAL_MAX).pop()
+        })
+    }
+
+    /// The longest time between two occurrences that follow each other, over the occurrences of about
+    /// a year.
+    pub fn interval_max(&self, from: Timestamp) -> Option<Span> {
+        let until = from.checked_add(INTERVAL_LOOK).unwrap_or(Timestamp::MAX);
+        let found = self.occurrences(from, until, INTERVAL_MAX);
+        found.windows(2).map(|two| Span::between(two[0].due_at, two[1].due_at)).max()
     }
 
     /// The inputs of the request for an occurrence.

@@ -5,6 +5,7 @@ mod all {
     pub(crate) mod binding;
     pub(crate) mod findings;
     pub(crate) mod hostile;
+    pub(crate) mod policy;
     pub(crate) mod print;
     pub(crate) mod schedule;
     pub(crate) mod schema;

@@ -1,6 +1,6 @@
 //! What the engine asks of the world, and what the world answers.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use jiff::Timestamp;
 use muster_runbooks::{
@@ -13,7 +13,8 @@ use muster_runbooks::{
 use serde_json::Value;
 
 use crate::{
-    catalog::{PointChange, RecoveryPoint},
+    catalog::{Finding, PointChange, RecoveryPoint},
+    progress::Counted,
     step::Aim,
 };
 
@@ -48,8 +49,15 @@ pub struct Call {
     pub aim: Option<Arc<Aim>>,
     /// Calls to the side being left are cut short and their failure is only noted.
     pub best_effort: bool,
-    /// The recovery points of the component, for the actions that expire them.
+    /// The recovery points of the component, for the actions that expire them; those of the whole
+    /// application for the one that chooses.
     pub points: Arc<[RecoveryPoint]>,
+    /// The runs that are open, for the action that looks for what closed ones left behind.
+    pub open_runs: Arc<[RunId]>,
+    /// The rows that were last counted in the source, for the action that compares with them.
+    pub counted: Option<Arc<Counted>>,
+    /// The open run that moves the application, for the actions that expire points.
+    pub moving: Option<RunId>,
     /// A sentence on how the run stands, for notices.
     pub summary: String,
 }
@@ -144,8 +152,12 @@ pub struct Done {
     pub outputs: Outputs,
     /// What became of recovery points; recorded in the same commit.
     pub points: Vec<PointChange>,
+    /// The rows of each table as they were counted in the source; recorded in the same commit.
+    pub rows: BTreeMap<String, u64>,
     /// Things that a person should know, recorded as notes of the run.
     pub notes: Vec<String>,
+    /// What was found to be wrong; whatever else of its kind stood before is over.
+    pub findings: Vec<Finding>,
 }
 
 impl Done {

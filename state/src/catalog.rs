@@ -1,11 +1,13 @@
 //! Recovery points: what exists, what may go, and what must stay whatever the clock says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use muster_runbooks::{
-    application::Retention,
+    action::restore::TestStatus,
+    application::{Purpose, Retention, policy},
     name::{ComponentName, Region, RunId},
+    value::{Span, words},
 };
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +39,71 @@ pub struct RecoveryPoint {
     pub marked_at: Option<Timestamp>,
     /// When it was last restored and its data proven.
     pub verified_at: Option<Timestamp>,
+    /// How its last restore test went. That it restores proves no data: see `verified_at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tested: Option<Box<Tested>>,
+    /// What it was made for.
+    #[serde(default)]
+    pub purpose: Purpose,
+    /// Who keeps it from being marked and deleted, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Hold>,
+}
+
+/// How a restore test of a recovery point went: three things that say nothing about each other.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tested {
+    /// The run that tested it.
+    pub run: RunId,
+    /// Whether it came back as a cluster with an instance.
+    pub restore: Stamp,
+    /// Whether checks that prove data passed.
+    pub validation: Stamp,
+    /// Whether what was made for the test is gone.
+    pub clean_up: Stamp,
+    /// From the promise of the restore until the instance was available.
+    pub took: Option<Span>,
+    /// What went wrong, in the words of the first step that failed.
+    pub because: Option<String>,
+}
+
+impl Tested {
+    /// Whether the data of the point was proven.
+    pub fn proves(&self) -> bool {
+        [&self.restore, &self.validation].iter().all(|one| one.status == TestStatus::Succeeded)
+    }
+
+    /// Whether anything went wrong or is still to be done; a check that nobody asked for is neither.
+    pub fn is_well(&self) -> bool {
+        self.restore.status == TestStatus::Succeeded
+            && self.validation.status != TestStatus::Failed
+            && self.clean_up.status == TestStatus::Succeeded
+    }
+}
+
+/// One part of a restore test, and when it came to its end.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stamp {
+    /// How it ended.
+    pub status: TestStatus,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A hold on a recovery point: as long as it stands, the point is neither marked nor deleted.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
+    /// What it is called, such as the number of a case.
+    pub name: String,
+    /// Who placed it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// What became of a recovery point.
@@ -70,71 +137,179 @@ pub struct Finding {
     pub hint: String,
 }
 
-/// How many of the newest available points per component and region always stay.
-pub const NEWEST_KEPT: usize = 3;
+/// How many of the newest available points per component, region and account always stay.
+pub const NEWEST_KEPT: usize = policy::NEWEST_KEPT as usize;
 
-/// How long a point stays marked before it may be deleted (facts §2, two-phase).
-pub const MARKED_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// How long a point stays marked before it may be deleted (facts §2, two-phase): a day, less what
+/// the daily run that deletes may come earlier than the one that marked. That is the hour by which a
+/// clock is put forward, and the hour by which a start may be late.
+pub const MARKED_FOR: SignedDuration = SignedDuration::from_hours(22);
 
-/// Why a point stays.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Kept {
-    /// Its data is younger than the retention.
-    Young,
-    /// It is one of the newest of its component and region.
-    Newest,
-    /// It is the newest of its component and region that was proven to restore.
-    NewestVerified,
+words! {
+    /// Why a point stays.
+    Kept {
+        /// Somebody holds it, by name and with a reason.
+        Held = "held",
+        /// It is one of the newest three of its component, region and account.
+        Newest = "one of the newest three",
+        /// It is the newest of its component, region and account that was proven to restore.
+        NewestVerified = "the newest that was proven to restore",
+        /// The policy keeps so many of the newest.
+        Last = "one of the last that the policy keeps",
+        /// Its data is younger than the retention.
+        Young = "young",
+        /// It is the first of a calendar month that the policy keeps.
+        Monthly = "the first of its month",
+        /// The application is being moved, and nothing is let go meanwhile.
+        Moving = "the application is being moved",
+    }
 }
 
-/// The points of one component in one region, judged.
+/// Recovery points, judged.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Judged {
-    /// Past the policy and not yet marked.
+    /// Past the policy and not yet marked, oldest data first.
     pub mark: Vec<String>,
-    /// Marked long enough, and still past the policy.
+    /// Marked long enough, and still past the policy, oldest data first.
     pub delete: Vec<String>,
     /// Marked, and waiting.
     pub waiting: Vec<String>,
-    /// What stays, and why.
-    pub kept: BTreeMap<String, Kept>,
+    /// What stays, and every reason.
+    pub kept: BTreeMap<String, BTreeSet<Kept>>,
 }
 
-/// Judges the points of one component and region.
+/// Chooses the point of a component and region to test: the one that was asked for, or else of those that
+/// may stay the one that was not proven for longest, and of several the newest.
+///
+/// `points` are all of the application, so that a point of another component that was asked for is told
+/// from one that nobody knows.
+///
+/// # Errors
+///
+/// With a reason for people, when there is nothing to test.
+pub fn choose<'a>(
+    points: &'a [RecoveryPoint],
+    available: &dyn Fn(&RecoveryPoint) -> bool,
+    component: &ComponentName,
+    region: &Region,
+    asked: Option<&str>,
+) -> Result<&'a RecoveryPoint, String> {
+    if let Some(id) = asked {
+        let Some(found) = points.iter().find(|point| point.id == id) else {
+            return Err(format!("`{id}` is not in the catalogue"));
+        };
+        if found.component == *component {
+            return if found.region != *region {
+                Err(format!("`{id}` is in {}, and the test is to be in {region}", found.region))
+            } else if !available(found) {
+                Err(format!("`{id}` is not available"))
+            } else {
+                Ok(found)
+            };
+        }
+    }
+    let may_serve = |point: &&RecoveryPoint| {
+        point.component == *component
+            && point.region == *region
+            && point.marked_at.is_none()
+            && available(point)
+    };
+    let proven_longest_ago = |one: &&RecoveryPoint, other: &&RecoveryPoint| {
+        let newest_first = || other.data_time.cmp(&one.data_time);
+        one.verified_at
+            .cmp(&other.verified_at)
+            .then_with(newest_first)
+            .then_with(|| one.id.cmp(&other.id))
+    };
+    points
+        .iter()
+        .filter(may_serve)
+        .min_by(proven_longest_ago)
+        .ok_or_else(|| format!("`{component}` has no available recovery point in {region} to test"))
+}
+
+/// Judges recovery points, those of each component, region and account by themselves.
 ///
 /// `available` holds the ids that a complete listing of the provider just showed as available; a
 /// point that is not in it neither counts as one of the newest nor is touched. Age is counted in
-/// data time against `now`; the newest stay even if the clock is years ahead.
+/// data time against `now`; the newest stay even if the clock is years ahead. While the application
+/// is `moving`, nothing goes.
 pub fn judge(
     points: &[&RecoveryPoint],
     available: &dyn Fn(&str) -> bool,
-    retention: Retention,
+    retention: &Retention,
+    moving: Option<&RunId>,
     now: Timestamp,
 ) -> Judged {
-    let mut present: Vec<&RecoveryPoint> =
-        points.iter().copied().filter(|point| available(&point.id)).collect();
-    present.sort_by(|one, other| {
-        other.data_time.cmp(&one.data_time).then_with(|| other.id.cmp(&one.id))
-    });
-    let newest_verified = present.iter().position(|point| point.verified_at.is_some());
+    let mut places: BTreeMap<_, Vec<&RecoveryPoint>> = BTreeMap::new();
+    for point in points.iter().copied().filter(|point| available(&point.id)) {
+        let place = (&point.component, &point.region, &point.account);
+        places.entry(place).or_default().push(point);
+    }
     let mut judged = Judged::default();
-    for (place, point) in present.iter().enumerate() {
-        let id = point.id.clone();
-        if place < NEWEST_KEPT {
-            judged.kept.insert(id, Kept::Newest);
-        } else if Some(place) == newest_verified {
-            judged.kept.insert(id, Kept::NewestVerified);
-        } else if now.duration_since(point.data_time) <= retention.keep_for.duration() {
-            judged.kept.insert(id, Kept::Young);
-        } else {
-            match point.marked_at {
-                None => judged.mark.push(id),
-                Some(marked_at) if now.duration_since(marked_at) >= MARKED_FOR => {
-                    judged.delete.push(id)
-                }
-                Some(_) => judged.waiting.push(id),
+    for (_, mut present) in places {
+        present.sort_by(|one, other| {
+            other.data_time.cmp(&one.data_time).then_with(|| other.id.cmp(&one.id))
+        });
+        let reasons = reasons(&present, retention, now);
+        for (point, mut reasons) in present.into_iter().zip(reasons).rev() {
+            let id = point.id.clone();
+            let stood = point.marked_at.map(|marked_at| now.duration_since(marked_at));
+            let is_waiting = stood.is_some_and(|stood| stood < MARKED_FOR);
+            if reasons.is_empty() && moving.is_some() && !is_waiting {
+                reasons.insert(Kept::Moving);
+            }
+            if !reasons.is_empty() {
+                judged.kept.insert(id, reasons);
+            } else if is_waiting {
+                judged.waiting.push(id);
+            } else if stood.is_some() {
+                judged.delete.push(id);
+            } else {
+                judged.mark.push(id);
             }
         }
     }
     judged
 }
+
+/// Every reason to keep each of the points of one place, which come newest first.
+fn reasons(
+    present: &[&RecoveryPoint],
+    retention: &Retention,
+    now: Timestamp,
+) -> Vec<BTreeSet<Kept>> {
+    let newest_verified = present.iter().position(|point| point.verified_at.is_some());
+    let keep_last = usize::try_from(retention.keep_last).unwrap_or(usize::MAX);
+    // The oldest of each month comes last, and so it is the one that stands here.
+    let first_of: BTreeMap<i32, usize> =
+        present.iter().enumerate().map(|(place, point)| (month(point.data_time), place)).collect();
+    let this_month = month(now);
+    let months = i32::try_from(retention.monthly).unwrap_or(i32::MAX);
+    let is_monthly = |place: usize, point: &RecoveryPoint| {
+        let of = month(point.data_time);
+        this_month - of < months && first_of.get(&of) == Some(&place)
+    };
+    let why = |(place, point): (usize, &&RecoveryPoint)| {
+        let age = now.duration_since(point.data_time);
+        let reasons = [
+            (Kept::Held, !point.holds.is_empty()),
+            (Kept::Newest, place < NEWEST_KEPT),
+            (Kept::NewestVerified, Some(place) == newest_verified),
+            (Kept::Last, retention.keep_last > policy::NEWEST_KEPT && place < keep_last),
+            (Kept::Young, age <= retention.keep_for(point.purpose).duration()),
+            (Kept::Monthly, retention.monthly > 0 && is_monthly(place, point)),
+        ];
+        reasons.into_iter().filter_map(|(reason, holds)| holds.then_some(reason)).collect()
+    };
+    present.iter().enumerate().map(why).collect()
+}
+
+/// The calendar month of an instant in UTC, counted from year 0.
+fn month(at: Timestamp) -> i32 {
+    let date = at.to_zoned(TimeZone::UTC).date();
+    i32::from(date.year()) * 12 + i32::from(date.month())
+}
+
+#[cfg(test)]
+mod tests;

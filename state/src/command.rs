@@ -6,7 +6,7 @@ use muster_runbooks::{
         Outputs,
         control::{PersonRole, Risk},
     },
-    name::{ApplicationName, Region, RunId, ScheduleId, StepId},
+    name::{ApplicationName, ComponentName, Region, RunId, ScheduleId, StepId},
     plan::Frozen,
     request::Request,
 };
@@ -149,6 +149,24 @@ pub enum Command {
         /// The finding; `Err` holds the id of one that is gone.
         finding: Result<Finding, String>,
     },
+    /// The configuration allows the canary of a database; its writes follow once this is durable.
+    Canary {
+        /// The application.
+        application: ApplicationName,
+        /// The database.
+        database: ComponentName,
+        /// Where it will be written.
+        region: Region,
+        /// The schema that holds nothing else.
+        schema: String,
+    },
+    /// Keep a recovery point whatever the policy says, or no longer.
+    Keep {
+        /// The application.
+        application: ApplicationName,
+        /// What.
+        keep: Keep,
+    },
     /// An event said that work in progress may have moved: look sooner.
     Nudge {
         /// The id that the notice shall have.
@@ -162,6 +180,21 @@ pub enum Command {
         /// The same as a hash.
         asked: Option<String>,
     },
+}
+
+/// A word about a hold on a recovery point.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Keep {
+    /// The point's ARN.
+    pub point: String,
+    /// What the hold is called.
+    pub name: String,
+    /// Who.
+    pub by: Person,
+    /// Why.
+    pub reason: String,
+    /// Whether it stands from now on, or no longer.
+    pub holds: bool,
 }
 
 /// A request with the plan that was made for it.
@@ -296,6 +329,23 @@ pub enum Refusal {
         /// The schedule.
         schedule: ScheduleId,
     },
+    /// The application has no such recovery point.
+    #[error("no recovery point is called `{id}`")]
+    UnknownPoint {
+        /// The id.
+        id: String,
+    },
+    /// The point is not held under this name.
+    #[error("`{id}` is not held by `{name}`")]
+    UnknownHold {
+        /// The point.
+        id: String,
+        /// The name.
+        name: String,
+    },
+    /// A hold needs a name.
+    #[error("say what the hold is called, in 1 to 100 characters such as the number of the case")]
+    NoHoldName,
     /// A reason is required.
     #[error("say why: the reason is empty or longer than 2,000 characters")]
     NoReason,

@@ -15,6 +15,7 @@ use crate::{
     approval,
     event::{ApplicationEvent, Entry, RunEvent},
     run::Run,
+    stamp,
     step::{Attempt, Change, Fault, StepState},
 };
 
@@ -143,8 +144,9 @@ fn start(run: &Run, step: &Step, state: &StepState, now: Timestamp) -> Next {
 
 /// What preview says about a step.
 fn effect(run: &Run, step: &Step, resolved: Result<Action, Unresolved>) -> Vec<String> {
-    let token =
-        muster_runbooks::name::Token::new(&run.id, &step.id, 1, run.plan.mode == Mode::Drill);
+    let owns = resolved.as_ref().is_ok_and(|action| action.spec().is_drill_owned());
+    let is_drill = run.plan.mode == Mode::Drill || owns;
+    let token = muster_runbooks::name::Token::new(&run.id, &step.id, 1, is_drill);
     match (resolved, &run.plan.binding) {
         (Ok(action), Some(binding)) => {
             let component = step.component.as_ref().and_then(|name| run.plan.component(name));
@@ -212,10 +214,24 @@ fn open(
             }
             return due.push(succeed([("closed_at".to_owned(), json!(now))].into()));
         }
-        Action::SnapshotDatabase(_)
+        Action::StampPoint(stamp) => {
+            due.extend(stamp::entries(run, place, stamp, now).into_iter().map(Next::Record));
+            return due.push(succeed(stamp::outputs(run, place, stamp, now)));
+        }
+        Action::ChoosePoint(_)
+        | Action::RestoreCluster(_)
+        | Action::RotatePassword(_)
+        | Action::StartInstance(_)
+        | Action::RemoveInstance(_)
+        | Action::RemoveCluster(_)
+        | Action::FindLeaks(_)
+        | Action::SnapshotDatabase(_)
         | Action::CopySnapshot(_)
         | Action::MarkExpired(_)
         | Action::DeleteExpired(_)
+        | Action::CompareBuckets(_)
+        | Action::CheckBucketReplication(_)
+        | Action::SnapshotCache(_)
         | Action::CheckReadiness(_)
         | Action::PredictLoss(_)
         | Action::CheckObservers(_)
@@ -223,6 +239,7 @@ fn open(
         | Action::CheckActive(_)
         | Action::WriteCanary(_)
         | Action::Probe(_)
+        | Action::CheckSql(_)
         | Action::Fence(_)
         | Action::SwitchoverDatabase(_)
         | Action::FailoverDatabase(_)

@@ -6,6 +6,9 @@
 
 mod answer;
 mod ask;
+mod finding;
+mod hold;
+mod leaks;
 mod look;
 mod obey;
 
@@ -30,6 +33,8 @@ use crate::{
     run::{PauseCause, Run},
 };
 use look::Look;
+
+pub use leaks::LEAK;
 
 /// A journal that was silent for longer was not being written by a living daemon; what it promised
 /// before is looked at by a person first (design §3.4).
@@ -366,6 +371,9 @@ impl Engine {
             }
             for next in due {
                 if let Next::Record(entry) = next {
+                    if self.closes_nothing(&entry) {
+                        continue;
+                    }
                     let ends = matches!(entry.event, Event::Run(RunEvent::Ended { .. }));
                     let freed = if ends { self.released_by(id) } else { Vec::new() };
                     self.record(now, entry, out);

@@ -1,18 +1,18 @@
 //! Facts, and the streams they belong to. Nothing changes but by one of these.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use jiff::Timestamp;
 use muster_runbooks::{
     action::control::Risk,
-    name::{ApplicationName, Region, RunId, ScheduleId, StepId},
+    name::{ApplicationName, ComponentName, Region, RunId, ScheduleId, StepId},
     plan::Frozen,
     request::Request,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
-    catalog::{Finding, RecoveryPoint},
+    catalog::{Finding, RecoveryPoint, Tested},
     run::{Outcome, PauseCause},
     step::Change,
 };
@@ -216,6 +216,35 @@ pub enum ApplicationEvent {
         /// The point's ARN.
         id: String,
     },
+    /// A recovery point was tested, well or not.
+    PointTested {
+        /// The point's ARN.
+        id: String,
+        /// How the test went.
+        tested: Box<Tested>,
+    },
+    /// Somebody keeps a recovery point, whatever the policy says.
+    PointHeld {
+        /// The point's ARN.
+        id: String,
+        /// What the hold is called.
+        name: String,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Somebody no longer does.
+    PointReleased {
+        /// The point's ARN.
+        id: String,
+        /// What the hold was called.
+        name: String,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// Something is wrong or unknown from now on.
     FindingOpened {
         /// What.
@@ -237,6 +266,24 @@ pub enum ApplicationEvent {
     WindowClosed {
         /// The run that closed it.
         run: RunId,
+    },
+    /// The rows of a database were counted in the source, by checks that passed.
+    RowsCounted {
+        /// The database.
+        database: ComponentName,
+        /// How many rows each table had.
+        rows: BTreeMap<String, u64>,
+    },
+    /// From now on this process writes the canary of a database, until its epoch or the place ends.
+    CanaryGranted {
+        /// The database.
+        database: ComponentName,
+        /// Where it is written.
+        region: Region,
+        /// The schema that holds nothing else.
+        schema: String,
+        /// What allowed it.
+        by: String,
     },
 }
 

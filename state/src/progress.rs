@@ -1,30 +1,30 @@
 //! Everything that is known, folded from commits. The read model of the API, the rows that sled
 //! keeps, and what the engine starts from are this one fold.
 
+mod schedule;
+
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
-    name::{ApplicationName, Region, RunId, ScheduleId},
-    request::Request,
+    name::{ApplicationName, ComponentName, Region, RunId, ScheduleId},
+    request::{Request, Trigger},
 };
 use serde::{Deserialize, Serialize};
 
+pub use schedule::{EndedOccurrence, MISSED_KEPT, ScheduleState};
+
 use crate::{
-    catalog::{Finding, RecoveryPoint},
+    catalog::{Finding, Hold, RecoveryPoint},
     command::Refusal,
     event::{
-        AccessEvent, ApplicationEvent, Claim, Commit, Entry, Event, NoticeEvent, RunEvent,
-        ScheduleEvent, Stream,
+        AccessEvent, ApplicationEvent, Claim, Commit, Entry, Event, NoticeEvent, RunEvent, Stream,
     },
     run::{Illegal, Run},
 };
 
 /// How long claims that age are kept (facts §9: 48 h at least).
 pub const CLAIMS_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
-
-/// The most missed occurrences that are remembered per schedule; the journal keeps them all.
-pub const MISSED_KEPT: usize = 50;
 
 /// What is known of a claim.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -57,6 +57,18 @@ pub struct ApplicationState {
     pub findings: BTreeMap<String, (Timestamp, Finding)>,
     /// The open maintenance window: its run and when it closes.
     pub window: Option<(RunId, Timestamp)>,
+    /// The rows that were last counted in the source, by database.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rows: BTreeMap<ComponentName, Counted>,
+}
+
+/// The rows of a database, as they were last counted in the source.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Counted {
+    /// When that was written down.
+    pub at: Timestamp,
+    /// How many each table had.
+    pub rows: BTreeMap<String, u64>,
 }
 
 /// From where an application is served.
@@ -68,17 +80,6 @@ pub struct Active {
     pub evidence: String,
     /// When.
     pub at: Timestamp,
-}
-
-/// What is known of a schedule beyond its configuration.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct ScheduleState {
-    /// The last occurrence that was started or recorded as missed.
-    pub last_due: Option<Timestamp>,
-    /// The last occurrence that became a run, and the run.
-    pub last_run: Option<(Timestamp, RunId)>,
-    /// The newest occurrences that did not run, each with its cause.
-    pub missed: Vec<(Timestamp, String)>,
 }
 
 /// A proposal that nobody has started.
@@ -294,7 +295,7 @@ impl Progress {
                 Ok(())
             }
             (Stream::Schedule(id), Event::Schedule(event)) => {
-                self.schedules.entry(id.clone()).or_default().apply(event);
+                self.schedules.entry(id.clone()).or_default().apply(event, at);
                 touched.rows.push(Row::Schedule(id.clone()));
                 Ok(())
             }
@@ -341,6 +342,17 @@ impl Progress {
         let span = self.spans.entry(id.clone()).or_insert((seq, seq));
         span.1 = seq;
         if let Some(ended) = run.ended {
+            if let Trigger::Schedule { schedule, due_at } = &run.request.trigger {
+                let occurrence = EndedOccurrence {
+                    due_at: *due_at,
+                    run: id.clone(),
+                    started_at: run.admitted_at,
+                    ended_at: ended.at,
+                    succeeded: ended.outcome.is_well(),
+                };
+                self.schedules.entry(schedule.clone()).or_default().ended(occurrence);
+                touched.rows.push(Row::Schedule(schedule.clone()));
+            }
             touched.ended.push(EndedRun {
                 id: id.clone(),
                 runbook: run.plan.runbook.to_string(),
@@ -397,11 +409,31 @@ impl ApplicationState {
                 self.active = Some(Active { region, evidence, at });
             }
             ApplicationEvent::PointRecorded { point } => {
-                self.points.insert(point.id.clone(), point.as_ref().clone());
+                let mut point = point.as_ref().clone();
+                // A hold is lifted by a person, and by nothing that is seen anew.
+                if let Some(known) = self.points.get(&point.id) {
+                    point.holds.clone_from(&known.holds);
+                }
+                self.points.insert(point.id.clone(), point);
             }
             ApplicationEvent::PointMarked { id, .. } => {
-                if let Some(point) = self.points.get_mut(id) {
+                if let Some(point) = self.points.get_mut(id).filter(|point| point.holds.is_empty())
+                {
                     point.marked_at = Some(at);
+                }
+            }
+            ApplicationEvent::PointHeld { id, name, by, reason } => {
+                if let Some(point) = self.points.get_mut(id) {
+                    let (name, by, reason) = (name.clone(), by.clone(), reason.clone());
+                    point.holds.retain(|hold| hold.name != name);
+                    point.holds.push(Hold { name, by, reason, at });
+                    // Once it is released, it waits its whole time again.
+                    point.marked_at = None;
+                }
+            }
+            ApplicationEvent::PointReleased { id, name, .. } => {
+                if let Some(point) = self.points.get_mut(id) {
+                    point.holds.retain(|hold| hold.name != *name);
                 }
             }
             ApplicationEvent::PointDeleted { id } => {
@@ -410,6 +442,14 @@ impl ApplicationState {
             ApplicationEvent::PointVerified { id } => {
                 if let Some(point) = self.points.get_mut(id) {
                     point.verified_at = Some(at);
+                }
+            }
+            ApplicationEvent::PointTested { id, tested } => {
+                if let Some(point) = self.points.get_mut(id) {
+                    if tested.proves() {
+                        point.verified_at = Some(tested.validation.at);
+                    }
+                    point.tested = Some(tested.clone());
                 }
             }
             ApplicationEvent::FindingOpened { finding } => {
@@ -427,6 +467,11 @@ impl ApplicationState {
                     self.window = None;
                 }
             }
+            ApplicationEvent::RowsCounted { database, rows } => {
+                self.rows.insert(database.clone(), Counted { at, rows: rows.clone() });
+            }
+            // It names the writes that follow it; nothing else depends on it.
+            ApplicationEvent::CanaryGranted { .. } => {}
         }
     }
 }
@@ -435,25 +480,6 @@ impl ApplicationState {
 fn is_opening(entry: &Entry) -> bool {
     let Event::Access(event) = &entry.event else { return false };
     matches!(event, AccessEvent::Opened { .. } | AccessEvent::TailCut { .. })
-}
-
-impl ScheduleState {
-    fn apply(&mut self, event: &ScheduleEvent) {
-        let due_at = match event {
-            ScheduleEvent::Started { due_at, run } => {
-                self.last_run = Some((*due_at, run.clone()));
-                *due_at
-            }
-            ScheduleEvent::Missed { due_at, because } => {
-                if self.missed.len() == MISSED_KEPT {
-                    self.missed.remove(0);
-                }
-                self.missed.push((*due_at, because.clone()));
-                *due_at
-            }
-        };
-        self.last_due = Some(self.last_due.map_or(due_at, |last| last.max(due_at)));
-    }
 }
 
 #[cfg(test)]

@@ -204,6 +204,16 @@ pub enum Illegal {
     },
 }
 
+impl Outcome {
+    /// Whether what was to be done is done, with or without exceptions.
+    pub fn is_well(self) -> bool {
+        match self {
+            Outcome::Succeeded | Outcome::SucceededWithExceptions => true,
+            Outcome::Failed | Outcome::Abandoned => false,
+        }
+    }
+}
+
 impl Run {
     /// The run that begins with `event`.
     pub fn admitted(id: &RunId, event: &RunEvent, at: Timestamp) -> Result<Run, Illegal> {

@@ -1,8 +1,10 @@
 //! What comparing two buckets costs, beside `rclone check` over the same server in the same run.
 //!
 //! Prints a JSON line for each program, size and latency: wall and processor seconds, the most memory
-//! it had, and what it found. `rclone` is left out where it is not installed. The binary under test
-//! is the release one: `cargo build --release --bin muster` first.
+//! it had, and what it found. `muster idle` is the same command over two empty buckets: a process that
+//! has started, read its configuration and made its clients, and has nothing to do; what a comparison
+//! takes above it is `above_idle_mib`. `rclone` is left out where it is not installed. The binary
+//! under test is the release one: `cargo build --release --workspace --bin muster` first.
 
 #![expect(clippy::disallowed_methods, reason = "a bench measures time")]
 
@@ -27,11 +29,19 @@ fn main() {
     for keys in [200_000, 1_000_000] {
         let (source, mut target) = (shelf(keys), shelf(keys));
         let planted = plant(&mut target);
-        let buckets = BTreeMap::from([("source".into(), source), ("target".into(), target)]);
+        let buckets = BTreeMap::from([
+            ("source".into(), source),
+            ("target".into(), target),
+            ("empty".into(), Bucket::default()),
+        ]);
         let server = ListServer::start(buckets);
         for latency_ms in [0, 40] {
             server.slow_down(Duration::from_millis(latency_ms));
-            let mut rows = vec![("muster", muster(&server))];
+            let mut rows = vec![
+                ("muster idle", muster(&server, ["empty", "empty"])),
+                ("muster", muster(&server, ["source", "target"])),
+            ];
+            let mut idle_mib = None;
             if keys < 1_000_000 {
                 rows.push(("rclone check", rclone(&server, &[])));
                 rows.push(("rclone check --fast-list", rclone(&server, &["--fast-list"])));
@@ -42,6 +52,15 @@ fn main() {
                 row["keys"] = json!(keys);
                 row["planted"] = json!(planted);
                 row["latency_ms"] = json!(latency_ms);
+                let memory = row["memory_mib"].as_f64();
+                match program {
+                    "muster idle" => idle_mib = memory,
+                    "muster" => {
+                        let above = memory.zip(idle_mib).map(|(most, idle)| most - idle);
+                        row["above_idle_mib"] = json!(above);
+                    }
+                    _ => {}
+                }
                 #[expect(clippy::print_stdout, reason = "the figures are the result of a bench")]
                 {
                     println!("{row}");
@@ -74,12 +93,14 @@ fn plant(bucket: &mut Bucket) -> usize {
     keys.len()
 }
 
-fn muster(server: &ListServer) -> Command {
+fn muster(server: &ListServer, buckets: [&str; 2]) -> Command {
     let me = std::env::current_exe().expect("a bench knows its own path");
     let folder = me.parent().and_then(Path::parent).expect("target/release/deps/<bench>");
     let mut command = Command::new(folder.join("muster"));
     command
-        .args(["compare-buckets", "source", "target", "--output", "json", "--endpoint-url"])
+        .arg("compare-buckets")
+        .args(buckets)
+        .args(["--output", "json", "--endpoint-url"])
         .arg(server.url())
         .envs([("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x")])
         .env("AWS_REGION", "us-east-1");

@@ -4,6 +4,7 @@
 pub mod aws;
 pub mod calls;
 pub mod ministack;
+mod protection;
 pub mod site;
 
 use std::{
@@ -150,6 +151,7 @@ impl Emulator {
             receivers,
             clock: Clock::File(self.clock_file()),
             epoch: 7,
+            comparisons: Some(self.folder.path().join("comparisons")),
         }
     }
 
@@ -244,6 +246,13 @@ impl Emulator {
         let calls = self.ask(&self.aws, "GET", "/_muster/calls", &json!({})).await;
         let is_it = |call: &&Value| call["operation"] == operation;
         calls.as_array().into_iter().flatten().filter(is_it).count()
+    }
+
+    /// The calls that reached AWS itself after number `after`, each with its parameters.
+    pub async fn recorded(&self, after: usize) -> Vec<Value> {
+        let path = format!("/_muster/calls?after={after}");
+        let calls = self.ask(&self.aws, "GET", &path, &json!({})).await;
+        calls.as_array().cloned().unwrap_or_default()
     }
 
     /// How many calls the proxy keeps waiting.

@@ -6,5 +6,7 @@ pub mod emulator;
 pub mod kubernetes;
 pub mod lambda;
 pub mod listing;
+pub mod policy;
+pub mod postgres;
 pub mod simulation;
 pub mod stage;

@@ -1,17 +1,21 @@
 //! A small and fast S3 that only lists: versions, current objects, heads, and a bucket's encryption.
 //! Its buckets lie in memory, so that what a comparison costs is the comparison.
 
+mod written;
+
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
     io::{BufRead, BufReader, Write as _},
     net::{TcpListener, TcpStream},
     sync::{
-        Arc, RwLock,
+        Arc, Mutex, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
+
+use written::Written;
 
 /// The most entries of a page.
 const PAGE: usize = 1_000;
@@ -23,19 +27,25 @@ pub struct Version {
     pub id: String,
     /// Its size and entity tag; `None` for a delete marker.
     pub object: Option<(u64, String)>,
+    /// When it was written.
+    pub modified: &'static str,
     /// Headers that a HEAD of it answers besides.
     pub headers: Vec<(&'static str, String)>,
 }
 
+/// When versions were written of which nothing else is said.
+const MODIFIED: &str = "2026-03-01T02:00:00.000Z";
+
 impl Version {
     /// An object.
     pub fn object(id: impl Into<String>, size: u64, etag: impl Into<String>) -> Version {
-        Version { id: id.into(), object: Some((size, etag.into())), headers: Vec::new() }
+        let object = Some((size, etag.into()));
+        Version { id: id.into(), object, modified: MODIFIED, headers: Vec::new() }
     }
 
     /// A delete marker.
     pub fn marker(id: impl Into<String>) -> Version {
-        Version { id: id.into(), object: None, headers: Vec::new() }
+        Version { id: id.into(), object: None, modified: MODIFIED, headers: Vec::new() }
     }
 
     /// The same with a header.
@@ -58,6 +68,22 @@ pub struct Bucket {
     /// Keys that go when so many pages were read.
     pub goes_after: Option<(u64, String)>,
     pages: u64,
+    written: Written,
+}
+
+/// What goes wrong with one page.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Flaw {
+    /// Too many are asked for.
+    SlowDown,
+    /// The credentials are of yesterday.
+    Expired,
+    /// The connection breaks in the middle of the body.
+    Broken,
+    /// It ends in the middle, and says that it is whole.
+    Shortened,
+    /// It is something else.
+    Garbled,
 }
 
 /// The server.
@@ -67,6 +93,9 @@ pub struct ListServer {
     buckets: Arc<RwLock<BTreeMap<String, Bucket>>>,
     latency_ms: Arc<AtomicU64>,
     pages: Arc<AtomicU64>,
+    /// What goes wrong with the next pages.
+    flaws: Arc<Mutex<Vec<Flaw>>>,
+    heads: Arc<AtomicU64>,
     /// Pages that are being made now, and the most there were.
     at_once: Arc<(AtomicU64, AtomicU64)>,
 }
@@ -77,7 +106,10 @@ impl ListServer {
     /// # Panics
     ///
     /// When there is none.
-    pub fn start(buckets: BTreeMap<String, Bucket>) -> ListServer {
+    pub fn start(mut buckets: BTreeMap<String, Bucket>) -> ListServer {
+        for bucket in buckets.values_mut() {
+            bucket.written = Written::of(&bucket.keys);
+        }
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let server = ListServer {
@@ -85,6 +117,8 @@ impl ListServer {
             buckets: Arc::new(RwLock::new(buckets)),
             latency_ms: Arc::default(),
             pages: Arc::default(),
+            flaws: Arc::default(),
+            heads: Arc::default(),
             at_once: Arc::default(),
         };
         let answering = server.clone();
@@ -107,6 +141,17 @@ impl ListServer {
     pub fn slow_down(&self, latency: Duration) {
         let millis = u64::try_from(latency.as_millis()).expect("a short time");
         self.latency_ms.store(millis, Ordering::Relaxed);
+    }
+
+    /// Spoils the next pages, one after the other.
+    pub fn spoil(&self, flaws: &[Flaw]) {
+        let mut next = self.flaws.lock().expect("nobody panics here");
+        next.extend(flaws.iter().rev());
+    }
+
+    /// How many heads of versions it gave, in all.
+    pub fn heads(&self) -> u64 {
+        self.heads.load(Ordering::Relaxed)
     }
 
     /// How many pages it gave, in all.
@@ -138,7 +183,17 @@ impl ListServer {
             }
             let mut words = request.split(' ');
             let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or("/"));
-            let answer = self.answer(method, target);
+            let mut answer = self.answer(method, target);
+            let is_page = target.contains("versions") && answer.status == "200 OK";
+            let flaw =
+                if is_page { self.flaws.lock().expect("nobody panics here").pop() } else { None };
+            match flaw {
+                Some(Flaw::SlowDown) => answer = Answer::error("503 Slow Down", "SlowDown"),
+                Some(Flaw::Expired) => answer = Answer::error("400 Bad Request", "ExpiredToken"),
+                Some(Flaw::Shortened) => answer.body.truncate(answer.body.len() / 2),
+                Some(Flaw::Garbled) => answer.body.insert_str(answer.body.len() / 2, "<!-- -->"),
+                Some(Flaw::Broken) | None => {}
+            }
             let mut head = format!("HTTP/1.1 {}\r\n", answer.status);
             for (name, value) in &answer.headers {
                 let _ = write!(head, "{name}: {value}\r\n");
@@ -147,10 +202,13 @@ impl ListServer {
                 let _ = write!(head, "content-length: {}\r\n", answer.body.len());
             }
             head.push_str("content-type: application/xml\r\n\r\n");
-            if method != "HEAD" {
-                head.push_str(&answer.body);
-            }
             writer.write_all(head.as_bytes())?;
+            if flaw == Some(Flaw::Broken) {
+                return writer.write_all(&answer.body.as_bytes()[..answer.body.len() / 2]);
+            }
+            if method != "HEAD" {
+                writer.write_all(answer.body.as_bytes())?;
+            }
         }
     }
 
@@ -205,6 +263,7 @@ impl ListServer {
             && *pages == shelf.pages
         {
             shelf.keys.remove(key);
+            shelf.written = Written::of(&shelf.keys);
         }
     }
 
@@ -220,6 +279,7 @@ impl ListServer {
     }
 
     fn head(&self, bucket: &str, key: &str, version: Option<&str>) -> Answer {
+        self.heads.fetch_add(1, Ordering::Relaxed);
         let buckets = self.buckets.read().expect("nobody panics here");
         let versions = buckets.get(bucket).and_then(|shelf| shelf.keys.get(key));
         let is_it = |found: &&Version| version.is_none_or(|wanted| wanted == found.id);
@@ -293,64 +353,37 @@ fn encoded(key: &str) -> String {
 
 fn versions(shelf: &Bucket, query: &BTreeMap<String, String>) -> Answer {
     let text = |name: &str| query.get(name).map_or("", String::as_str);
-    let (mut after, mut behind) = (text("key-marker").to_owned(), text("version-id-marker"));
+    let (mut after, mut behind) = (text("key-marker"), text("version-id-marker"));
     if shelf.repeats_after.is_some_and(|pages| shelf.pages >= pages) {
         // The page of the very beginning comes again.
-        (after, behind) = (String::new(), "");
+        (after, behind) = ("", "");
     }
-    let prefix = text("prefix");
-    let mut body = String::with_capacity(400 * PAGE);
-    let (mut last, mut count, mut truncated) = (None, 0, false);
-    'keys: for (key, all) in shelf.keys.range(after.clone()..) {
-        if !key.starts_with(prefix) {
-            continue;
-        }
-        let mut skips = *key == after && !behind.is_empty();
-        if *key == after && !skips {
-            continue;
-        }
-        for (place, version) in all.iter().enumerate() {
-            if skips {
-                skips = version.id != behind;
-                continue;
-            }
-            if count == most(query) {
-                truncated = true;
-                break 'keys;
-            }
-            entry(&mut body, key, version, place == 0);
-            (last, count) = (Some((key, &version.id)), count + 1);
-        }
+    let written = &shelf.written;
+    let (keys, end) = written.below(text("prefix"));
+    let mut start = written.behind(after, keys);
+    if !behind.is_empty() {
+        // The rest of the key's versions.
+        let all = shelf.keys.get(after).map_or(&[][..], Vec::as_slice);
+        let place = all.iter().position(|version| version.id == behind);
+        start -= place.map_or(0, |place| all.len() - 1 - place);
     }
-    let mut all = String::from("<ListVersionsResult><EncodingType>url</EncodingType>");
-    let _ = write!(all, "<IsTruncated>{truncated}</IsTruncated>");
-    if let Some((key, id)) = last.filter(|_| truncated) {
-        let key = encoded(key);
+    let stop = end.min(start + most(query)).max(start);
+    let truncated = stop < end;
+    let mut head = String::from("<ListVersionsResult><EncodingType>url</EncodingType>");
+    let _ = write!(head, "<IsTruncated>{truncated}</IsTruncated>");
+    if truncated && stop > start {
+        let (key, version) = written.entry(stop - 1);
+        let (id, key) = (&shelf.keys[key][version].id, encoded(key));
         let _ = write!(
-            all,
+            head,
             "<NextKeyMarker>{key}</NextKeyMarker><NextVersionIdMarker>{id}</NextVersionIdMarker>"
         );
     }
-    all.push_str(&body);
-    all.push_str("</ListVersionsResult>");
-    Answer::ok(all)
-}
-
-fn entry(body: &mut String, key: &str, version: &Version, is_latest: bool) {
-    let (key, id) = (encoded(key), &version.id);
-    let common = format!(
-        "<Key>{key}</Key><VersionId>{id}</VersionId><IsLatest>{is_latest}</IsLatest>\
-         <LastModified>2026-03-01T02:00:00.000Z</LastModified><Owner><ID>\
-         75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a</ID></Owner>"
-    );
-    let _ = match &version.object {
-        Some((size, etag)) => write!(
-            body,
-            "<Version>{common}<ETag>&quot;{etag}&quot;</ETag><Size>{size}</Size>\
-             <StorageClass>STANDARD</StorageClass></Version>"
-        ),
-        None => write!(body, "<DeleteMarker>{common}</DeleteMarker>"),
-    };
+    let body = &written.versions[written.begins[start]..written.begins[stop]];
+    head.reserve(body.len() + 30);
+    head.push_str(body);
+    head.push_str("</ListVersionsResult>");
+    Answer::ok(head)
 }
 
 /// `ListObjectsV2`, with a delimiter: for those who list so.
@@ -360,17 +393,17 @@ fn current(shelf: &Bucket, query: &BTreeMap<String, String>) -> Answer {
     let token = text("continuation-token").replace('+', " ");
     let token = percent_encoding::percent_decode_str(&token).decode_utf8_lossy().into_owned();
     let after = token.as_str().max(text("start-after"));
+    let written = &shelf.written;
     let mut body = String::with_capacity(300 * PAGE);
     let (mut count, mut last, mut truncated) = (0, String::new(), false);
-    let mut next = shelf.keys.range(prefix.max(after).to_owned()..);
-    while let Some((key, all)) = next.next() {
-        if !key.starts_with(prefix) {
-            break;
-        }
-        let Some((size, etag)) = all.first().and_then(|version| version.object.as_ref()) else {
-            continue;
-        };
-        if key.as_str() <= after {
+    let from = |key: &str| written.keys.partition_point(|(one, _)| one.as_str() < key);
+    let mut place = from(prefix.max(after));
+    while let Some((key, _)) = written.keys.get(place)
+        && key.starts_with(prefix)
+    {
+        let contents = written.current(place);
+        place += 1;
+        if contents.is_empty() || key.as_str() <= after {
             continue;
         }
         if count == most(query) {
@@ -384,17 +417,11 @@ fn current(shelf: &Bucket, query: &BTreeMap<String, String>) -> Answer {
             let name = encoded(folder);
             let _ = write!(body, "<CommonPrefixes><Prefix>{name}</Prefix></CommonPrefixes>");
             last = format!("{folder}{}", char::MAX);
-            next = shelf.keys.range(last.clone()..);
+            place = from(&last);
             continue;
         }
         last.clone_from(key);
-        let _ = write!(
-            body,
-            "<Contents><Key>{}</Key><LastModified>2026-03-01T02:00:00.000Z</LastModified>\
-             <ETag>&quot;{etag}&quot;</ETag><Size>{size}</Size><StorageClass>STANDARD</StorageClass>\
-             </Contents>",
-            encoded(key)
-        );
+        body.push_str(contents);
     }
     let mut all = String::from("<ListBucketResult><EncodingType>url</EncodingType>");
     let _ = write!(all, "<IsTruncated>{truncated}</IsTruncated><KeyCount>{count}</KeyCount>");

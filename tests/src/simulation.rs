@@ -9,6 +9,7 @@ pub mod chance;
 mod core_time;
 pub mod disk;
 pub mod people;
+pub mod protection;
 pub mod scenario;
 mod story;
 pub mod watch;
@@ -39,7 +40,7 @@ const RESTARTS_AFTER: SignedDuration = SignedDuration::from_secs(3);
 /// How often people look while something is open that needs them.
 const GLANCES_EVERY: SignedDuration = SignedDuration::from_secs(10);
 
-/// No history is longer: a run that never settles is a failure, not an endless test.
+/// No history has more in a day: a run that never settles is a failure, not an endless test.
 const EVENTS_MAX: u64 = 100_000;
 
 /// What the history is made of.
@@ -61,6 +62,10 @@ enum Happening {
     Glance,
     /// The script goes on.
     Script { place: usize },
+    /// A schedule may be due.
+    Ring { schedule: usize },
+    /// What the clock promised is looked for.
+    Patrol,
 }
 
 /// The process was cut off.
@@ -118,6 +123,14 @@ pub struct Simulation {
     words: VecDeque<String>,
     /// Room for the words about one event.
     line: String,
+    /// So much later than the world's clock the process's is.
+    skew: SignedDuration,
+    /// When the present process started.
+    up_since: Timestamp,
+    /// When the one before it was last seen alive.
+    alive_at: Option<Timestamp>,
+    /// How long the process stays down when it goes down next.
+    down_for: Option<SignedDuration>,
 }
 
 impl Simulation {
@@ -148,6 +161,10 @@ impl Simulation {
             waiting: BTreeMap::new(),
             words: VecDeque::new(),
             line: String::new(),
+            skew: SignedDuration::ZERO,
+            up_since: now,
+            alive_at: None,
+            down_for: None,
             scenario,
         };
         simulation.put(now, Happening::Starts);
@@ -180,8 +197,10 @@ impl Simulation {
     /// scenario's horizon.
     pub fn run(&mut self) {
         let end = dawn() + self.scenario.horizon;
+        let days = self.scenario.horizon.as_hours().unsigned_abs() / 24;
+        let events_max = EVENTS_MAX * days.max(1);
         while let Some(((at, ..), happening)) = self.queue.pop_first() {
-            if at > end || self.figures.events > EVENTS_MAX {
+            if at > end || self.figures.events > events_max {
                 let events = self.figures.events;
                 self.watch
                     .fail("I12", format!("not settled by {} after {events} events", self.now));
@@ -232,6 +251,8 @@ impl Simulation {
                 self.glance();
                 Ok(())
             }
+            Happening::Ring { schedule } => self.ring(schedule),
+            Happening::Patrol => self.patrol(),
             Happening::Script { place } => {
                 self.scripted -= 1;
                 let act = self.scenario.script[place].1.clone();
@@ -243,19 +264,22 @@ impl Simulation {
     /// A process opens the journal and goes on.
     fn start(&mut self) -> Result<(), Cut> {
         let alive_at = self.disk.progress().last_at;
-        self.watch.records(&self.disk.opened(self.now));
+        self.watch.records(&self.disk.opened(self.clock()));
         self.watch.replay(&self.disk);
         let mut engine = Engine::new(self.disk.progress().clone());
-        let outputs = engine.start(self.now, alive_at);
+        let outputs = engine.start(self.clock(), alive_at);
         self.engine = Some(engine);
+        self.up_since = self.now;
+        self.alive_at = alive_at;
         self.perform(outputs)?;
         self.arm_glance();
+        self.arm_bells();
         Ok(())
     }
 
     fn tell(&mut self, input: Input) -> Result<(), Cut> {
         let Some(engine) = &mut self.engine else { return Ok(()) };
-        let outputs = engine.on(self.now, input);
+        let outputs = engine.on(self.now + self.skew, input);
         self.perform(outputs)
     }
 
@@ -264,7 +288,7 @@ impl Simulation {
             match output {
                 Output::Append { number, batch } => {
                     self.point()?;
-                    self.disk.append(self.now, batch);
+                    self.disk.append(self.clock(), batch);
                     self.numbers.push_back(number);
                     let takes = SignedDuration::from_millis(1 + self.chance.below(6) as i64);
                     self.put(self.now + takes, Happening::Synced);
@@ -278,7 +302,7 @@ impl Simulation {
                 Output::WakeAt(at) => {
                     if self.woken_at.is_none_or(|woken_at| at < woken_at) {
                         self.woken_at = Some(at);
-                        self.put(at, Happening::Wake { at });
+                        self.put(at - self.skew, Happening::Wake { at });
                     }
                 }
                 Output::Reply { ticket, result } => self.reply(ticket, result),
@@ -362,7 +386,10 @@ impl Simulation {
     }
 
     fn reply(&mut self, ticket: Ticket, result: Result<muster_state::command::Accepted, Refusal>) {
-        self.waiting.remove(&ticket);
+        let asked = self.waiting.remove(&ticket);
+        if let (Some(command), Err(refusal)) = (asked, &result) {
+            self.give_up(&command, refusal);
+        }
         if self.is_verbose
             && let Err(refusal) = &result
         {
@@ -417,6 +444,9 @@ impl Simulation {
                 Ok(())
             }
             Act::Crash => Err(Cut),
+            other @ (Act::Stop(_) | Act::Skew(_) | Act::Hold { .. } | Act::Release) => {
+                self.protect(other)
+            }
         }
     }
 
@@ -444,6 +474,7 @@ impl Simulation {
                 Happening::Synced
                     | Happening::Heard { .. }
                     | Happening::Wake { .. }
+                    | Happening::Ring { .. }
                     | Happening::Starts
             )
         };
@@ -453,7 +484,8 @@ impl Simulation {
             let again = self.now + RESTARTS_AFTER + SignedDuration::from_secs(1);
             self.put(again, Happening::Said { command: Box::new(command), again: true });
         }
-        self.put(self.now + RESTARTS_AFTER, Happening::Starts);
+        let down_for = self.down_for.take().unwrap_or(RESTARTS_AFTER);
+        self.put(self.now + down_for, Happening::Starts);
         self.remember(format!("{} CRASH, {keep} batches kept", self.now));
     }
 }

@@ -38,7 +38,7 @@ const STILL_LOOKS: u32 = 2;
 const HELD_LOOKS: u32 = 6;
 
 /// Steps of these runbooks ask nobody outside while they are open.
-const INSIDE: &[&str] = &["approval", "gate", "wait", "open-window", "close-window"];
+const INSIDE: &[&str] = &["approval", "gate", "wait", "open-window", "close-window", "stamp-point"];
 
 /// Steps that ask somebody who is not behind the proxy.
 const BESIDE: &[&str] = &["check-observers", "probe", "notify", "rehearse"];
@@ -405,6 +405,7 @@ async fn shop(world: &mut Emulator, sides: &Site, observers: &Site, control: &Si
             },
             "copy_keys": keys,
             "retention": { "keep_for": "24h" },
+            "restore_test": calls::restore_test(),
         }],
         "traffic": {
             "name": "app.example.com",

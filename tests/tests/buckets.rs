@@ -1,17 +1,21 @@
 //! Two buckets compared, over a server that only lists.
 
-use std::{collections::BTreeMap, process::Command};
+mod step;
+
+use std::{collections::BTreeMap, path::Path, process::Command};
 
 use futures::{FutureExt, future::Either};
+use jiff::Timestamp;
 use muster::{
-    compare::{Comparison, Depth, judge::How, tally::Tally},
+    clock::Clock,
+    compare::{Comparison, Depth, Extent, checkpoint::Checkpoint, judge::How, tally::Tally},
     world::aws::{Access, Aws, listing::Shelf},
 };
 use muster_tests::{
     daemon::binary,
-    listing::{Bucket, ListServer, Version},
+    listing::{Bucket, Flaw, ListServer, Version},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// How many keys the larger tests have.
 const KEYS: usize = 12_000;
@@ -223,7 +227,8 @@ async fn a_comparison_is_resumed() {
     let tally = loop {
         let mut one = comparison(&server, Depth::List, 4).await;
         if let Some(checkpoint) = before.take() {
-            one = one.resume(checkpoint);
+            one =
+                one.from(Some(checkpoint), Extent::Full, Timestamp::UNIX_EPOCH).expect("the same");
         }
         let until = server.pages() + 3;
         let enough = futures::future::poll_fn(|context| {
@@ -275,7 +280,99 @@ fn the_command_says_no_when_they_differ() {
         expected.len() as u64
     );
     assert_eq!(run(&["source"]).status.code(), Some(0));
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("checkpoint").display().to_string();
+    let by_heads = ["source", "--depth", "head", "--checkpoint", &file, "--incremental"];
+    let heads = |run: std::process::Output| {
+        let summary = [&run.stdout[..]].concat();
+        let summary: Value = serde_json::from_slice(&summary).expect("JSON");
+        (summary["heads"].as_u64().expect("an integer"), summary["unchanged"].clone())
+    };
+    let json: Vec<&str> = by_heads.into_iter().chain(["--output", "json"]).collect();
+    let (asked, unchanged) = heads(run(&json));
+    assert!(asked > 600 && unchanged == json!(0), "{asked} {unchanged}");
+    assert_eq!(heads(run(&json)), (0, json!(300)), "nothing is new");
     let lost = run(&["nowhere"]);
     assert_eq!(lost.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&lost.stderr).contains("NoSuchBucket"));
+}
+
+/// Goal: what goes wrong on the way is waited out or said, and never a difference that is not there.
+/// Method: throttle, break off and shorten pages; then pages that nothing can be made of.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spoilt_page_is_asked_for_again_or_an_error() {
+    let server = serve(shelf(KEYS), shelf(KEYS));
+    server.spoil(&[Flaw::SlowDown, Flaw::Broken, Flaw::Shortened, Flaw::Broken]);
+    let tally = comparison(&server, Depth::List, 2).await.run().await.expect("an answer");
+    assert_eq!((tally.differs(), tally.same), (false, KEYS as u64));
+
+    let table: [(&[Flaw], &str); 3] = [
+        (&[Flaw::Garbled], "its answer is no list that S3 writes"),
+        (&[Flaw::Shortened; 40], "its list breaks off"),
+        (&[Flaw::Expired], "did not accept our credentials for ListObjectVersions (ExpiredToken)"),
+    ];
+    for (flaws, reason) in table {
+        let server = serve(shelf(KEYS), shelf(KEYS));
+        server.spoil(flaws);
+        let why = comparison(&server, Depth::List, 1).await.run().await.expect_err("no answer");
+        let said = muster::offline::chain(&why);
+        assert!(said.contains(reason), "{said}");
+    }
+}
+
+/// A comparison by heads that writes into a file, at an instant.
+async fn by_heads(server: &ListServer, file: &Path, extent: Extent, now: &str) -> Tally {
+    let before = Checkpoint::read(file).expect("a file");
+    let one = comparison(server, Depth::Head, 4).await;
+    let one = one.from(before, extent, now.parse().expect("an instant")).expect("the same");
+    let clock = Clock::Real;
+    one.follow(&clock, Some(file), |_| ()).await.expect("an answer")
+}
+
+/// Goal: an incremental comparison asks for the heads of what is new and of what differed, counts what it
+/// leaves out, and forgets no difference that was found before.
+/// Method: a complete one; then one version more, a replication that fails later, and one that was mended.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_incremental_comparison_asks_for_what_may_have_changed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("checkpoint");
+    let sum = |sum: &str| Version::object("1", 3, "tag").with("x-amz-checksum-sha256", sum);
+    let buckets = |bad: &[&str], young: bool| {
+        let (mut source, mut target) = (Bucket::default(), Bucket::default());
+        for number in 0..300 {
+            let key = format!("k{number:03}");
+            let theirs = if bad.contains(&&*key) { "other" } else { "s" };
+            source.keys.insert(key.clone(), vec![sum("s")]);
+            target.keys.insert(key, vec![sum(theirs)]);
+        }
+        if young {
+            let modified = "2026-03-09T12:00:00.000Z";
+            let young = |text| Version { modified, ..sum(text) };
+            source.keys.insert("new".to_owned(), vec![young("s")]);
+            target.keys.insert("new".to_owned(), vec![young("t")]);
+        }
+        serve(source, target)
+    };
+    let server = buckets(&["k007", "k200"], false);
+    let full = by_heads(&server, &file, Extent::Incremental, "2026-03-10T00:00:00Z").await;
+    assert_eq!((full.different, full.same, full.unchanged, full.heads), (2, 298, 0, 600));
+    assert_eq!(server.heads(), 600);
+    assert_eq!(full.differences[0].version.as_deref(), Some("1"));
+
+    let server = buckets(&["k200"], true);
+    let next = by_heads(&server, &file, Extent::Incremental, "2026-03-10T06:00:00Z").await;
+    let differ =
+        BTreeMap::from([("k200".to_owned(), How::Checksum), ("new".into(), How::Checksum)]);
+    assert_eq!(found(&next), differ);
+    assert_eq!((next.same, next.unchanged, next.heads), (1, 298, 6), "{next:?}");
+    assert_eq!((server.heads(), next.keys()), (6, 301));
+
+    // Whoever asks for everything gets it, and a comparison that left something unknown saves nothing.
+    let all = by_heads(&server, &file, Extent::Full, "2026-03-10T07:00:00Z").await;
+    assert_eq!((all.unchanged, all.heads), (0, 602));
+    let mut last = Checkpoint::read(&file).expect("a file").expect("one");
+    last.began.last.as_mut().expect("it was complete").tally.unknown = 1;
+    last.write(&file).expect("a file");
+    let again = by_heads(&server, &file, Extent::Incremental, "2026-03-10T08:00:00Z").await;
+    assert_eq!((again.unchanged, again.heads), (0, 602));
 }

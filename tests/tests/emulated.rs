@@ -1,10 +1,12 @@
 //! The real world against an emulated AWS: two regions, one clock, faults on the wire.
 
 mod backups;
+mod inventory;
 mod objects;
 mod permissions;
 mod promotion;
 mod restore;
+mod restoring;
 mod second;
 mod side;
 mod traffic;

@@ -9,6 +9,8 @@ mod emulated;
 mod process;
 mod queue;
 mod simulation;
+mod sql;
+mod stamping;
 mod tidy;
 mod transitions;
 mod watching;

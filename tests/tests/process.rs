@@ -7,6 +7,10 @@ mod failover;
 mod faults;
 mod kills;
 mod people;
+mod pipeline;
+mod protection;
+mod restore;
+mod sql;
 mod start;
 
 /// Builds the stage of a test, or ends the test with a skip that is written down.

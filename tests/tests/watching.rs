@@ -1,6 +1,11 @@
-//! The active region is seen, and never assumed.
+//! The active region is seen, and never assumed; and so is what protects an application.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::PathBuf,
+    sync::{Arc, LazyLock},
+};
 
 use jiff::{SignedDuration, Timestamp};
 use muster::{
@@ -9,15 +14,35 @@ use muster::{
     serve::Process,
     world::{
         Simulated, World,
-        sim::{Fault, Sim},
+        sim::{Fault, Lost, Sim},
     },
 };
-use muster_runbooks::{name::Region, runbook::library::Library};
+use muster_runbooks::{
+    application::Application,
+    name::Region,
+    runbook::library::Library,
+    schedule::{self, Schedule},
+};
 use muster_state::{event::Claim, journal::MemoryJournal, progress::ApplicationState};
 use muster_tests::{
     daemon::pause,
-    simulation::cast::{SHOP, asked, dawn, home, standby},
+    simulation::cast::{self, asked, dawn, home, standby},
 };
+use serde_json::json;
+
+/// The application with everything that can protect one.
+static SHOP: LazyLock<Application> = LazyLock::new(|| {
+    let mut shop = serde_json::to_value(&*cast::SHOP).unwrap();
+    shop["caches"] =
+        json!([{ "name": "sessions", "replication_groups": { "us-east-1": "sessions" } }]);
+    shop["secrets"] = json!([{ "name": "password", "secret": "shop/database" }]);
+    shop["objects"] = json!([{
+        "name": "state",
+        "buckets": { "us-east-1": "state-east", "us-west-2": "state-west" },
+        "keys": ["prod.tfstate"],
+    }]);
+    serde_json::from_value(shop).unwrap()
+});
 
 /// The most steps that a test lets pass, each of [`STEP`].
 const STEPS_MAX: u32 = 2_000;
@@ -46,10 +71,14 @@ impl Stage {
     }
 
     fn start(&self) -> Process {
+        self.start_with(Vec::new())
+    }
+
+    fn start_with(&self, schedules: Vec<Schedule>) -> Process {
         let catalogue = Catalogue {
             library: Library::shipped(),
             applications: BTreeMap::from([(SHOP.name.clone(), SHOP.clone())]),
-            schedules: Vec::new(),
+            schedules,
         };
         let journal = Arc::new(MemoryJournal::new().auto());
         let clock = Clock::File(self.clock_file());
@@ -63,12 +92,21 @@ impl Stage {
         fs::rename(aside, self.clock_file()).unwrap();
     }
 
-    fn promote(&self, database: &str) {
+    fn inject(&self, fault: Fault) {
         let World::Sim(world) = &*self.world else { unreachable!("the stage is simulated") };
+        world.with(|sim, now| sim.inject(now, fault));
+    }
+
+    fn heal(&self) {
+        let World::Sim(world) = &*self.world else { unreachable!("the stage is simulated") };
+        world.with(|sim, now| sim.heal_all(now));
+    }
+
+    fn promote(&self, database: &str) {
         let (application, database) = (SHOP.name.clone(), database.parse().unwrap());
         let fault =
             Fault::ForeignFailover { application, database, to: standby(), data_loss: false };
-        world.with(|sim, now| sim.inject(now, fault));
+        self.inject(fault);
     }
 
     /// Lets time pass until something is known.
@@ -144,5 +182,57 @@ async fn the_first_request_waits_for_the_first_look() {
         known.runs[&run].plan.binding.as_ref().unwrap().active.clone()
     });
     assert_eq!(active, standby());
+    process.stop().await;
+}
+
+const NIGHTLY: &str = "
+- { id: nightly, runbook: daily-backup, application: shop, cron: \"0 2 * * *\", catch_up: run-once }
+";
+
+fn stands(state: &ApplicationState, id: &str) -> bool {
+    state.findings.contains_key(id)
+}
+
+/// Goal: what has no recovery point is told; a backup ends that, on both sides; a region that is lost
+/// makes it unknown, and neither well nor missing; and when it is back, so is what is known.
+/// Method: a process over the simulated world from before its first night until after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_protects_it_is_looked_at() {
+    let mut stage = Stage::set();
+    let process = stage.start_with(schedule::parse("schedules.yaml", NIGHTLY).unwrap());
+    let bare = [
+        "unprotected/orders/us-east-1",
+        "unprotected/orders/us-west-2",
+        "unprotected/sessions/us-east-1",
+    ];
+    stage
+        .until(&process, "nothing protects it", |state| bare.iter().all(|id| stands(state, id)))
+        .await;
+    stage
+        .until(&process, "the night's backup ends that", |state| {
+            let unprotected = |id: &String| id.starts_with("unprotected/");
+            state.points.len() == 5 && !state.findings.keys().any(unprotected)
+        })
+        .await;
+    let read_at = |process: &Process| {
+        process.intake.looks().last(&SHOP.name).map(|look| look.seen.read_at).unwrap()
+    };
+    let before = read_at(&process);
+
+    stage.inject(Fault::Outage { region: standby(), lost: Lost::ControlPlane });
+    let unknown = "inventory-unknown/us-west-2";
+    stage.until(&process, "the region is unknown", |state| stands(state, unknown)).await;
+    let silent = process.intake.known(|known| {
+        let state = &known.applications[&SHOP.name];
+        let about = |id: &&String| id.contains("us-west-2") && !id.starts_with(unknown);
+        state.findings.keys().filter(about).cloned().collect::<Vec<_>>()
+    });
+    assert_eq!(silent, Vec::<String>::new(), "nothing else is concluded about it");
+    assert!(read_at(&process) > before, "the other region is still looked at");
+
+    stage.heal();
+    stage.until(&process, "it answers again", |state| !stands(state, unknown)).await;
+    let points = process.intake.known(|known| known.applications[&SHOP.name].points.len());
+    assert_eq!(points, 5, "two snapshots, two copies, and the cache");
     process.stop().await;
 }

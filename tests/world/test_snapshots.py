@@ -159,3 +159,73 @@ def test_a_restore_is_a_new_cluster_that_takes_its_time(aws: Aws):
         == "available"
     )
     assert len(aws.orders()["GlobalClusterMembers"]) == 2
+
+
+def test_a_restored_cluster_has_nothing_of_its_source_but_the_data(aws: Aws):
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    more = {"StorageEncrypted": True, "KmsKeyId": key, "DeletionProtection": True}
+    aws.cluster(EAST, "orders", **more, Tags=[{"Key": "team", "Value": "a"}])
+    take(aws, "muster-a-1")
+    aws.set(cluster_secs=600, instance_secs=300, teardown_secs=120, password_secs=60)
+    rds = aws.client("rds")
+    wanted = {"SnapshotIdentifier": "muster-a-1", "Engine": "aurora-postgresql"}
+    rds.restore_db_cluster_from_snapshot(DBClusterIdentifier="bare", **wanted)
+    rds.restore_db_cluster_from_snapshot(
+        DBClusterIdentifier="placed",
+        VpcSecurityGroupIds=["sg-1"],
+        DBSubnetGroupName="private",
+        Tags=[{"Key": "drill", "Value": "b"}],
+        **wanted,
+    )
+
+    def one(name: str) -> dict:
+        return rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"][0]
+
+    def groups(name: str) -> list:
+        return [group["VpcSecurityGroupId"] for group in one(name)["VpcSecurityGroups"]]
+
+    assert (groups("bare"), one("bare")["DBSubnetGroup"]) == (["sg-default"], "default")
+    assert (groups("placed"), one("placed")["DBSubnetGroup"]) == (["sg-1"], "private")
+    assert (one("bare")["TagList"], one("placed")["TagList"][0]["Value"]) == ([], "b")
+    assert (one("placed")["DeletionProtection"], one("placed")["KmsKeyId"]) == (False, key)
+
+    with refused("InvalidDBClusterStateFault"):
+        rds.modify_db_cluster(DBClusterIdentifier="placed", ManageMasterUserPassword=True)
+    with refused("InvalidDBClusterStateFault"):
+        rds.delete_db_cluster(DBClusterIdentifier="placed", SkipFinalSnapshot=True)
+    aws.pass_secs(600)
+    rds.modify_db_cluster(
+        DBClusterIdentifier="placed", ManageMasterUserPassword=True, ApplyImmediately=True
+    )
+    assert one("placed")["MasterUserSecret"]["SecretStatus"] == "creating"
+    assert one("placed")["Status"] == "resetting-master-credentials"
+    aws.pass_secs(60)
+    assert one("placed")["MasterUserSecret"]["SecretStatus"] == "active"
+    rds.modify_db_cluster(
+        DBClusterIdentifier="placed", ManageMasterUserPassword=True, ApplyImmediately=True
+    )
+    assert aws.effects().count("password-managed") == 1
+
+    rds.create_db_instance(
+        DBInstanceIdentifier="placed-1",
+        DBClusterIdentifier="placed",
+        DBInstanceClass="db.r6g.large",
+        Engine="aurora-postgresql",
+        PubliclyAccessible=False,
+    )
+    with refused("InvalidDBInstanceState"):
+        rds.delete_db_instance(DBInstanceIdentifier="placed-1", SkipFinalSnapshot=True)
+    aws.pass_secs(300)
+    with refused("InvalidDBClusterStateFault"):
+        rds.delete_db_cluster(DBClusterIdentifier="placed", SkipFinalSnapshot=True)
+    rds.delete_db_instance(DBInstanceIdentifier="placed-1", SkipFinalSnapshot=True)
+    rds.delete_db_cluster(DBClusterIdentifier="placed", SkipFinalSnapshot=True)
+    assert one("placed")["Status"] == "deleting"
+    aws.pass_secs(120)
+    with refused("DBClusterNotFoundFault"):
+        one("placed")
+    assert rds.describe_db_instances()["DBInstances"][0]["DBInstanceIdentifier"] == "orders-1"
+    assert [what for what in aws.effects() if what.endswith("deleted")] == [
+        "instance-deleted",
+        "cluster-deleted",
+    ]

@@ -2,7 +2,6 @@
 
 use axum::{Json, extract::State};
 use muster_runbooks::name::ApplicationName;
-use muster_state::progress::ApplicationState;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -13,11 +12,11 @@ use super::{
     error::{Problem, ProblemView},
     input::{Asked, InApplication},
     list::{self, Page},
-    view::application::{self as view, ApplicationView, PointView},
+    view::application::{self as view, ApplicationView},
 };
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(all)).routes(routes!(one)).routes(routes!(points))
+    OpenApiRouter::new().routes(routes!(all)).routes(routes!(one))
 }
 
 /// Which part of a list.
@@ -36,7 +35,9 @@ pub struct Part {
 pub(crate) fn views(api: &Api) -> Vec<ApplicationView> {
     let now = api.intake.clock().now();
     let applications = api.intake.applications().values();
-    api.intake.known(|known| applications.map(|one| view::view(known, one, now)).collect())
+    let canaries = api.intake.canaries();
+    api.intake
+        .known(|known| applications.map(|one| view::view(known, canaries, one, now)).collect())
 }
 
 /// Lists the applications.
@@ -50,7 +51,7 @@ async fn all(
     list::cut(views(&api), part.after.as_deref(), limit, |one| one.name.clone()).map(Json)
 }
 
-fn unknown(name: &ApplicationName) -> Problem {
+pub(super) fn unknown(name: &ApplicationName) -> Problem {
     crate::intake::Rejected::UnknownApplication { name: name.to_string() }.into()
 }
 
@@ -63,25 +64,6 @@ async fn one(
 ) -> Result<Json<ApplicationView>, Problem> {
     let application = api.intake.applications().get(&name).ok_or_else(|| unknown(&name))?;
     let now = api.intake.clock().now();
-    Ok(Json(api.intake.known(|known| view::view(known, application, now))))
-}
-
-/// Lists the recovery points of an application, newest data first.
-#[utoipa::path(get, path = "/v1/applications/{app}/recovery-points", tag = "applications", params(("app" = String, Path, max_length = 32, pattern = "^[a-z](-?[a-z0-9])*$"), Part), responses((status = 200, body = Page<PointView>), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
-async fn points(
-    State(api): State<Api>,
-    _: Reader,
-    InApplication(name): InApplication,
-    Asked(part): Asked<Part>,
-) -> Result<Json<Page<PointView>>, Problem> {
-    if !api.intake.applications().contains_key(&name) {
-        return Err(unknown(&name));
-    }
-    let limit = list::limit(part.limit)?;
-    let now = api.intake.clock().now();
-    let points = api.intake.known(|known| {
-        let empty = ApplicationState::default();
-        view::points(known.applications.get(&name).unwrap_or(&empty), now)
-    });
-    list::cut(points, part.after.as_deref(), limit, |point| point.id.clone()).map(Json)
+    let canaries = api.intake.canaries();
+    Ok(Json(api.intake.known(|known| view::view(known, canaries, application, now))))
 }

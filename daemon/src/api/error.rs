@@ -275,6 +275,12 @@ impl From<Refusal> for Problem {
             .run(by),
             Refusal::TooLate { .. } => conflict("too-late", "It is too late for this request"),
             Refusal::OccurrenceTaken { .. } => conflict("taken", "This occurrence was taken"),
+            Refusal::UnknownPoint { .. } | Refusal::UnknownHold { .. } => {
+                Problem::not_found(detail)
+                    .hint("`muster backups APPLICATION` lists them with their holds")
+                    .audited()
+            }
+            Refusal::NoHoldName => Problem::invalid(detail).hint("add `name`"),
             Refusal::NoReason => {
                 Problem::invalid(detail).hint("add `reason`: it stands in the audit trail")
             }

@@ -3,14 +3,19 @@
 
 pub mod application;
 pub mod approval;
+pub mod canary;
 pub mod event;
 pub mod figures;
+pub mod inventory;
 pub mod next;
+pub mod objectives;
+pub mod point;
 pub mod run;
 pub mod runbook;
 pub mod schedule;
 pub mod step;
 pub mod wait;
+pub mod way_back;
 
 use jiff::Timestamp;
 use muster_runbooks::value::{Loss, Span};

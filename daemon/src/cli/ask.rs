@@ -23,7 +23,7 @@ pub struct Ask {
     #[arg(required_unless_present = "proposal", conflicts_with = "proposal")]
     pub runbook: Option<String>,
     /// The application.
-    #[arg(long, short, conflicts_with = "proposal")]
+    #[arg(long, short, env = "MUSTER_APPLICATION", conflicts_with = "proposal")]
     pub application: Option<String>,
     /// A value for an input, such as data_loss_max=5m.
     #[arg(long = "input", value_name = "NAME=VALUE", value_parser = pair, conflicts_with = "proposal")]
@@ -38,11 +38,16 @@ pub struct Ask {
     #[arg(long)]
     pub drill: bool,
     /// Why. Stands in the audit trail.
-    #[arg(long)]
+    #[arg(long, env = "MUSTER_REASON")]
     pub reason: String,
-    /// Follow the run until it ends.
+    /// Follow the run until it ends. Without a terminal it also ends, with exit code 1, when the run
+    /// stops and asks a person.
     #[arg(long)]
     pub wait: bool,
+    /// The same until this step is over: exit code 0 when it succeeded, for each database where it
+    /// has several. The run goes on.
+    #[arg(long, value_name = "STEP")]
+    pub wait_for: Option<String>,
     /// Two requests with one key are one, as long as they are the same to the letter: give
     /// --symptom-at as an instant then. Another one under the key is refused.
     #[arg(long, value_name = "KEY")]
@@ -99,14 +104,15 @@ pub(super) async fn run(
     let key = args.idempotency_key.as_deref();
     let done: AcceptedView = client.post("/v1/requests", &request, key).await?;
     let Some(run) = done.run.clone() else { return Ok(Exit::Done) };
-    if !args.wait {
+    let waits = args.wait || args.wait_for.is_some();
+    if !waits {
         terminal.json(&done);
     }
     let again = if done.repeated { " (it was started before, by the same key)" } else { "" };
     let status = done.status.as_deref().unwrap_or("admitted").replace('_', " ");
     terminal.line(format!("run {} is {status}{again}", terminal.loud(&run)));
-    if args.wait {
-        return watch::watch(&run, client, terminal).await;
+    if waits {
+        return watch::wait(&run, args.wait_for.as_deref(), client, terminal).await;
     }
     terminal.next(&done.next);
     Ok(Exit::Done)

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use jiff::SignedDuration;
 use muster_runbooks::name::Region;
 use muster_state::call::CallError;
 use serde::Serialize;
@@ -12,8 +11,9 @@ use super::{Exit, Failure, Terminal};
 use crate::{
     clock::Clock,
     compare::{
-        Comparison, Depth,
-        tally::{Checkpoint, Difference, Tally},
+        Comparison, Depth, Extent, Stopped,
+        checkpoint::Checkpoint,
+        tally::{Difference, Tally},
     },
     offline::chain,
     world::aws::{
@@ -21,9 +21,6 @@ use crate::{
         listing::{Shelf, region_of},
     },
 };
-
-/// How often it says how far it is, and writes down where to go on.
-const SAY_EVERY: SignedDuration = SignedDuration::from_secs(2);
 
 /// The most differences that are shown to people; programs get more.
 const SHOWN: usize = 50;
@@ -52,11 +49,19 @@ pub struct Compare {
     #[arg(long, value_name = "REGION")]
     pub target_region: Option<Region>,
     /// How many ranges of keys are read at a time.
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub shards: u16,
-    /// Write down how far it is, and go on from there if it is written already.
+    /// Write down how far it is, and go on from there if it is written already. At the end it keeps
+    /// what was found, for `--incremental`.
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,
+    /// With `--depth head`: ask only for the heads of versions that were written since a day before
+    /// the last complete comparison in the checkpoint began, and of keys that differed then. That
+    /// saves HEADs, counted as `unchanged`; the lists are always read and compared in full, because
+    /// S3 has no index of changes. All heads are asked for if the last comparison left anything
+    /// unknown or found more than it can name.
+    #[arg(long, requires = "checkpoint")]
+    pub incremental: bool,
 }
 
 /// What programs read.
@@ -71,7 +76,9 @@ struct Summary<'a> {
     extra: u64,
     different: u64,
     unknown: u64,
+    unchanged: u64,
     pages: u64,
+    heads: u64,
     differences: &'a [Difference],
 }
 
@@ -84,21 +91,29 @@ pub(super) async fn compare(args: &Compare, terminal: &mut Terminal) -> Result<E
     let aws = Aws::load(&access).await;
     let source = shelf(&aws, &args.source, args.source_region.as_ref(), args).await?;
     let target = shelf(&aws, &args.target, args.target_region.as_ref(), args).await?;
-    let mut comparison = Comparison::new(source, target, args.depth, args.shards.into());
-    if let Some(path) = &args.checkpoint
-        && let Some(before) = Checkpoint::read(path).map_err(|why| unwritable(path, &why))?
-    {
-        if before.what != comparison.what() {
-            let because = format!("`{}` is of another comparison: {}", path.display(), before.what);
-            return Err(Failure::bad_use(because));
-        }
+    let comparison = Comparison::new(source, target, args.depth, args.shards.into());
+    let file = args.checkpoint.as_deref();
+    let unwritable = |why: std::io::Error| {
+        Failure::bad_use(format!("`{}`: {why}", file.unwrap_or(Path::new("")).display()))
+    };
+    let before = file.map_or(Ok(None), Checkpoint::read).map_err(unwritable)?;
+    if let Some(before) = before.as_ref().filter(|before| !before.left.is_empty()) {
         terminal.aside(format!("goes on after {} keys", before.tally.keys()));
-        comparison = comparison.resume(before);
     }
-    let tally = follow(&comparison, args, terminal).await?;
-    if let Some(path) = &args.checkpoint {
-        std::fs::remove_file(path).or_else(absent).map_err(|why| unwritable(path, &why))?;
-    }
+    let extent = if args.incremental { Extent::Incremental } else { Extent::Full };
+    let comparison = comparison.from(before, extent, Clock::Real.now()).map_err(|other| {
+        let file = file.unwrap_or(Path::new("")).display();
+        Failure::bad_use(format!("`{file}` is of another comparison: {other}"))
+    })?;
+    let followed = comparison.follow(&Clock::Real, file, |tally| {
+        let found = tally.missing + tally.extra + tally.different;
+        terminal.aside(format!("{} keys compared, {found} not the same", tally.keys()));
+    });
+    let tally = match followed.await {
+        Ok(tally) => tally,
+        Err(Stopped::Call(why)) => return Err(failed(&why)),
+        Err(Stopped::File(why)) => return Err(unwritable(why)),
+    };
     say(args, &tally, terminal);
     Ok(if tally.differs() { Exit::No } else { Exit::Done })
 }
@@ -119,35 +134,6 @@ async fn shelf(
     Ok(Shelf::new(aws.bulk(&region), bucket, args.prefix.as_deref(), &region))
 }
 
-/// Runs to the end, and says on the way how far it is.
-async fn follow(
-    comparison: &Comparison,
-    args: &Compare,
-    terminal: &mut Terminal,
-) -> Result<Tally, Failure> {
-    let mut running = std::pin::pin!(comparison.run());
-    loop {
-        let done = tokio::select! {
-            done = &mut running => Some(done),
-            () = Clock::Real.sleep(SAY_EVERY) => None,
-        };
-        if !matches!(done, Some(Ok(_)))
-            && let Some(path) = &args.checkpoint
-        {
-            comparison.checkpoint().write(path).map_err(|why| unwritable(path, &why))?;
-        }
-        match done {
-            Some(Ok(tally)) => return Ok(tally),
-            Some(Err(why)) => return Err(failed(&why)),
-            None => {
-                let tally = comparison.checkpoint().tally;
-                let found = tally.missing + tally.extra + tally.different;
-                terminal.aside(format!("{} keys compared, {found} not the same", tally.keys()));
-            }
-        }
-    }
-}
-
 /// Differing is an answer; not having been able to look is none.
 fn failed(why: &CallError) -> Failure {
     match why {
@@ -156,14 +142,6 @@ fn failed(why: &CallError) -> Failure {
         }
         CallError::Refused { .. } | CallError::Credentials { .. } => Failure::bad_use(chain(why)),
     }
-}
-
-fn unwritable(path: &Path, why: &std::io::Error) -> Failure {
-    Failure::bad_use(format!("`{}`: {why}", path.display()))
-}
-
-fn absent(error: std::io::Error) -> std::io::Result<()> {
-    if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 fn say(args: &Compare, tally: &Tally, terminal: &mut Terminal) {
@@ -177,7 +155,9 @@ fn say(args: &Compare, tally: &Tally, terminal: &mut Terminal) {
         extra: tally.extra,
         different: tally.different,
         unknown: tally.unknown,
+        unchanged: tally.unchanged,
         pages: tally.pages,
+        heads: tally.heads,
         differences: &tally.differences,
     });
     let rows = tally.differences.iter().take(SHOWN);
@@ -192,13 +172,17 @@ fn say(args: &Compare, tally: &Tally, terminal: &mut Terminal) {
             .line(format!("and {} more; --output json names up to 1,000", found - SHOWN as u64));
     }
     terminal.line(format!(
-        "{} keys: {} the same, {} missing, {} extra, {} different, {} unknown",
+        "{} keys: {} the same, {} missing, {} extra, {} different, {} unknown{}",
         tally.keys(),
         tally.same,
         tally.missing,
         tally.extra,
         tally.different,
-        tally.unknown
+        tally.unknown,
+        match tally.unchanged {
+            0 => String::new(),
+            unchanged => format!(", {unchanged} not asked for their heads again"),
+        }
     ));
     if tally.unknown > 0 {
         terminal.line(

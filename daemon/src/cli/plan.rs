@@ -116,7 +116,7 @@ fn describe(plan: &Planned, step: &Step, manner: Manner) -> Line {
     match (resolved, &plan.binding, run) {
         (Ok(action), Some(binding), Ok(run)) => {
             let component = step.component.as_ref().and_then(|name| plan.component(name));
-            let token = Token::new(&run, &step.id, 1, false);
+            let token = Token::new(&run, &step.id, 1, action.spec().is_drill_owned());
             let description = action.describe(&On {
                 application: &binding.application,
                 active: &binding.active,

@@ -137,8 +137,15 @@ fn block(step: &StepView, terminal: &mut Terminal) {
         }
         _ => {
             for (name, value) in &step.outputs {
-                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                terminal.line(format!("  saw      {}: {text}", name.replace('_', " ")));
+                let name = name.replace('_', " ");
+                let Some(lines) = value.as_array() else {
+                    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                    terminal.line(format!("  saw      {name}: {text}"));
+                    continue;
+                };
+                for line in lines.iter().filter_map(|line| line.as_str()) {
+                    terminal.line(format!("  {name:<8} {line}"));
+                }
             }
         }
     }

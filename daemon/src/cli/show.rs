@@ -1,4 +1,4 @@
-//! `muster status` and `muster backups`: what is open, what is protected, how a run stands.
+//! `muster status`: what is open, what is protected, how a run stands.
 
 use clap::Args;
 use jiff::{Timestamp, tz::TimeZone};
@@ -10,7 +10,7 @@ use crate::api::{
     runs::RunsPage,
     view::{
         Length, Verdict,
-        application::{ApplicationView, PointView},
+        application::ApplicationView,
         figures::{LossesView, RecoveryView},
         run::RunView,
         runbook::ProposalView,
@@ -23,13 +23,6 @@ use crate::api::{
 pub struct Status {
     /// One run; everything without it.
     pub run: Option<String>,
-}
-
-/// Arguments of `backups`.
-#[derive(Clone, Debug, Args)]
-pub struct Backups {
-    /// The application.
-    pub application: String,
 }
 
 /// Shows everything, or one run.
@@ -104,6 +97,10 @@ async fn everything(client: &Client, terminal: &mut Terminal) -> Result<Exit, Fa
         ));
         terminal.next(&one.next);
     }
+    for one in &schedules {
+        let Some(late) = &one.late else { continue };
+        terminal.line(format!("late: {} started {} after it was due", one.id, late.text));
+    }
     for one in schedules.iter().filter(|one| one.overdue_at.is_some()) {
         terminal.line(format!(
             "overdue: {}{}",
@@ -159,48 +156,6 @@ fn over(within: Verdict) -> &'static str {
     }
 }
 
-/// Lists the recovery points of an application.
-pub(super) async fn backups(
-    args: &Backups,
-    client: &Client,
-    terminal: &mut Terminal,
-) -> Result<Exit, Failure> {
-    let path = format!("/v1/applications/{}/recovery-points", segment(&args.application)?);
-    let mut points: Vec<PointView> = Vec::new();
-    let mut after = String::new();
-    loop {
-        let page: Page<PointView> = client.get(&format!("{path}?limit=200{after}")).await?;
-        points.extend(page.items);
-        match page.next {
-            Some(next) => after = format!("&after={next}"),
-            None => break,
-        }
-    }
-    terminal.json(&points);
-    if points.is_empty() {
-        terminal.line(format!("{} has no recovery point", args.application));
-        let application = &args.application;
-        terminal.then(format!("muster run daily-backup --application {application} --reason TEXT"));
-        return Ok(Exit::No);
-    }
-    let rows = points.iter().map(|point| {
-        let proven = point.verified_at.map_or("never".to_owned(), at_text);
-        let fate = if point.marked_at.is_some() { "marked for deletion" } else { "" };
-        vec![
-            point.component.clone(),
-            point.region.clone(),
-            at_text(point.data_at),
-            point.age.as_ref().map_or("unknown".to_owned(), |age| age.text.clone()),
-            proven,
-            point.id.clone(),
-            fate.to_owned(),
-        ]
-    });
-    terminal
-        .table(&["DATABASE", "REGION", "DATA OF", "AGE", "PROVEN", "POINT", ""], rows.collect());
-    Ok(Exit::Done)
-}
-
 fn heading(view: &RunView, terminal: &mut Terminal) {
     let mark = view.banner.as_ref().map_or(String::new(), |banner| format!("[{banner}] "));
     let application = view.application.as_ref().map_or(String::new(), |name| format!(" of {name}"));
@@ -254,7 +209,26 @@ pub(super) fn ending(view: &RunView, terminal: &mut Terminal) {
     terminal.next(&view.next);
 }
 
+/// The ways back that a run has made, and what taking one would lose.
+pub(super) fn ways_back(view: &RunView, terminal: &mut Terminal) {
+    for way in &view.ways_back {
+        let version = way.schema_version.as_ref();
+        let version = version.map_or(String::new(), |version| format!(", schema {version}"));
+        let left = match &way.left {
+            Some(left) => format!("a way back until {}, {} left", at_text(way.until_at), left.text),
+            None => format!("was meant as a way back until {}", at_text(way.until_at)),
+        };
+        terminal.line(format!(
+            "snapshot of {}{version}: {}",
+            way.component,
+            terminal.loud(&way.snapshot)
+        ));
+        terminal.line(format!("  {left}; restoring it loses {}", way.loses));
+    }
+}
+
 fn figures(view: &RunView, terminal: &mut Terminal) {
+    ways_back(view, terminal);
     if let Some(recovery) = &view.recovery {
         terminal.line(recovery_line(recovery));
     }
@@ -309,6 +283,6 @@ fn until(deadline_at: Option<Timestamp>) -> String {
     deadline_at.map_or(String::new(), |at| format!(", until {}", at_text(at)))
 }
 
-fn at_text(at: Timestamp) -> String {
+pub(super) fn at_text(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }

@@ -54,6 +54,11 @@ impl Terminal {
         self.output == Output::Json
     }
 
+    /// Whether somebody sits there who can be asked.
+    pub fn has_person(&self) -> bool {
+        self.answers.is_some()
+    }
+
     /// Prints a line for people.
     pub fn line(&mut self, text: impl AsRef<str>) {
         if !self.is_json() {

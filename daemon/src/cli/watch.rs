@@ -6,7 +6,7 @@ use jiff::{SignedDuration, tz::TimeZone};
 
 use super::{Client, Exit, Failure, Terminal, say::segment, show};
 use crate::{
-    api::view::{event::EventView, run::RunView},
+    api::view::{event::EventView, run::RunView, step::StepView},
     clock::Clock,
 };
 
@@ -18,6 +18,9 @@ const PAUSE: SignedDuration = SignedDuration::from_secs(1);
 
 /// The longest line of a stream.
 const LINE_BYTES_MAX: usize = 1024 * 1024;
+
+/// After so long without a line it is said how far the open steps are.
+const QUIET_MAX: SignedDuration = SignedDuration::from_secs(60);
 
 /// Arguments of `watch`.
 #[derive(Clone, Debug, Args)]
@@ -32,14 +35,75 @@ pub(super) async fn watch(
     client: &Client,
     terminal: &mut Terminal,
 ) -> Result<Exit, Failure> {
+    follow(run, &Goal { step: None, gives_up: false }, client, terminal).await
+}
+
+/// Follows a run until it ends, or until a step of it is over. Where nobody sits, a run that stops
+/// and asks a person is not waited for: whoever started it is told.
+pub(super) async fn wait(
+    run: &str,
+    step: Option<&str>,
+    client: &Client,
+    terminal: &mut Terminal,
+) -> Result<Exit, Failure> {
+    let goal = Goal { step, gives_up: !terminal.has_person() };
+    follow(run, &goal, client, terminal).await
+}
+
+/// What is waited for.
+struct Goal<'a> {
+    /// This step; the end of the run without it.
+    step: Option<&'a str>,
+    /// Whether a run that asks a person is given up on.
+    gives_up: bool,
+}
+
+impl Goal<'_> {
+    /// How it ended, if it did.
+    fn reached(&self, view: &RunView) -> Result<Option<Exit>, Failure> {
+        let named = |step: &&StepView| {
+            let Some(name) = self.step else { return false };
+            let of = step.component.is_some().then(|| step.id.strip_prefix(name)).flatten();
+            step.id == name || of.is_some_and(|rest| rest.starts_with('-'))
+        };
+        let steps: Vec<&StepView> = view.steps.iter().filter(named).collect();
+        if let (Some(name), true) = (self.step, steps.is_empty()) {
+            let known: Vec<&str> = view.steps.iter().map(|step| step.id.as_str()).collect();
+            return Err(Failure::BadUse {
+                because: format!("run {} has no step `{name}`", view.id),
+                hint: Some(format!("it has {}; it was started and goes on", known.join(", "))),
+            });
+        }
+        let is_done =
+            |step: &&StepView| matches!(step.state.as_str(), "succeeded" | "done_by_hand");
+        let is_lost = |step: &&StepView| matches!(step.state.as_str(), "failed" | "skipped");
+        if self.step.is_some() && steps.iter().all(is_done) {
+            return Ok(Some(Exit::Done));
+        }
+        if steps.iter().any(is_lost) || self.gives_up && view.status.starts_with("paused_") {
+            return Ok(Some(Exit::No));
+        }
+        Ok((!view.open).then_some(match (self.step, view.status.as_str()) {
+            (None, "succeeded" | "succeeded_with_exceptions") => Exit::Done,
+            (None | Some(_), _) => Exit::No,
+        }))
+    }
+}
+
+async fn follow(
+    run: &str,
+    goal: &Goal<'_>,
+    client: &Client,
+    terminal: &mut Terminal,
+) -> Result<Exit, Failure> {
     let path = format!("/v1/runs/{}", segment(run)?);
     let mut last = None;
     let mut tries = 0;
-    loop {
+    let exit = loop {
         let before = last;
-        match follow(&path, client, terminal, &mut last).await {
-            Ok(true) => break,
-            Ok(false) => {}
+        match stream(&path, goal, client, terminal, &mut last).await {
+            Ok(Some(exit)) => break exit,
+            Ok(None) => {}
             Err(failure) if failure.exit() != Exit::Unreachable => return Err(failure),
             Err(failure) if tries >= TRIES_MAX => return Err(failure),
             Err(failure) => {
@@ -54,50 +118,99 @@ pub(super) async fn watch(
             return Err(Failure::Unreachable { server: path, because });
         }
         Clock::Real.sleep(PAUSE).await;
-    }
+    };
     let view: RunView = client.get(&path).await?;
     terminal.json(&view);
     show::ending(&view, terminal);
-    Ok(match view.status.as_str() {
-        "succeeded" | "succeeded_with_exceptions" => Exit::Done,
-        _ => Exit::No,
-    })
+    if view.open {
+        show::waits(&view, terminal);
+        terminal.then(format!("muster watch {}", view.id));
+    }
+    Ok(exit)
 }
 
-/// Reads one stream to its end; says whether the run has ended.
-async fn follow(
+/// Reads one stream to its end; says how what is waited for ended, if it did.
+async fn stream(
     path: &str,
+    goal: &Goal<'_>,
     client: &Client,
     terminal: &mut Terminal,
     last: &mut Option<u64>,
-) -> Result<bool, Failure> {
+) -> Result<Option<Exit>, Failure> {
+    if last.is_some() {
+        // The line broke. What is waited for may have come with the last event before that.
+        let view: RunView = client.get(path).await?;
+        if let Some(exit) = goal.reached(&view)?.filter(|_| view.open) {
+            return Ok(Some(exit));
+        }
+    }
     let response = client.stream(&format!("{path}/events"), *last).await?;
     let mut bytes = response.bytes_stream();
     let mut held: Vec<u8> = Vec::new();
     let mut message = Message::default();
+    let mut quiet_until = Clock::Real.now() + QUIET_MAX;
     while let Some(Ok(chunk)) = bytes.next().await {
         held.extend_from_slice(&chunk);
         while let Some(end) = held.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = held.drain(..=end).collect();
             let line = String::from_utf8_lossy(&line);
             let Some(done) = message.take(line.trim_end_matches(['\r', '\n'])) else { continue };
-            if done.event == "over" {
-                return Ok(true);
-            }
             if let Ok(event) = serde_json::from_str::<EventView>(&done.data) {
                 *last = Some(event.seq);
                 terminal.json(&event);
                 terminal.line(line_of(&event));
+                quiet_until = Clock::Real.now() + QUIET_MAX;
                 if asks(&event) {
                     say_what_it_waits_for(path, client, terminal).await?;
                 }
+                if !may_be_it(&event) {
+                    continue;
+                }
+            } else if done.event != "over" {
+                continue;
             }
+            let view: RunView = client.get(path).await?;
+            // What led to the end of a run is printed to its last line.
+            let has_more = !view.open && done.event != "over";
+            if let Some(exit) = goal.reached(&view)?.filter(|_| !has_more) {
+                return Ok(Some(exit));
+            }
+        }
+        // The daemon says every few seconds that it lives; somebody who only sees lines wants more.
+        if Clock::Real.now() >= quiet_until {
+            progress(path, client, terminal).await?;
+            quiet_until = Clock::Real.now() + QUIET_MAX;
         }
         if held.len() > LINE_BYTES_MAX {
             break;
         }
     }
-    Ok(false)
+    Ok(None)
+}
+
+/// Whether what is waited for may have come with this event.
+fn may_be_it(event: &EventView) -> bool {
+    matches!(
+        event.kind.as_str(),
+        "step_started"
+            | "step_succeeded"
+            | "step_failed"
+            | "step_skipped"
+            | "step_done_by_hand"
+            | "paused"
+            | "ended"
+    )
+}
+
+/// How far the open steps are, in a line each.
+async fn progress(path: &str, client: &Client, terminal: &mut Terminal) -> Result<(), Failure> {
+    let view: RunView = client.get(path).await?;
+    for step in &view.steps {
+        let Some(sample) = &step.sample else { continue };
+        let percent = sample.percent.map_or(String::new(), |percent| format!(", {percent} %"));
+        terminal.line(format!("          {:<24}  {}{percent}", step.id, sample.seen));
+    }
+    Ok(())
 }
 
 /// One message of a stream of Server-Sent Events, while its lines come in.

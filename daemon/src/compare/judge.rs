@@ -3,25 +3,27 @@
 use muster_runbooks::value::words;
 
 /// One version of an object, or a delete marker in its place.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Version {
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Version<'a> {
     /// Its id; `null` in a bucket without versions.
-    pub id: String,
+    pub id: &'a [u8],
     /// What stands there.
-    pub what: What,
+    pub what: What<'a>,
     /// Whether a reader gets this one.
     pub is_latest: bool,
+    /// When it was written, as S3 says, in milliseconds since 1970; far ahead where it does not say.
+    pub modified_ms: i64,
 }
 
 /// What a version is.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum What {
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum What<'a> {
     /// An object.
     Object {
         /// Its size in bytes.
         size: i64,
-        /// Its entity tag, as it came.
-        etag: String,
+        /// Its entity tag without quotes; empty where none was said.
+        etag: &'a [u8],
     },
     /// A mark that the object was deleted.
     DeleteMarker,
@@ -74,12 +76,12 @@ words! {
 }
 
 /// Judges a key that both sides have. The order of versions says nothing, so they are matched by id.
-pub fn judge(source: &mut [Version], target: &mut [Version], tags: Tags) -> Verdict {
+pub fn judge(source: &mut [Version<'_>], target: &mut [Version<'_>], tags: Tags) -> Verdict {
     if source.len() > 1 || target.len() > 1 {
-        source.sort_unstable_by(|one, other| one.id.cmp(&other.id));
-        target.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        source.sort_unstable_by(|one, other| one.id.cmp(other.id));
+        target.sort_unstable_by(|one, other| one.id.cmp(other.id));
     }
-    let latest = |versions: &[Version]| {
+    let latest = |versions: &[Version<'_>]| {
         versions
             .iter()
             .find(|version| version.is_latest)
@@ -96,6 +98,7 @@ pub fn judge(source: &mut [Version], target: &mut [Version], tags: Tags) -> Verd
                     return Verdict::Differs(How::Size);
                 }
                 match tags {
+                    _ if etag.is_empty() || tag.is_empty() => is_unknown = true,
                     Tags::Comparable if etag != tag => {
                         return Verdict::Differs(How::Etag);
                     }
@@ -128,12 +131,13 @@ pub fn judge(source: &mut [Version], target: &mut [Version], tags: Tags) -> Verd
 mod tests {
     use super::*;
 
-    fn object(id: &str, size: i64, etag: &str, is_latest: bool) -> Version {
-        Version { id: id.to_owned(), what: What::Object { size, etag: etag.to_owned() }, is_latest }
+    fn object<'a>(id: &'a str, size: i64, etag: &'a str, is_latest: bool) -> Version<'a> {
+        let what = What::Object { size, etag: etag.as_bytes() };
+        Version { id: id.as_bytes(), what, is_latest, modified_ms: 0 }
     }
 
-    fn marker(id: &str) -> Version {
-        Version { id: id.to_owned(), what: What::DeleteMarker, is_latest: true }
+    fn marker(id: &str) -> Version<'_> {
+        Version { id: id.as_bytes(), what: What::DeleteMarker, is_latest: true, modified_ms: 0 }
     }
 
     /// Goal: every planted difference is found and named, and nothing unseen passes for equal.
@@ -148,6 +152,7 @@ mod tests {
         let table = [
             (plain(), plain(), Tags::Comparable, Verdict::Same),
             (plain(), plain(), Tags::Mute, Verdict::Unknown),
+            (plain(), vec![object("1", 5, "", true)], Tags::Comparable, Verdict::Unknown),
             (plain(), vec![object("1", 5, "x", true)], Tags::Comparable, different(How::Etag)),
             (plain(), vec![object("1", 5, "x", true)], Tags::Mute, Verdict::Unknown),
             (plain(), vec![object("1", 4, "a", true)], Tags::Mute, different(How::Size)),

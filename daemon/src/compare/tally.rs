@@ -1,16 +1,8 @@
-//! What a comparison counted, and the file from which it can be resumed.
-
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+//! What a comparison counted.
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    judge::{How, Verdict},
-    range::Range,
-};
+use super::judge::{How, Verdict};
 
 /// The most differences that are kept by name; all are counted.
 pub const DIFFERENCES_MAX: usize = 1_000;
@@ -29,8 +21,17 @@ pub struct Tally {
     pub unknown: u64,
     /// Keys that are the same.
     pub same: u64,
+    /// Keys that differ, and were written so lately that they may be on their way.
+    #[serde(default)]
+    pub pending: u64,
+    /// Keys that look the same in the lists, and were not asked for their heads again.
+    #[serde(default)]
+    pub unchanged: u64,
     /// Pages that were read.
     pub pages: u64,
+    /// Heads that were asked for.
+    #[serde(default)]
+    pub heads: u64,
     /// The first differences, at most [`DIFFERENCES_MAX`].
     pub differences: Vec<Difference>,
 }
@@ -40,6 +41,9 @@ pub struct Tally {
 pub struct Difference {
     /// The key.
     pub key: String,
+    /// The version of it, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// In which way it is not the same.
     pub what: How,
 }
@@ -47,7 +51,13 @@ pub struct Difference {
 impl Tally {
     /// How many keys were compared.
     pub fn keys(&self) -> u64 {
-        self.missing + self.extra + self.different + self.unknown + self.same
+        self.missing
+            + self.extra
+            + self.different
+            + self.unknown
+            + self.same
+            + self.unchanged
+            + self.pending
     }
 
     /// Whether anything is certainly not the same.
@@ -56,7 +66,12 @@ impl Tally {
     }
 
     /// Counts a key.
-    pub fn add(&mut self, key: &str, verdict: Verdict) {
+    pub fn add(&mut self, key: &[u8], verdict: Verdict) {
+        self.add_version(key, None, verdict);
+    }
+
+    /// Counts a key by what was said of one of its versions.
+    pub fn add_version(&mut self, key: &[u8], version: Option<String>, verdict: Verdict) {
         let what = match verdict {
             Verdict::Same => return self.same += 1,
             Verdict::Unknown => return self.unknown += 1,
@@ -75,7 +90,8 @@ impl Tally {
             | How::Replication => self.different += 1,
         }
         if self.differences.len() < DIFFERENCES_MAX {
-            self.differences.push(Difference { key: key.to_owned(), what });
+            let key = String::from_utf8_lossy(key).into_owned();
+            self.differences.push(Difference { key, version, what });
         }
     }
 
@@ -86,55 +102,11 @@ impl Tally {
         self.different += other.different;
         self.unknown += other.unknown;
         self.same += other.same;
+        self.pending += other.pending;
+        self.unchanged += other.unchanged;
         self.pages += other.pages;
+        self.heads += other.heads;
         let room = DIFFERENCES_MAX.saturating_sub(self.differences.len());
         self.differences.extend(other.differences.into_iter().take(room));
     }
-}
-
-/// How far a comparison has come: enough to go on after a crash.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Checkpoint {
-    /// What is compared, so that nobody goes on with something else.
-    pub what: String,
-    /// What is left.
-    pub left: Vec<Range>,
-    /// What was counted of the rest.
-    pub tally: Tally,
-}
-
-impl Checkpoint {
-    /// Reads it; `None` if there is no such file.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be read or is no checkpoint of ours.
-    pub fn read(path: &Path) -> io::Result<Option<Checkpoint>> {
-        match fs::read(path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(io::Error::from),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Writes it, so that a crash leaves the one before or this one whole.
-    ///
-    /// # Errors
-    ///
-    /// When the disk refuses.
-    pub fn write(&self, path: &Path) -> io::Result<()> {
-        let aside = aside(path);
-        let file = fs::File::create(&aside)?;
-        serde_json::to_writer(io::BufWriter::new(&file), self).map_err(io::Error::from)?;
-        file.sync_data()?;
-        drop(file);
-        fs::rename(aside, path)
-    }
-}
-
-fn aside(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".next");
-    path.with_file_name(name)
 }

@@ -2,211 +2,158 @@
 
 use std::{
     cmp::Ordering,
-    collections::VecDeque,
-    sync::{Mutex, PoisonError},
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use muster_state::call::CallError;
 use tokio::sync::Notify;
 
 use super::{
     Depth,
+    calls::Calls,
+    checkpoint::Complete,
+    cursor::Cursor,
     judge::{How, Tags, Verdict, Version, What, judge},
     range::Range,
+    shard::Shard,
     tally::Tally,
 };
-use crate::world::aws::listing::{Head, Marker, Shelf};
+use crate::world::aws::listing::{Encryption, Head, Marker, Shelf};
 
-/// The most entries of a page; S3 gives no more.
-pub const PAGE: i32 = 1_000;
-
-/// How many pages must pass after each look for a cut that found none.
-const PAGES_BETWEEN: u64 = 4;
-
-/// The most versions of one shard that are asked for their head at a time.
-const HEADS_MAX: usize = 16;
-
-/// A range that is being walked, as others see it.
-#[derive(Debug)]
-pub struct Shard {
-    state: Mutex<State>,
-}
-
-#[derive(Clone, Debug)]
-struct State {
-    /// What is not counted yet.
-    left: Range,
-    /// Behind this nothing was read yet; a cut must lie beyond.
-    read_to: String,
-    /// There is more to read.
-    goes_on: bool,
-    /// Pages since it was last cut.
-    pages: u64,
-    /// Somebody looks for a place to cut it.
-    is_claimed: bool,
-    /// How often none was found.
-    in_vain: u64,
-}
-
-impl Shard {
-    /// A range of which nothing was read.
-    pub fn new(range: Range) -> Shard {
-        let state = State {
-            read_to: range.after.clone(),
-            left: range,
-            goes_on: true,
-            pages: 0,
-            is_claimed: false,
-            in_vain: 0,
-        };
-        Shard { state: Mutex::new(state) }
-    }
-
-    /// All that there is, worth a cut before a page was read.
-    pub fn whole(range: Range) -> Shard {
-        let shard = Shard::new(range);
-        shard.with(|state| state.pages = 1);
-        shard
-    }
-
-    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// What is not counted yet.
-    pub fn left(&self) -> Range {
-        self.with(|state| state.left.clone())
-    }
-
-    /// The part in which a cut may lie; `None` once it is read to its end.
-    pub fn ahead(&self) -> Option<Range> {
-        self.with(|state| {
-            let range = Range { after: state.read_to.clone(), until: state.left.until.clone() };
-            state.goes_on.then_some(range)
-        })
-    }
-
-    /// How many pages were read since the last cut, if it may be worth another one.
-    pub fn pages_ahead(&self) -> Option<u64> {
-        self.with(|state| {
-            // A range that could not be cut is left alone for longer each time.
-            let is_worth = state.pages > state.in_vain * PAGES_BETWEEN;
-            (state.goes_on && is_worth && !state.is_claimed).then_some(state.pages)
-        })
-    }
-
-    /// Somebody looks for a place to cut it.
-    pub fn claim(&self) {
-        self.with(|state| state.is_claimed = true);
-    }
-
-    /// Nobody looks any more. The next look comes when more was read.
-    pub fn probed(&self, found: bool) {
-        self.with(|state| {
-            (state.is_claimed, state.pages) = (false, 0);
-            state.in_vain = if found { 0 } else { state.in_vain + 1 };
-        });
-    }
-
-    /// Ends the range at a key; answers what is cut off. `None` when it was read past that meanwhile.
-    pub fn cut(&self, at: &str) -> Option<Range> {
-        self.with(|state| {
-            if !state.goes_on || state.read_to.as_str() >= at || !state.left.holds(at) {
-                return None;
-            }
-            let until = state.left.until.replace(at.to_owned());
-            Some(Range { after: at.to_owned(), until })
-        })
-    }
-}
-
-/// One side of a walk.
-struct Cursor<'a> {
-    shelf: &'a Shelf,
-    ready: VecDeque<(String, Version)>,
-    next: Option<Marker>,
-}
-
-impl<'a> Cursor<'a> {
-    fn new(shelf: &'a Shelf, after: &str) -> Cursor<'a> {
-        let next = Marker { key: after.to_owned(), version: None };
-        Cursor { shelf, ready: VecDeque::new(), next: Some(next) }
-    }
-
-    /// Whether more must be read before all versions of the first key are certainly there.
-    fn is_short(&self) -> bool {
-        let ends = [self.ready.front(), self.ready.back()].map(|end| end.map(|(key, _)| key));
-        self.next.is_some() && ends[0] == ends[1]
-    }
-
-    /// Reads until all versions of the first key are there; answers how many pages that took.
-    async fn fill(&mut self) -> Result<u64, CallError> {
-        let mut pages = 0;
-        while self.is_short()
-            && let Some(marker) = &self.next
-        {
-            let page = self.shelf.page(marker, PAGE).await?;
-            self.ready.extend(page.versions);
-            self.next = page.next;
-            pages += 1;
-        }
-        Ok(pages)
-    }
-
-    fn first(&self) -> Option<&str> {
-        self.ready.front().map(|(key, _)| key.as_str())
-    }
-
-    /// Behind this nothing was read.
-    fn read_to(&self) -> Option<&str> {
-        let last = self.ready.back().map(|(key, _)| key.as_str());
-        last.max(self.next.as_ref().map(|next| next.key.as_str()))
-    }
-
-    /// Takes every version of the first key.
-    fn take(&mut self, versions: &mut Vec<Version>) -> String {
-        versions.clear();
-        let mut first = String::new();
-        while self.ready.front().is_some_and(|(key, _)| versions.is_empty() || *key == first) {
-            let Some((key, version)) = self.ready.pop_front() else { break };
-            first = key;
-            versions.push(version);
-        }
-        first
-    }
-}
+/// The most heads that are asked for at a time.
+const HEADS_MAX: usize = 48;
 
 /// What a walk works with.
-pub struct Walk<'a> {
+#[derive(Debug)]
+pub struct Walk {
     /// Compared with.
-    pub source: &'a Shelf,
+    pub source: Shelf,
     /// Compared.
-    pub target: &'a Shelf,
-    /// Whether entity tags say something.
-    pub tags: Tags,
+    pub target: Shelf,
     /// How deep.
     pub depth: Depth,
-    /// Where everything is counted.
-    pub tally: &'a Mutex<Tally>,
     /// Rung at every page.
-    pub news: &'a Notify,
+    pub news: Notify,
+    /// What it may ask at a time.
+    calls: Calls,
+    /// Whether entity tags say something, once that was asked.
+    tags: OnceLock<Tags>,
+    /// What is asked for its head, if not everything.
+    recent: Option<Recent>,
+    /// What was written since then, in milliseconds since 1970, may be on its way.
+    spared_ms: Option<i64>,
+    /// Where everything is counted.
+    tally: Mutex<Tally>,
 }
 
-impl Walk<'_> {
+/// What a comparison before this one has left to ask for.
+#[derive(Clone, Debug)]
+pub struct Recent {
+    /// Versions that were written since then, in milliseconds since 1970.
+    pub since_ms: i64,
+    /// Keys that were not the same.
+    pub suspects: BTreeSet<String>,
+}
+
+impl Recent {
+    /// What may be different from how a complete comparison found it.
+    pub fn of(since: Timestamp, last: &Complete) -> Recent {
+        let suspects = last.tally.differences.iter().map(|one| one.key.clone());
+        Recent { since_ms: since.as_millisecond(), suspects: suspects.collect() }
+    }
+
+    fn is_settled(&self, key: &[u8], versions: &[Version<'_>]) -> bool {
+        versions.iter().all(|version| version.modified_ms < self.since_ms)
+            && std::str::from_utf8(key).is_ok_and(|key| !self.suspects.contains(key))
+    }
+}
+
+impl Walk {
+    /// Everything, from the beginning.
+    pub fn new(source: Shelf, target: Shelf, depth: Depth, shards_max: usize) -> Walk {
+        let pages_max = 2 * shards_max;
+        let calls_max = match depth {
+            Depth::List => pages_max,
+            Depth::Head => pages_max.max(HEADS_MAX),
+        };
+        Walk {
+            calls: Calls::at_most(calls_max),
+            source,
+            target,
+            depth,
+            news: Notify::new(),
+            tags: OnceLock::new(),
+            recent: None,
+            spared_ms: None,
+            tally: Mutex::default(),
+        }
+    }
+
+    /// The same, of which something is counted already.
+    #[must_use]
+    pub fn begun(self, tally: Tally) -> Walk {
+        Walk { tally: Mutex::new(tally), ..self }
+    }
+
+    /// The same, that asks only some for their heads.
+    #[must_use]
+    pub fn only(self, recent: Recent) -> Walk {
+        Walk { recent: Some(recent), ..self }
+    }
+
+    /// The same, that counts what differs and was written since then as on its way.
+    #[must_use]
+    pub fn sparing(self, since: Timestamp) -> Walk {
+        Walk { spared_ms: Some(since.as_millisecond()), ..self }
+    }
+
+    /// Asks whether entity tags mean something. Where nobody can say, they do not.
+    pub async fn learn(&self) {
+        let both = futures::join!(self.source.encryption(), self.target.encryption());
+        let tags = match both {
+            (Ok(Encryption::S3), Ok(Encryption::S3)) => Tags::Comparable,
+            (Ok(_) | Err(_), Ok(_) | Err(_)) => Tags::Mute,
+        };
+        self.tags.get_or_init(|| tags);
+    }
+
+    /// What is counted so far.
+    pub fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first key behind a place that a range still holds, on either side.
+    pub async fn first_behind(
+        &self,
+        place: &str,
+        range: &Range,
+    ) -> Result<Option<String>, CallError> {
+        let marker = Marker { key: place.to_owned(), version: None };
+        let (one, other) = futures::try_join!(
+            self.calls.one(self.source.page(&marker, 1)),
+            self.calls.one(self.target.page(&marker, 1)),
+        )?;
+        let firsts = [one.key(0), other.key(0)].into_iter().flatten();
+        let first = firsts.filter(|key| range.holds(key)).min();
+        Ok(first.map(|key| String::from_utf8_lossy(key).into_owned()))
+    }
+
     /// Compares a range to its end, which others may move nearer meanwhile.
     pub async fn walk(&self, shard: &Shard) -> Result<(), CallError> {
         let mut range = shard.left();
-        let mut source = Cursor::new(self.source, &range.after);
-        let mut target = Cursor::new(self.target, &range.after);
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        let mut source = Cursor::new(&self.source, &self.calls, &range.after);
+        let mut target = Cursor::new(&self.target, &self.calls, &range.after);
         let mut batch = Batch::default();
         loop {
-            if source.is_short() || target.is_short() {
+            if source.is_short(&range) || target.is_short(&range) {
                 self.settle(shard, &mut batch).await?;
-                let (one, other) = futures::try_join!(source.fill(), target.fill())?;
+                let (one, other) = futures::try_join!(source.fill(&range), target.fill(&range))?;
                 batch.tally.pages += one + other;
-                range = read(shard, &source, &target);
+                let more = source.next.is_some() || target.next.is_some();
+                range = shard.read(source.read_to().max(target.read_to()), more);
                 self.news.notify_one();
             }
             let order = match (source.first(), target.first()) {
@@ -215,92 +162,132 @@ impl Walk<'_> {
                 (None, Some(_)) => Ordering::Greater,
                 (None, None) => break,
             };
-            let first = if order.is_gt() { target.first() } else { source.first() };
-            if !first.is_some_and(|key| range.holds(key)) {
-                break;
-            }
-            let (key, verdict) = match order {
-                Ordering::Less => (source.take(&mut ours), Verdict::Differs(How::Missing)),
-                Ordering::Greater => (target.take(&mut theirs), Verdict::Differs(How::Extra)),
-                Ordering::Equal => {
-                    target.take(&mut theirs);
-                    (source.take(&mut ours), judge(&mut ours, &mut theirs, self.tags))
+            let (ours, theirs) = (order.is_le(), order.is_ge());
+            let key = if ours { source.first() } else { target.first() };
+            let Some(key) = key.filter(|key| range.holds(key)) else { break };
+            batch.last.clear();
+            batch.last.extend_from_slice(key);
+            let counts = [(ours, &source), (theirs, &target)]
+                .map(|(is_there, side)| if is_there { side.count() } else { 0 });
+            match order {
+                Ordering::Less if self.is_spared(&source.versions(counts[0])) => {
+                    batch.tally.pending += 1;
                 }
-            };
-            let looks_same = matches!(verdict, Verdict::Same | Verdict::Unknown);
-            if self.depth == Depth::Head && looks_same {
-                batch.heads.push((key.clone(), objects(&ours)));
-            } else {
-                batch.tally.add(&key, verdict);
+                Ordering::Less => batch.tally.add(key, Verdict::Differs(How::Missing)),
+                Ordering::Greater => batch.tally.add(key, Verdict::Differs(How::Extra)),
+                Ordering::Equal => self.judge(key, [&source, &target], counts, &mut batch),
             }
-            batch.last = Some(key);
+            source.pass(counts[0]);
+            target.pass(counts[1]);
         }
         self.settle(shard, &mut batch).await
+    }
+
+    /// Judges a key that both sides have, or puts it on the list of those whose heads are asked for.
+    fn judge(&self, key: &[u8], sides: [&Cursor<'_>; 2], counts: [usize; 2], batch: &mut Batch) {
+        let [source, target] = sides;
+        match source.version().zip(target.version()) {
+            // Most keys have one version, and need no list.
+            Some((one, other)) if counts == [1, 1] => {
+                self.weigh(key, &mut [one], &mut [other], batch);
+            }
+            Some(_) | None => {
+                let [mut ours, mut theirs] =
+                    [source.versions(counts[0]), target.versions(counts[1])];
+                self.weigh(key, &mut ours, &mut theirs, batch);
+            }
+        }
+    }
+
+    fn weigh(
+        &self,
+        key: &[u8],
+        ours: &mut [Version<'_>],
+        theirs: &mut [Version<'_>],
+        batch: &mut Batch,
+    ) {
+        let verdict = judge(ours, theirs, *self.tags.get().unwrap_or(&Tags::Mute));
+        if matches!(verdict, Verdict::Differs(_)) && self.is_spared(ours) {
+            batch.tally.pending += 1;
+            return;
+        }
+        let looks_same = matches!(verdict, Verdict::Same | Verdict::Unknown);
+        if self.depth == Depth::List || !looks_same {
+            return batch.tally.add(key, verdict);
+        }
+        let settled =
+            |recent: &Recent| recent.is_settled(key, ours) && recent.is_settled(key, theirs);
+        if self.recent.as_ref().is_some_and(settled) {
+            batch.tally.unchanged += 1;
+        } else {
+            batch.heads.push((key.to_vec(), objects(ours)));
+        }
+    }
+
+    /// Whether one of the versions may be on its way.
+    fn is_spared(&self, ours: &[Version<'_>]) -> bool {
+        self.spared_ms.is_some_and(|since| ours.iter().any(|one| one.modified_ms >= since))
     }
 
     /// Counts what was compared so far, heads first. From here a resumed comparison goes on.
     async fn settle(&self, shard: &Shard, batch: &mut Batch) -> Result<(), CallError> {
         let heads = batch.heads.drain(..).map(async |(key, versions)| {
-            let verdict = self.heads(&key, &versions).await?;
-            Ok::<_, CallError>((key, verdict))
+            let (verdict, version) = self.heads(&key, &versions).await?;
+            Ok::<_, CallError>((key, verdict, version, versions.len()))
         });
         let mut heads = stream::iter(heads).buffer_unordered(HEADS_MAX);
-        while let Some((key, verdict)) = heads.try_next().await? {
-            batch.tally.add(&key, verdict);
+        while let Some((key, verdict, version, asked)) = heads.try_next().await? {
+            batch.tally.heads += 2 * asked as u64;
+            batch.tally.add_version(&key, version, verdict);
         }
         drop(heads);
-        let Some(last) = batch.last.take() else { return Ok(()) };
-        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        if batch.last.is_empty() {
+            return Ok(());
+        }
+        let last = String::from_utf8_lossy(&batch.last).into_owned();
+        batch.last.clear();
+        let mut tally = self.tally();
         tally.take_in(std::mem::take(&mut batch.tally));
-        shard.with(|state| state.left.after = last);
+        shard.counted(last);
         Ok(())
     }
 
     /// Asks both sides about every version of a key, and says what the worst of them is.
-    async fn heads(&self, key: &str, versions: &[String]) -> Result<Verdict, CallError> {
-        let mut worst = Verdict::Same;
+    async fn heads(&self, key: &[u8], versions: &[String]) -> Result<Said, CallError> {
+        // The list was read as UTF-8.
+        let key = std::str::from_utf8(key).unwrap_or_default();
+        let mut worst = (Verdict::Same, None);
         for version in versions {
             let (one, other) = futures::try_join!(
-                self.source.head(key, version),
-                self.target.head(key, version),
+                self.calls.one(self.source.head(key, version)),
+                self.calls.one(self.target.head(key, version)),
             )?;
             match heads_say(&one, &other) {
                 Verdict::Same => {}
-                Verdict::Unknown => worst = Verdict::Unknown,
-                Verdict::Differs(how) => return Ok(Verdict::Differs(how)),
+                Verdict::Unknown => worst.0 = Verdict::Unknown,
+                Verdict::Differs(how) => return Ok((Verdict::Differs(how), Some(version.clone()))),
             }
         }
         Ok(worst)
     }
 }
 
+/// What the heads of a key said, and of which version.
+type Said = (Verdict, Option<String>);
+
 /// What was compared since the last page.
 #[derive(Default)]
 struct Batch {
     tally: Tally,
     /// Keys that look the same in the lists, with their versions that are objects.
-    heads: Vec<(String, Vec<String>)>,
-    last: Option<String>,
+    heads: Vec<(Vec<u8>, Vec<String>)>,
+    /// The last key; empty before the first.
+    last: Vec<u8>,
 }
 
-fn objects(versions: &[Version]) -> Vec<String> {
+fn objects(versions: &[Version<'_>]) -> Vec<String> {
     let objects = versions.iter().filter(|version| version.what != What::DeleteMarker);
-    objects.map(|version| version.id.clone()).collect()
-}
-
-/// Tells the others how far it was read, and hears whether the range has been cut.
-fn read(shard: &Shard, source: &Cursor<'_>, target: &Cursor<'_>) -> Range {
-    shard.with(|state| {
-        if let Some(read_to) = source.read_to().max(target.read_to())
-            && read_to > state.read_to.as_str()
-        {
-            read_to.clone_into(&mut state.read_to);
-        }
-        let more = source.next.is_some() || target.next.is_some();
-        state.goes_on = more && state.left.holds(&state.read_to);
-        state.pages += 1;
-        state.left.clone()
-    })
+    objects.map(|version| String::from_utf8_lossy(version.id).into_owned()).collect()
 }
 
 /// What the heads of one version on both sides say. Where there is nothing to compare, that is

@@ -7,6 +7,8 @@ use super::parts::{badge, clock, distance, mark, next, said, short, wait, when};
 use crate::api::view::{
     Verdict,
     application::{ApplicationView, NewestView},
+    canary::CanaryView,
+    objectives::{AchievableView, Kept, ObjectivesView, ThreatView},
     run::{RunLine, RunView},
     runbook::ProposalView,
     schedule::ScheduleView,
@@ -24,6 +26,8 @@ pub struct Overview {
     pub open: Vec<RunView>,
     /// The applications.
     pub applications: Vec<ApplicationView>,
+    /// What could be kept of what was promised to each.
+    pub objectives: Vec<ObjectivesView>,
     /// The schedules.
     pub schedules: Vec<ScheduleView>,
     /// What events asked for.
@@ -50,7 +54,7 @@ pub fn show(all: &Overview) -> Markup {
         section {
             h1 { "Applications" }
             @if all.applications.is_empty() { p class="none" { "No application is configured." } }
-            @for one in &all.applications { (application(one, now)) }
+            @for one in &all.applications { (application(one, all, now)) }
         }
         section {
             h1 { "Schedules" }
@@ -111,7 +115,7 @@ fn proposal(one: &ProposalView, now: Timestamp) -> Markup {
     }
 }
 
-fn application(one: &ApplicationView, now: Timestamp) -> Markup {
+fn application(one: &ApplicationView, all: &Overview, now: Timestamp) -> Markup {
     html! {
         article class={ "card " @if !one.findings.is_empty() { "trouble" } } {
             h2 { (one.title) " " span class="of" { (one.name) } }
@@ -146,12 +150,72 @@ fn application(one: &ApplicationView, now: Timestamp) -> Markup {
                 h3 { "Newest recovery points" }
                 ul class="lines" { @for newest in &one.newest { (newest_point(newest, now)) } }
             }
+            @if !one.canaries.is_empty() {
+                h3 { "Replication, measured" }
+                ul class="lines" { @for canary in &one.canaries { (measured(canary, now)) } }
+            }
+            @for kept in all.objectives.iter().filter(|kept| kept.application == one.name) {
+                (objectives(kept, now))
+            }
             p class="quiet" {
                 "RTO " (short(&one.rto)) ", RPO " (short(&one.rpo)) ", "
                 "recovery points in all: " (one.recovery_points) "; "
                 code { "muster backups " (one.name) }
             }
         }
+    }
+}
+
+fn measured(one: &CanaryView, now: Timestamp) -> Markup {
+    html! {
+        li {
+            code { (one.component) } ": the standby is "
+            @match one.lag.secs {
+                Some(_) => { strong { (one.lag.text) " behind" } },
+                None => { span class="badge bad" { "lag unknown" } },
+            }
+            ", a failover would lose "
+            @match one.loss.secs {
+                Some(_) => { strong { "at most " (one.loss.text) } },
+                None => { span class="badge bad" { "nobody knows what" } },
+            }
+            span class="quiet" {
+                " — " (said(&one.lag.by))
+                @if let Some(at) = one.read_at { ", read " (distance(at, now)) }
+            }
+        }
+    }
+}
+
+fn objectives(one: &ObjectivesView, now: Timestamp) -> Markup {
+    html! {
+        h3 { "What could be kept" }
+        ul class="lines" { @for threat in &one.threats { (kept(threat)) } }
+        p class="quiet" {
+            @match one.read_at {
+                Some(at) => { "as read " (distance(at, now)) "; " },
+                None => "nobody has looked yet; ",
+            }
+            code { "muster objectives " (one.application) }
+        }
+    }
+}
+
+fn kept(one: &ThreatView) -> Markup {
+    let figure = |name: &str, figure: &AchievableView| {
+        let class = match figure.verdict {
+            Kept::Met => "badge good",
+            Kept::Missed => "badge warn",
+            Kept::Unknown => "badge bad",
+        };
+        html! {
+            (name) " " strong { (figure.text) } " " span class=(class) { (figure.verdict.word()) }
+            " " span class="quiet" { (said(&figure.because)) }
+        }
+    };
+    html! {
+        li { code { (one.threat) } ": " (figure("RPO", &one.rpo)) }
+        li { code { (one.threat) } ": " (figure("RTO", &one.rto)) }
     }
 }
 
@@ -181,6 +245,8 @@ fn newest_point(one: &NewestView, now: Timestamp) -> Markup {
                 None if one.data_at.is_none() => {},
                 None => span class="quiet" { " never proven to restore" },
             }
+            @for hold in &one.holds { " " span class="badge warn" { "held: " (hold.name) } }
+            @if one.held > one.holds.len().min(1) { span class="quiet" { " held here: " (one.held) } }
         }
     }
 }
@@ -195,6 +261,7 @@ fn schedule(one: &ScheduleView, now: Timestamp) -> Markup {
                 @match &one.last_run {
                     Some(last) => {
                         "Last " a href={ "/runs/" (last.run) } { (when(last.due_at, now)) }
+                        @if let Some(late) = &one.late { ", started " strong { (short(late)) " late" } }
                     }
                     None => "Nothing has come due yet",
                 }

@@ -10,6 +10,7 @@ use crate::api::view::{
     figures::{LossesView, PartsView, RecoveryView},
     run::RunView,
     step::StepView,
+    way_back::WayBackView,
 };
 
 /// The page without its frame.
@@ -43,6 +44,12 @@ pub fn show(run: &RunView, now: Timestamp) -> Markup {
                 h1 { "Figures" }
                 @if let Some(one) = &run.recovery { (recovery(one)) }
                 @if let Some(one) = &run.losses { (losses(one)) }
+            }
+        }
+        @if !run.ways_back.is_empty() {
+            section {
+                h1 { "Way back" }
+                ul class="lines" { @for one in &run.ways_back { (way_back(one, now)) } }
             }
         }
         section {
@@ -141,6 +148,21 @@ fn recovery(one: &RecoveryView) -> Markup {
             (part("promote", &one.parts.promote)) (part("traffic", &one.parts.traffic))
             (part("verify", &one.parts.verify))
         } }
+    }
+}
+
+fn way_back(one: &WayBackView, now: Timestamp) -> Markup {
+    html! {
+        li {
+            code { (one.component) } ": " code { (one.snapshot) }
+            @if let Some(version) = &one.schema_version { ", schema " strong { (version) } }
+            br;
+            @match &one.left {
+                Some(left) => { strong { (short(left)) " left" } " as a way back, until " (when(one.until_at, now)) },
+                None => { span class="badge warn" { "over" } " meant as a way back until " (when(one.until_at, now)) },
+            }
+            p class="finding" { "Restoring it loses " strong { (one.loses) } "." }
+        }
     }
 }
 

@@ -48,6 +48,9 @@ fn refused(refusal: &Refusal) -> Settled {
         | Refusal::BadPlan { .. }
         | Refusal::NotNow { .. }
         | Refusal::NoReason
+        | Refusal::NoHoldName
+        | Refusal::UnknownPoint { .. }
+        | Refusal::UnknownHold { .. }
         | Refusal::OccurrenceTaken { .. }
         | Refusal::UnknownRun { .. }
         | Refusal::UnknownStep { .. }

@@ -1,20 +1,30 @@
 //! AWS as the rest of the program sees it: one set of clients per region, and never a global endpoint
 //! but for `weigh-traffic` (facts §5.1).
 
+pub mod beside;
 pub mod bucket;
+pub mod cache;
+pub mod comparison;
+pub mod endpoint;
 pub mod error;
 pub mod expiry;
 pub mod export;
 pub mod global;
 pub mod instance;
+pub mod inventory;
 pub mod lag;
 pub mod listing;
 pub mod marker;
 pub mod objects;
 pub mod poller;
+mod quota;
 pub mod readiness;
 pub mod record;
+pub mod replication;
+pub mod restore;
+pub mod secret;
 pub mod snapshot;
+pub mod teardown;
 pub mod version;
 pub mod writer;
 
@@ -61,6 +71,7 @@ pub struct Aws {
     /// S3 of an emulator has no host name per bucket.
     path_style: bool,
     sides: Mutex<BTreeMap<Region, Arc<Side>>>,
+    beside: Mutex<BTreeMap<Region, Arc<beside::Beside>>>,
 }
 
 /// One region. Which client a call takes decides how often and how long the SDK tries.
@@ -134,7 +145,7 @@ impl Aws {
         };
         let overridden = std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
         let path_style = overridden || shared.endpoint_url().is_some();
-        Aws { shared, path_style, sides: Mutex::default() }
+        Aws { shared, path_style, sides: Mutex::default(), beside: Mutex::default() }
     }
 
     /// One region's clients.
@@ -160,6 +171,17 @@ impl Aws {
             .timeout_config(ACT.limits())
             .build();
         aws_sdk_route53::Client::from_conf(config)
+    }
+
+    /// A region's secrets.
+    pub(super) fn secrets(&self, region: &Region) -> aws_sdk_secretsmanager::Client {
+        let config = aws_sdk_secretsmanager::config::Builder::from(&self.shared)
+            .region(aws_config::Region::new(region.as_str().to_owned()))
+            .retry_config(LOOK.retries())
+            .retry_partition(LOOK.partition("secretsmanager", region))
+            .timeout_config(LOOK.limits())
+            .build();
+        aws_sdk_secretsmanager::Client::from_conf(config)
     }
 
     /// A client for long listings.

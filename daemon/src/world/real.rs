@@ -8,6 +8,7 @@ use std::{
 };
 
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use muster_runbooks::{
     action::{Action, On, control::Rehearse},
     application::Application,
@@ -18,15 +19,19 @@ use serde_json::json;
 use super::http::{client, observe_observers, observe_probe};
 use super::{
     aws::{
-        Access, Aws, bucket, error, expiry, global, instance, marker, objects, poller::Poller,
-        readiness, record, snapshot, writer,
+        Access, Aws, bucket, cache, comparison, error, expiry, global, instance, inventory, marker,
+        objects, poller::Poller, readiness, record, replication, restore, snapshot, teardown,
+        writer,
     },
+    canary::Canaries,
     dns,
+    inventory::Inventory,
     kube::Kube,
     notify::{self, Delivered, Receiver},
+    sql,
     whereabouts::Whereabouts,
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, compare::background::Comparisons};
 
 /// The most rehearsals that are remembered.
 const REHEARSED_MAX: usize = 1_024;
@@ -44,6 +49,8 @@ pub struct Settings {
     pub clock: Clock,
     /// The epoch of this process, written on everything it makes (facts §5.5).
     pub epoch: u64,
+    /// Where long comparisons write down how far they are; nowhere when `None`.
+    pub comparisons: Option<PathBuf>,
 }
 
 /// The real world.
@@ -57,11 +64,14 @@ pub struct Real {
     pub(super) delivered: Delivered,
     pub(super) clock: Clock,
     pub(super) epoch: u64,
+    pub(super) comparisons: Comparisons,
+    pub(super) arrivals: bucket::Arrivals,
+    pub(super) canaries: Canaries,
     rehearsed: Mutex<BTreeMap<String, String>>,
 }
 
 /// The two verbs of one action. Neither runs until it is awaited.
-struct Verbs<'a> {
+pub(super) struct Verbs<'a> {
     observe: BoxFuture<'a, Result<Reading, CallError>>,
     begin: BoxFuture<'a, Result<Answer, CallError>>,
 }
@@ -78,8 +88,21 @@ impl Real {
             delivered: Delivered::default(),
             clock: settings.clock,
             epoch: settings.epoch,
+            comparisons: Comparisons::in_folder(settings.comparisons),
+            arrivals: bucket::Arrivals::default(),
+            canaries: Canaries::default(),
             rehearsed: Mutex::default(),
         })
+    }
+
+    /// What the canaries showed last.
+    pub fn canaries(&self) -> &Canaries {
+        &self.canaries
+    }
+
+    /// The epoch of this process.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// Looks how far a call has come. Changes nothing.
@@ -108,6 +131,12 @@ impl Real {
         Whereabouts { writers: writers.into_iter().collect(), users, read_at }
     }
 
+    /// Looks at everything that protects an application, in lists that were asked for at `since` or
+    /// later. Changes nothing.
+    pub async fn inventory(&self, application: &Application, since: Timestamp) -> Inventory {
+        inventory::look(self, application, since).await
+    }
+
     fn verbs<'a>(&'a self, call: &'a Call) -> Verbs<'a> {
         match &*call.action {
             // Their lists may be shared, so they say themselves when they were read.
@@ -119,6 +148,9 @@ impl Real {
                 observe: Box::pin(snapshot::observe_copied(self, call, with)),
                 begin: Box::pin(snapshot::begin_copied(self, call, with)),
             },
+            Action::SnapshotCache(with) => {
+                verbs(call, cache::observe(self, call, with), cache::begin(self, call, with))
+            }
             Action::MarkExpired(with) => reads(call, expiry::observe_mark(self, call, with)),
             Action::DeleteExpired(with) => verbs(
                 call,
@@ -139,7 +171,12 @@ impl Real {
             Action::WriteCanary(with) => {
                 verbs(call, bucket::observe(self, call, with), bucket::begin(self, call, with))
             }
+            Action::CompareBuckets(with) => reads(call, comparison::observe(self, call, with)),
+            Action::CheckBucketReplication(with) => {
+                reads(call, replication::observe(self, call, with))
+            }
             Action::Probe(with) => reads(call, observe_probe(self, call, with)),
+            Action::CheckSql(with) => reads(call, sql::check::observe(self, call, with)),
             Action::Fence(with) => reads(call, writer::observe_fence(self, call, with)),
             Action::SwitchoverDatabase(with) => verbs(
                 call,
@@ -164,6 +201,13 @@ impl Real {
                 objects::observe_apply(self, call, with),
                 objects::begin_apply(self, call, with),
             ),
+            Action::ChoosePoint(with) => reads(call, restore::observe_choice(self, call, with)),
+            Action::RestoreCluster(with) => restore::cluster(self, call, with),
+            Action::RotatePassword(with) => restore::password(self, call, with),
+            Action::StartInstance(with) => restore::instance(self, call, with),
+            Action::RemoveInstance(with) => teardown::instances(self, call, with),
+            Action::RemoveCluster(with) => teardown::clusters(self, call, with),
+            Action::FindLeaks(_) => reads(call, teardown::observe_leaks(self, call)),
             Action::ShiftTraffic(with) => {
                 verbs(call, marker::observe(self, call, with), marker::begin(self, call, with))
             }
@@ -178,7 +222,8 @@ impl Real {
             | Action::Wait(_)
             | Action::Gate(_)
             | Action::OpenWindow(_)
-            | Action::CloseWindow(_) => reads(call, inside(call)),
+            | Action::CloseWindow(_)
+            | Action::StampPoint(_) => reads(call, inside(call)),
         }
     }
 
@@ -205,7 +250,7 @@ pub(super) fn on(call: &Call) -> Result<On<'_>, CallError> {
     call.on().ok_or_else(|| error::unfit(call, "the run is bound to no application"))
 }
 
-fn verbs<'a>(
+pub(super) fn verbs<'a>(
     call: &'a Call,
     observe: impl Future<Output = Result<Progress, CallError>> + Send + 'a,
     begin: impl Future<Output = Result<Answer, CallError>> + Send + 'a,

@@ -7,19 +7,24 @@
 
 mod aurora;
 mod backup;
+mod caches;
 mod check;
 mod control;
 mod dice;
 mod expire;
 mod exports;
 mod fault;
+mod inventory;
 mod names;
 mod objects;
 mod observers;
 mod promote;
 mod region;
 mod replication;
+mod restore;
+mod restored;
 mod snapshots;
+mod sql;
 mod traffic;
 mod truth;
 mod wire;
@@ -44,15 +49,20 @@ use self::{
     names::Names,
     objects::Objects,
     region::Regions,
+    restored::Beside,
     snapshots::Snapshots,
     wire::CLIENT_TIMEOUT,
 };
 pub use self::{
     fault::Fault,
     region::Lost,
-    truth::{Effect, Loss, Shift, SnapshotFact, Truth},
+    truth::{Effect, Loss, RestoredFact, Shift, SnapshotFact, Truth},
 };
-use super::whereabouts::Whereabouts;
+use super::{
+    drill::{self, Kind},
+    inventory::Inventory,
+    whereabouts::Whereabouts,
+};
 
 /// The simulated world.
 #[derive(Debug)]
@@ -67,6 +77,8 @@ pub struct Sim {
     global_home: Option<Region>,
     databases: Databases,
     snapshots: Snapshots,
+    beside: Beside,
+    caches: caches::Caches,
     objects: Objects,
     exports: Exports,
     names: BTreeMap<ApplicationName, Names>,
@@ -93,6 +105,10 @@ impl Sim {
                 names.insert(application.name.clone(), Names::new(traffic.clone(), application));
             }
         }
+        let mut beside = Beside::default();
+        for application in applications {
+            strangers(&mut beside, application, now);
+        }
         Sim {
             dice: Dice::new(seed),
             since: now,
@@ -102,6 +118,8 @@ impl Sim {
             global_home: "us-east-1".parse().ok(),
             databases,
             snapshots: Snapshots::default(),
+            beside,
+            caches: caches::Caches::default(),
             objects: Objects::default(),
             exports: Exports::default(),
             names,
@@ -116,6 +134,7 @@ impl Sim {
         let progress = match &*call.action {
             Action::SnapshotDatabase(action) => backup::observe_snapshot(self, now, call, action),
             Action::CopySnapshot(action) => backup::observe_copy(self, now, call, action),
+            Action::SnapshotCache(action) => caches::observe(self, now, call, action),
             Action::MarkExpired(action) => expire::observe_mark(self, now, call, action),
             Action::DeleteExpired(action) => expire::observe_delete(self, now, call, action),
             Action::CheckReadiness(action) => check::observe_readiness(self, now, call, action),
@@ -124,7 +143,12 @@ impl Sim {
             Action::CheckReplication(action) => check::observe_replication(self, now, call, action),
             Action::CheckActive(action) => check::observe_active(self, now, call, action),
             Action::WriteCanary(action) => objects::observe_canary(self, now, call, action),
+            Action::CompareBuckets(action) => objects::observe_compared(self, now, call, action),
+            Action::CheckBucketReplication(action) => {
+                objects::observe_rules(self, now, call, action)
+            }
             Action::Probe(action) => check::observe_probe(self, now, call, action),
+            Action::CheckSql(action) => sql::observe(self, now, call, action),
             Action::Fence(_) => promote::observe_fence(self, now, call),
             Action::SwitchoverDatabase(action) => {
                 promote::observe_switchover(self, now, call, action.to)
@@ -135,6 +159,17 @@ impl Sim {
             Action::FailoverInRegion(action) => promote::observe_in_region(self, now, call, action),
             Action::ExportObjects(action) => exports::observe_export(self, now, call, action),
             Action::ApplyObjects(action) => exports::observe_apply(self, now, call, action),
+            Action::ChoosePoint(action) => restore::observe_choice(self, now, call, action),
+            Action::RestoreCluster(action) => restore::observe_cluster(self, now, call, action),
+            Action::RotatePassword(action) => restore::observe_password(self, now, call, action),
+            Action::StartInstance(action) => restore::observe_instance(self, now, call, action),
+            Action::RemoveInstance(action) => {
+                restore::observe_removal(self, now, call, (Kind::Instance, action.at))
+            }
+            Action::RemoveCluster(action) => {
+                restore::observe_removal(self, now, call, (Kind::Cluster, action.at))
+            }
+            Action::FindLeaks(_) => restore::observe_leaks(self, now, call),
             Action::ShiftTraffic(action) => traffic::observe_shift(self, now, call, action),
             Action::WeighTraffic(action) => traffic::observe_weights(self, now, call, action),
             // What was sent cannot be seen: receivers drop repeats by the token.
@@ -144,7 +179,8 @@ impl Sim {
             | Action::Wait(_)
             | Action::Gate(_)
             | Action::OpenWindow(_)
-            | Action::CloseWindow(_) => Err(no_outside(call)),
+            | Action::CloseWindow(_)
+            | Action::StampPoint(_) => Err(no_outside(call)),
         }?;
         Ok(Reading { progress, read_at: now })
     }
@@ -152,6 +188,11 @@ impl Sim {
     /// Looks from where an application is served.
     pub fn locate(&mut self, now: Timestamp, application: &Application) -> Whereabouts {
         check::locate(self, now, application)
+    }
+
+    /// Looks at everything that protects an application.
+    pub fn inventory(&mut self, now: Timestamp, application: &Application) -> Inventory {
+        inventory::look(self, now, application)
     }
 
     /// Begins a call. What it changes is counted under its token.
@@ -162,6 +203,7 @@ impl Sim {
         match &*call.action {
             Action::SnapshotDatabase(action) => backup::begin_snapshot(self, now, call, action),
             Action::CopySnapshot(action) => backup::begin_copy(self, now, call, action),
+            Action::SnapshotCache(action) => caches::begin(self, now, call, action),
             Action::DeleteExpired(action) => expire::begin_delete(self, now, call, action),
             Action::WriteCanary(action) => objects::begin_canary(self, now, call, action),
             Action::SwitchoverDatabase(action) => {
@@ -171,6 +213,15 @@ impl Sim {
             Action::FailoverInRegion(action) => promote::begin_in_region(self, now, call, action),
             Action::ExportObjects(action) => exports::begin_export(self, now, call, action),
             Action::ApplyObjects(action) => exports::begin_apply(self, now, call, action),
+            Action::RestoreCluster(action) => restore::begin_cluster(self, now, call, action),
+            Action::RotatePassword(action) => restore::begin_password(self, now, call, action),
+            Action::StartInstance(action) => restore::begin_instance(self, now, call, action),
+            Action::RemoveInstance(action) => {
+                restore::begin_removal(self, now, call, (Kind::Instance, action.at))
+            }
+            Action::RemoveCluster(action) => {
+                restore::begin_removal(self, now, call, (Kind::Cluster, action.at))
+            }
             Action::ShiftTraffic(action) => traffic::begin_shift(self, now, call, action),
             Action::WeighTraffic(action) => traffic::begin_weights(self, now, call, action),
             Action::Notify(_) => control::begin_notice(self, now, call),
@@ -180,14 +231,20 @@ impl Sim {
             | Action::PredictLoss(_)
             | Action::CheckObservers(_)
             | Action::CheckReplication(_)
+            | Action::CompareBuckets(_)
+            | Action::CheckBucketReplication(_)
             | Action::CheckActive(_)
             | Action::Probe(_)
+            | Action::CheckSql(_)
             | Action::Fence(_)
             | Action::Approval(_)
             | Action::Wait(_)
             | Action::Gate(_)
             | Action::OpenWindow(_)
-            | Action::CloseWindow(_) => Err(no_outside(call)),
+            | Action::CloseWindow(_)
+            | Action::ChoosePoint(_)
+            | Action::StampPoint(_)
+            | Action::FindLeaks(_) => Err(no_outside(call)),
         }
     }
 
@@ -232,10 +289,14 @@ impl Sim {
             | Fault::ReplyLost { .. }
             | Fault::StaleReads { .. }
             | Fault::SnapshotFails { .. }
+            | Fault::RestoreFails { .. }
+            | Fault::NoCapacity { .. }
+            | Fault::KeyGone { .. }
             | Fault::CredentialsExpired { .. }
             | Fault::ObserverLies { .. }
             | Fault::ObserverSilent { .. }
-            | Fault::FenceFails => {}
+            | Fault::FenceFails
+            | Fault::DataSpoilt { .. } => {}
         }
         self.faults.add(now, fault);
     }
@@ -332,6 +393,21 @@ impl Sim {
             mode: call.mode,
             at,
         });
+    }
+}
+
+/// Clusters beside an application's own that no drill made. One bears the tags of the first restore test
+/// that the simulations play.
+fn strangers(beside: &mut Beside, application: &Application, now: Timestamp) {
+    let Some(database) = application.databases.first() else { return };
+    let tags = [
+        (drill::DRILL, "restore-test"),
+        (drill::RUN, "t00000000001"),
+        (drill::APPLICATION, application.name.as_str()),
+        (drill::COMPONENT, database.name.as_str()),
+    ];
+    for region in [&application.home, &application.standby] {
+        beside.add_strangers(region, &tags, now);
     }
 }
 

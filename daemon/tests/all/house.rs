@@ -19,6 +19,7 @@ use muster::{
     config::{Listen, Token},
     intake::{Intake, Rejected},
     perform::{Health, Order, Samples},
+    world::canary::Canaries,
 };
 use muster_runbooks::{
     action::{Reach, control::PersonRole},
@@ -29,6 +30,7 @@ use muster_runbooks::{
 };
 use muster_state::{
     call::{Answer, Call, Done, Progress as Seen, Reading},
+    catalog::{PointChange, RecoveryPoint},
     command::Accepted,
     engine::{Engine, Input, Output, Reply, Sight},
     event::{AccessEvent, Event, Record},
@@ -84,6 +86,7 @@ impl House {
             shelf.clone(),
             orders,
             Samples::default(),
+            Canaries::default(),
             healthy,
             watch::channel(true).1,
             Clock::Real,
@@ -198,6 +201,30 @@ async fn carry_out(
 /// gates have longer.
 const SOON: SignedDuration = SignedDuration::from_secs(30);
 
+fn snapshot(call: &Call) -> String {
+    format!("arn:aws:rds:us-east-1:123456789012:cluster-snapshot:{}", call.token)
+}
+
+fn point(call: &Call) -> RecoveryPoint {
+    RecoveryPoint {
+        id: snapshot(call),
+        component: call.component.as_ref().unwrap().name().clone(),
+        region: "us-east-1".parse().unwrap(),
+        account: "123456789012".to_owned(),
+        data_time: call.started_at,
+        copied_from: None,
+        key: None,
+        size_gib: None,
+        source_resource: None,
+        made_by: call.run.clone(),
+        marked_at: None,
+        verified_at: None,
+        tested: None,
+        purpose: Default::default(),
+        holds: Vec::new(),
+    }
+}
+
 fn look(call: &Call, begun: &BTreeSet<RunToken>) -> Sight {
     let outputs = match call.action.spec().name {
         "check-readiness" => vec![("data_loss", json!("2s")), ("path", json!("switchover"))],
@@ -212,12 +239,19 @@ fn look(call: &Call, begun: &BTreeSet<RunToken>) -> Sight {
             ("took", json!("40s")),
             ("data_loss", json!("0s")),
         ],
+        "snapshot-database" => {
+            vec![("snapshot", json!(snapshot(call))), ("data_time", json!(call.started_at))]
+        }
+        _ => Vec::new(),
+    };
+    let points = match call.action.spec().name {
+        "snapshot-database" => vec![PointChange::Recorded(Box::new(point(call)))],
         _ => Vec::new(),
     };
     let outputs = outputs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let reads = call.action.spec().reach == Reach::Reads;
     let progress = if reads || begun.contains(&call.token) {
-        Seen::Done(Done { outputs, ..Done::default() })
+        Seen::Done(Done { outputs, points, ..Done::default() })
     } else {
         Seen::NotStarted { before: json!("us-east-1"), targets: vec!["orders".to_owned()] }
     };

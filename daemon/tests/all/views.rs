@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use muster::{
-    api::view::{application, next, run as view, schedule},
+    api::view::{application, next, objectives, run as view, schedule},
     page::{overview, run as page},
+    world::canary::Canaries,
 };
 use muster_runbooks::{
     application::Application,
@@ -225,11 +226,14 @@ fn recovery_points_against_the_objective() {
                 made_by: "a00000000001".parse().unwrap(),
                 marked_at: None,
                 verified_at: None,
+                tested: None,
+                purpose: Default::default(),
+                holds: Vec::new(),
             };
             state.points.insert(point.id.clone(), point);
         }
         known.applications.insert(application.name.clone(), state);
-        let view = application::view(&known, &application, at(0));
+        let view = application::view(&known, &Canaries::default(), &application, at(0));
         serde_json::to_value(view.newest[0].within_rpo).unwrap()
     };
     let verdicts = [None, Some(60), Some(86_400), Some(-60)].map(verdict);
@@ -249,9 +253,13 @@ fn schedules_show_what_did_not_happen() {
         last_due: Some(due),
         last_run: Some((due - day, "a00000000001".parse().unwrap())),
         missed: vec![(due, "muster was down".to_owned())],
+        started_at: Some(due - day + SignedDuration::from_mins(12)),
+        succeeded: Some(due - day),
+        ..ScheduleState::default()
     };
     let view = schedule::view(&schedule, Some(&state), due + SignedDuration::from_hours(1));
     assert!(view.missed[0].standing && view.overdue_at.is_none());
+    assert_eq!(view.late.map(|late| late.text), Some("12m".to_owned()));
     let late = schedule::view(&schedule, Some(&state), due + day + day);
     assert_eq!(late.overdue_at, Some(due + day));
 }
@@ -269,7 +277,13 @@ fn the_page_in_words() {
     let first = overview::show(&overview::Overview {
         now: at(30),
         open: vec![view],
-        applications: vec![application::view(&Progress::default(), &covetpy(), at(30))],
+        applications: vec![application::view(
+            &Progress::default(),
+            &Canaries::default(),
+            &covetpy(),
+            at(30),
+        )],
+        objectives: vec![objectives::view(&covetpy(), &ApplicationState::default(), None, at(30))],
         schedules: Vec::new(),
         proposals: Vec::new(),
         recent: Vec::new(),
@@ -291,6 +305,7 @@ fn the_page_in_words() {
         "muster approve a00000000001 --step approve --reason TEXT",
         "Served from unknown — nobody has looked",
         "in us-east-1: no recovery point",
+        "region-loss : RPO unknown unknown main : nobody has looked yet",
         "Nothing happens by itself.",
     ] {
         assert!(first.contains(part), "{part}: {first}");

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 
 use super::{ComponentKind, Description, On, Role, action};
-use crate::application::Component;
+use crate::{
+    application::{Component, Purpose},
+    value::Span,
+};
 
 action! {
     /// Takes a cluster snapshot of a database.
@@ -13,6 +16,10 @@ action! {
         at: Role,
         /// The schema version that the application runs, kept as a tag.
         schema_version: Option<String>,
+        /// What it is made for, kept as a tag; a night's backup when nothing is said.
+        purpose: Option<Purpose>,
+        /// For how long it is meant as a way back, for one that is.
+        rollback_window: Option<Span>,
     }
     gives {
         /// The ARN of the snapshot.
@@ -23,6 +30,11 @@ action! {
 }
 
 impl SnapshotDatabase {
+    /// What it is for.
+    pub fn purpose(&self) -> Purpose {
+        self.purpose.unwrap_or(Purpose::Backup)
+    }
+
     pub(super) fn describe(&self, on: &On<'_>) -> Description {
         let region = on.region(self.at);
         let cluster = cluster(on, region);
@@ -36,11 +48,15 @@ impl SnapshotDatabase {
                  --db-cluster-snapshot-identifier {}",
                 on.token
             )],
-            permissions: vec![
-                "rds:CreateDBClusterSnapshot".to_owned(),
-                "rds:AddTagsToResource".to_owned(),
-                "rds:DescribeDBClusterSnapshots".to_owned(),
-            ],
+            permissions: [
+                "rds:CreateDBClusterSnapshot",
+                "rds:AddTagsToResource",
+                "rds:DescribeDBClusterSnapshots",
+            ]
+            .into_iter()
+            .chain((!self.purpose().is_urgent()).then_some("rds:DescribeAccountAttributes"))
+            .map(str::to_owned)
+            .collect(),
         }
     }
 }
@@ -55,6 +71,8 @@ action! {
         data_time: Timestamp,
         /// The side that receives the copy.
         to: Role,
+        /// What it is made for, as its source was.
+        purpose: Option<Purpose>,
     }
     gives {
         /// The ARN of the copy.
@@ -92,7 +110,7 @@ impl CopySnapshot {
 }
 
 action! {
-    /// Marks the recovery points that the policy lets go. Nothing is deleted before 24 hours have passed.
+    /// Marks the recovery points that the policy lets go. Nothing is deleted before a day has passed.
     MarkExpired = "mark-expired", Reads, on: Some(ComponentKind::Databases), needs_active: false, global: false,
     with {
         /// The side whose points are judged.
@@ -103,6 +121,12 @@ action! {
         marked: u32,
         /// How many are kept.
         kept: u32,
+        /// Which were marked, each with its age.
+        marks: Vec<String>,
+        /// Which were marked long enough ago, and would be deleted now if the cap allows.
+        deletes: Vec<String>,
+        /// Which stay, each with every reason.
+        keeps: Vec<String>,
     }
 }
 
@@ -110,14 +134,17 @@ impl MarkExpired {
     pub(super) fn describe(&self, on: &On<'_>) -> Description {
         Description {
             effect: vec![format!("catalogue: mark expired points in {}", on.region(self.at))],
-            permissions: vec!["rds:DescribeDBClusterSnapshots".to_owned()],
+            permissions: vec![
+                "rds:DescribeDBClusterSnapshots".to_owned(),
+                "rds:DescribeDBClusters".to_owned(),
+            ],
             ..Description::default()
         }
     }
 }
 
 action! {
-    /// Deletes the points that were marked at least 24 hours ago and may still go, up to a cap.
+    /// Deletes the points that were marked about a day ago and may still go, up to a cap.
     DeleteExpired = "delete-expired", Once, on: Some(ComponentKind::Databases), needs_active: false, global: false,
     with {
         /// The side whose points are deleted.

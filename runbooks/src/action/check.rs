@@ -95,12 +95,14 @@ action! {
     /// Measures how far replication of a database is behind.
     CheckReplication = "check-replication", Reads, on: Some(ComponentKind::Databases), needs_active: false, global: false,
     with {
-        /// Fails when the lag is over this or unknown.
+        /// Fails when a lag is over this, or both are unknown.
         lag_max: Span,
     }
     gives {
-        /// Replication lag, or `unknown`.
+        /// Replication lag by the provider's own metric, or `unknown`.
         lag: Loss,
+        /// The most that the canary shows to be missing, or `unknown`.
+        canary_lag: Loss,
     }
 }
 
@@ -148,24 +150,29 @@ action! {
         at: Role,
     }
     gives {
-        /// How long the replica took to arrive.
+        /// How long the last replica took to arrive.
         arrived_after: Span,
+        /// How long each took, as `PREFIX 12s`.
+        arrived: Vec<String>,
     }
 }
 
 impl WriteCanary {
     pub(super) fn describe(&self, on: &On<'_>) -> Description {
-        let bucket = on
-            .component
-            .and_then(Component::bucket)
-            .and_then(|bucket| bucket.buckets.get(on.region(self.at).as_str()))
-            .map_or("(no bucket)", String::as_str);
+        let (bucket, prefixes) = match on.component.and_then(Component::bucket) {
+            Some(bucket) => {
+                let name = bucket.buckets.get(on.region(self.at).as_str());
+                (name.map_or("(no bucket)", String::as_str), bucket.canaries())
+            }
+            None => ("(no bucket)", vec!["PREFIX"]),
+        };
+        let (region, token) = (on.region(self.at), on.token);
+        let each = |line: &dyn Fn(&str) -> String| prefixes.iter().map(|one| line(one)).collect();
         Description {
-            effect: vec![format!("s3 {}: PutObject {bucket}/…/{}", on.region(self.at), on.token)],
-            by_hand: vec![format!(
-                "aws s3api put-object --bucket {bucket} --key PREFIX/{}",
-                on.token
-            )],
+            effect: each(&|prefix| format!("s3 {region}: PutObject {bucket}/{prefix}/{token}")),
+            by_hand: each(&|prefix| {
+                format!("aws s3api put-object --bucket {bucket} --key {prefix}/{token}")
+            }),
             // Without `ListBucket` S3 answers 403 for an object that is not there yet, and not 404.
             permissions: named(&[&["s3:PutObject", "s3:GetObject", "s3:ListBucket"]]),
         }

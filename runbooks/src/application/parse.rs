@@ -1,6 +1,10 @@
 //! Reads an application: every key with its place, every region one of its two.
 
 mod address;
+mod beside;
+mod policy;
+mod restore;
+mod sql;
 mod traffic;
 mod workload;
 
@@ -20,6 +24,9 @@ const KEYS: &[&str] = &[
     "databases",
     "buckets",
     "workloads",
+    "caches",
+    "secrets",
+    "objects",
     "traffic",
     "probes",
     "observers",
@@ -52,6 +59,13 @@ fn read(node: &Node, out: &mut Findings) -> Option<Application> {
     let workloads = fields.list("workloads", out).iter();
     let workloads: Vec<_> =
         workloads.map(|node| workload::read(node, &sides, &mut names, out)).collect();
+    let caches = fields.list("caches", out).iter();
+    let caches: Vec<_> = caches.map(|node| beside::cache(node, &sides, &mut names, out)).collect();
+    let secrets = fields.list("secrets", out).iter();
+    let secrets: Vec<_> = secrets.map(|node| beside::secret(node, &mut names, out)).collect();
+    let objects = fields.list("objects", out).iter();
+    let objects: Vec<_> =
+        objects.map(|node| beside::objects(node, &sides, &mut names, out)).collect();
     let traffic = fields.get("traffic").map(|node| traffic::read(node, &sides, out));
     let probes = address::urls(fields.entries("probes", out), &sides, out);
     let observers = observers(fields.list("observers", out), &sides, out);
@@ -64,6 +78,9 @@ fn read(node: &Node, out: &mut Findings) -> Option<Application> {
         databases: databases.into_iter().collect::<Option<_>>()?,
         buckets: buckets.into_iter().collect::<Option<_>>()?,
         workloads: workloads.into_iter().collect::<Option<_>>()?,
+        caches: caches.into_iter().collect::<Option<_>>()?,
+        secrets: secrets.into_iter().collect::<Option<_>>()?,
+        objects: objects.into_iter().collect::<Option<_>>()?,
         traffic: match traffic {
             Some(traffic) => Some(traffic?),
             None => None,
@@ -147,8 +164,18 @@ fn objectives(node: &Node, out: &mut Findings) -> Option<Objectives> {
 }
 
 fn database(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -> Option<Database> {
-    let known = &["name", "global_cluster", "clusters", "copy_keys", "retention"];
-    let fields = Fields::open(node, "a database", known, out)?;
+    let known = [
+        "name",
+        "global_cluster",
+        "clusters",
+        "copy_keys",
+        "retention",
+        "restore_test",
+        "engine_backup_window",
+        "engine_maintenance_window",
+    ];
+    let known = [&known, sql::KEYS].concat();
+    let fields = Fields::open(node, "a database", &known, out)?;
     let name = names.read(&fields, out);
     let global_cluster = fields.need_text("global_cluster", out);
     sides.complete(&fields, "clusters", out);
@@ -160,27 +187,39 @@ fn database(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -
             .hint("AWS refuses to copy an encrypted snapshot to another region without one");
     }
     let retention = match fields.get("retention") {
-        Some(node) => Fields::open(node, "retention", &["keep_for"], out)
-            .and_then(|fields| fields.need_parsed("keep_for", out))
-            .map(|keep_for| Retention { keep_for }),
+        Some(node) => policy::retention(node, out),
         None => Some(Retention::default()),
     };
+    let restore_test = restore::read(fields.entries("restore_test", out), sides, out);
+    let said = sql::read(&fields, sides, out);
+    let sql::Said { sql, canary, checks } = said?;
+    let (engine_backup_window, engine_maintenance_window) = policy::engine_windows(&fields, out);
     Some(Database {
         name: name?,
         global_cluster: global_cluster?,
         clusters,
         copy_keys,
         retention: retention?,
+        restore_test: restore_test?,
+        sql,
+        canary,
+        checks,
+        engine_backup_window,
+        engine_maintenance_window,
     })
 }
 
+const BUCKET: &[&str] = &["name", "buckets", "canary_prefix", "canary_prefixes"];
+
 fn bucket(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -> Option<Bucket> {
-    let fields = Fields::open(node, "a bucket", &["name", "buckets", "canary_prefix"], out)?;
+    let fields = Fields::open(node, "a bucket", BUCKET, out)?;
     let name = names.read(&fields, out);
     sides.complete(&fields, "buckets", out);
     let buckets = address::buckets(fields.entries("buckets", out), sides, out);
     let canary_prefix = fields.text("canary_prefix", out);
-    Some(Bucket { name: name?, buckets, canary_prefix })
+    let more = fields.list("canary_prefixes", out).iter();
+    let canary_prefixes = more.filter_map(|node| text(node, out).map(str::to_owned)).collect();
+    Some(Bucket { name: name?, buckets, canary_prefix, canary_prefixes })
 }
 
 fn observers(items: &[Node], sides: &Sides, out: &mut Findings) -> Option<Vec<Observer>> {

@@ -2,13 +2,14 @@
 
 mod expand;
 mod inputs;
+mod restore;
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::{
-    name::{ApplicationName, RunbookName, StepId},
+    name::{ApplicationName, ComponentName, Region, RunbookName, StepId},
     plan::{Binding, OnFailure, Plan, STEPS_MAX},
     request::{Manner, Mode, Request},
     runbook::Runbook,
@@ -91,6 +92,19 @@ pub enum BindProblem {
         /// The id.
         id: StepId,
     },
+    /// A restore test has nowhere to go.
+    #[error(
+        "`{step}` cannot restore `{database}`: its `restore_test` says nothing about {region}; declare \
+         `subnet_group`, `security_groups` and `instance_class` there, or AWS would take the default ones"
+    )]
+    NoRestoreTest {
+        /// The step.
+        step: StepId,
+        /// The database.
+        database: ComponentName,
+        /// The region.
+        region: Region,
+    },
     /// More steps than a plan may have.
     #[error("the plan would have {count} steps; {STEPS_MAX} at most")]
     TooManySteps {
@@ -122,6 +136,7 @@ impl Plan {
         check_request(runbook, request, binding.as_ref(), &mut problems);
         let inputs = inputs::fill(runbook, &request.inputs, &mut problems);
         let mut steps = expand::steps(runbook, binding.as_ref(), &mut problems);
+        restore::declared(&steps, &inputs, binding.as_ref(), &mut problems);
         if request.mode == Mode::Preview {
             // Whoever previews wants to see the rest too, above all when a check fails.
             steps.iter_mut().for_each(|step| step.on_failure = OnFailure::Continue);
@@ -147,6 +162,19 @@ impl Plan {
 pub fn input_problems(runbook: &Runbook, given: &BTreeMap<String, Value>) -> Vec<BindProblem> {
     let mut problems = Vec::new();
     inputs::fill(runbook, given, &mut problems);
+    problems
+}
+
+/// What a runbook that restores misses in an application bound so; nothing for other runbooks.
+pub fn restore_problems(
+    runbook: &Runbook,
+    given: &BTreeMap<String, Value>,
+    binding: &Binding,
+) -> Vec<BindProblem> {
+    let (mut problems, mut others) = (Vec::new(), Vec::new());
+    let inputs = inputs::fill(runbook, given, &mut others);
+    let steps = expand::steps(runbook, Some(binding), &mut others);
+    restore::declared(&steps, &inputs, Some(binding), &mut problems);
     problems
 }
 

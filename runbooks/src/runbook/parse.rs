@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{Input, Runbook, StepDefinition, lint, step};
 use crate::{
+    action::Role,
     check::{Checked, Fields, Findings, unknown, wrong_kind},
     name::StepId,
     plan::Part,
@@ -37,6 +38,7 @@ pub(super) const INPUT_KINDS: &[(&str, Kind)] = &[
     ("boolean", Kind::Boolean),
     ("duration", Kind::Duration),
     ("instant", Kind::Instant),
+    ("role", Kind::Word(Role::WORDS)),
 ];
 
 pub(super) fn runbook(file: &str, text: &str) -> Checked<Runbook> {

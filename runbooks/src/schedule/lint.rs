@@ -1,11 +1,11 @@
 //! Whether what a schedule starts exists and takes what it gives: found by day, not at two at night.
 
-use super::{Occurrence, Schedule};
+use super::{Occurrence, Schedule, policy};
 use crate::{
     application::Application,
     check::{Finding, Findings, unknown},
     name::{ApplicationName, RunbookName},
-    plan::bind,
+    plan::{Binding, bind},
     runbook::{Runbook, library::Library},
     value::Kind,
 };
@@ -23,13 +23,36 @@ pub fn lint(
     for schedule in schedules {
         let mut out = Findings::new(&schedule.file);
         match library.get(&schedule.runbook) {
-            Some(runbook) => judge(schedule, runbook, &known, &mut out),
+            Some(runbook) => {
+                judge(schedule, runbook, &known, &mut out);
+                restores(schedule, runbook, applications, &mut out);
+                let own = applications
+                    .iter()
+                    .find(|app| Some(&app.name) == schedule.application.as_ref());
+                if let Some(application) = own {
+                    policy::judge(schedule, runbook, application, &mut out);
+                }
+            }
             None => {
                 let name = RunbookName::as_str(&schedule.runbook);
                 let lead = "no runbook without errors is called";
                 unknown(schedule.place, lead, "unknown-runbook", name, &names, &mut out);
             }
         }
+        findings.extend(out.finish());
+    }
+    findings.extend(overlapping(schedules, library));
+    findings
+}
+
+fn overlapping(schedules: &[Schedule], library: &Library) -> Vec<Finding> {
+    let known: Vec<(&Schedule, &Runbook)> =
+        schedules.iter().filter_map(|one| Some((one, library.get(&one.runbook)?))).collect();
+    let mut findings = Vec::new();
+    for (place, message) in policy::overlapping(&known) {
+        let mut out = Findings::new(&known[place].0.file);
+        out.error(known[place].0.place, "windows-overlap", message)
+            .hint("an application has one maintenance window at a time: move one of the two");
         findings.extend(out.finish());
     }
     findings
@@ -68,5 +91,33 @@ fn judge(
     let any = Occurrence { due_at: Timestamp::UNIX_EPOCH, at: Timestamp::UNIX_EPOCH };
     for problem in bind::input_problems(runbook, &schedule.inputs_for(&any)) {
         out.error(*place, "wrong-inputs", format!("`{id}`: {problem}"));
+    }
+}
+
+/// Where a restore test may bring a database back must be declared: at home it fails the first night,
+/// on the other side the first night after a failover.
+fn restores(
+    schedule: &Schedule,
+    runbook: &Runbook,
+    applications: &[Application],
+    out: &mut Findings,
+) {
+    let is_it =
+        |application: &&Application| Some(&application.name) == schedule.application.as_ref();
+    let Some(application) = applications.iter().find(is_it) else { return };
+    let (home, other) = (&application.home, &application.standby);
+    let any = Occurrence { due_at: Timestamp::UNIX_EPOCH, at: Timestamp::UNIX_EPOCH };
+    let inputs = schedule.inputs_for(&any);
+    for (active, standby) in [(home, other), (other, home)] {
+        let (application, id) = (application.clone(), &schedule.id);
+        let binding = Binding { application, active: active.clone(), standby: standby.clone() };
+        for problem in bind::restore_problems(runbook, &inputs, &binding) {
+            if active == home {
+                out.error(schedule.place, "no-restore-test", format!("`{id}`: {problem}"));
+            } else {
+                let message = format!("`{id}`, after a failover: {problem}");
+                out.warning(schedule.place, "no-restore-test", message);
+            }
+        }
     }
 }

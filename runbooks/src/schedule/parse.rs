@@ -19,11 +19,12 @@ const KEYS: &[&str] = &[
     "lead",
     "occurrence_input",
     "inputs",
-    "missed_after",
+    "start_within",
+    "complete_within",
 ];
 
 /// How late a start still counts, for a schedule that does not say.
-const MISSED_AFTER_DEFAULT: Span = Span::from_hours(1);
+const START_WITHIN_DEFAULT: Span = Span::from_hours(1);
 
 pub(super) fn schedules(file: &str, text: &str) -> Checked<Vec<Schedule>> {
     let mut out = Findings::new(file);
@@ -58,6 +59,12 @@ fn read(file: &str, node: &Node, out: &mut Findings) -> Option<Schedule> {
         let message = format!("input `{name}` is given twice: here and under `inputs`");
         out.error(node.place, "given-twice", message);
     }
+    let complete_within = fields.parsed("complete_within", out);
+    if let (Some(node), Some(limit)) = (fields.get("complete_within"), complete_within)
+        && limit == Span::default()
+    {
+        out.error(node.place, "wrong-value", "a run needs time: `complete_within` is zero");
+    }
     Some(Schedule {
         application: fields.parsed("application", out),
         zone: fields.parsed("zone", out).unwrap_or_else(Zone::default),
@@ -65,7 +72,8 @@ fn read(file: &str, node: &Node, out: &mut Findings) -> Option<Schedule> {
         lead: fields.parsed("lead", out),
         occurrence_input,
         inputs,
-        missed_after: fields.parsed("missed_after", out).unwrap_or(MISSED_AFTER_DEFAULT),
+        start_within: fields.parsed("start_within", out).unwrap_or(START_WITHIN_DEFAULT),
+        complete_within,
         file: file.to_owned(),
         place: node.place,
         id: id?,

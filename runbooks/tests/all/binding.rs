@@ -71,13 +71,14 @@ copy-users <- snapshot-users | data_time=snapshot-users.data_time | snapshot=sna
     assert_eq!(print::arg(&approve.task.with["data_loss"]), "\"unknown\"");
 }
 
-/// Goal: a bucket takes part once it has a prefix for canaries, and not before.
+/// Goal: a canary is written into a bucket once it has a prefix for canaries, and not before.
 /// Method: the replication check of the reference application, without and with one.
 #[test]
 fn a_bucket_without_a_canary_prefix_is_left_alone() {
     let check = shipped("replication-check");
     let mut application = covetpy();
-    assert_eq!(shape(&make(&check, application.clone()).unwrap()).lines().count(), 1);
+    let quiet = shape(&make(&check, application.clone()).unwrap());
+    assert!(!quiet.contains("write-canary") && quiet.contains("check-rules-backups"), "{quiet}");
     application.buckets[0].canary_prefix = Some("muster/canary/".to_owned());
     let plan = make(&check, application).unwrap();
     assert_eq!(shape(&plan).lines().last(), Some("write-canary-backups <- "));
@@ -196,4 +197,62 @@ fn nothing_stops_a_preview() {
         stops += make(&live).iter().filter(|step| !goes_on(step)).count();
     }
     assert!(stops > 10, "{stops}");
+}
+
+/// Goal: nothing is restored to where nobody said: without a declared place the plan is refused with what
+/// to declare, and a schedule that would start it is a finding.
+/// Method: the shipped restore test without the section, with one side of it, and with both.
+#[test]
+fn a_restore_test_needs_its_place() {
+    let runbook = shipped("restore-test");
+    let mut application = covetpy();
+    let sections = std::mem::take(&mut application.databases[0].restore_test);
+    let refused = make(&runbook, application.clone()).unwrap_err();
+    assert_eq!(
+        refused.iter().map(BindProblem::to_string).collect::<Vec<_>>(),
+        [
+            "`restore-main` cannot restore `main`: its `restore_test` says nothing about us-west-2; declare \
+          `subnet_group`, `security_groups` and `instance_class` there, or AWS would take the default ones"
+        ]
+    );
+    let schedules =
+        "- { id: a, runbook: restore-test, application: covetpy, cron: \"0 2 * * SUN\" }\n";
+    let schedules = muster_runbooks::schedule::parse("x", schedules).unwrap();
+    let lint = |application: &Application| {
+        let library = Library::shipped();
+        let all = std::slice::from_ref(application);
+        print::findings(&muster_runbooks::schedule::lint(&schedules, &library, all))
+    };
+    let found = lint(&application);
+    assert!(found.contains("error: `a`: `restore-main` cannot restore `main`"), "{found}");
+    assert!(found.contains("warning: `a`, after a failover: `restore-main`"), "{found}");
+
+    let west = sections["us-west-2"].clone();
+    application.databases[0].restore_test.insert("us-west-2".to_owned(), west);
+    let plan = make(&runbook, application.clone()).unwrap();
+    assert!(plan.steps.iter().any(|step| step.id.as_str() == "restore-main"));
+    let mut request = request(&runbook, Some(&application));
+    request.inputs.insert("at".to_owned(), "active".into());
+    let refused = Plan::make(&runbook, &request, Some(at_home(application.clone()))).unwrap_err();
+    assert!(refused[0].to_string().contains("about us-east-1"), "{refused:?}");
+    let found = lint(&application);
+    assert!(!found.contains("error") && found.contains("after a failover"), "{found}");
+    assert_eq!(lint(&covetpy()), "");
+}
+
+/// Goal: what a drill makes is taken away by the same runbook, and is not made in a failover.
+/// Method: the shipped restore test without one of its last steps each; the same with the lock of a
+/// failover.
+#[test]
+fn a_restore_without_a_teardown_is_an_error() {
+    let text = include_str!("../../definitions/restore-test.yaml");
+    for (removes, makes) in [("remove-instance", "start"), ("remove-cluster", "restore")] {
+        let text = text.replace(&format!("do: {removes}\n"), "do: stamp-point\n");
+        let found = print::findings(&Runbook::check("x", &text).findings);
+        let wanted = format!("what `{makes}` makes is not taken away in the end");
+        assert!(found.contains(&wanted), "{found}");
+    }
+    let locked = text.replace("inputs:\n", "exclusive: true\ninputs:\n");
+    let found = print::findings(&Runbook::check("x", &locked).findings);
+    assert!(found.contains("`restore-cluster` makes what must already exist"), "{found}");
 }

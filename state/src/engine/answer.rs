@@ -11,7 +11,10 @@ use muster_runbooks::{
 };
 use serde_json::Value;
 
-use super::{Engine, Output, Reply, Sight};
+use super::{
+    Engine, Output, Reply, Sight,
+    finding::{REPROTECT, finding_id, reprotect, stands_until_it_passes},
+};
 use crate::{
     call::{Answer, CallError, Done, Progress},
     catalog::{Finding, PointChange},
@@ -285,8 +288,9 @@ impl Engine {
         let number = attempt.number;
         let mut entries: Vec<Entry> = done
             .notes
-            .into_iter()
-            .map(|text| Entry::run(&run.id, RunEvent::Noted { by: step.id.to_string(), text }))
+            .iter()
+            .map(|text| RunEvent::Noted { by: step.id.to_string(), text: text.clone() })
+            .map(|event| Entry::run(&run.id, event))
             .collect();
         if let Some(risk) = risk_of(&attempt.action, &done.outputs) {
             entries.push(changed(
@@ -297,8 +301,16 @@ impl Engine {
             return entries;
         }
         if let Some(application) = run.application() {
-            let events = done.points.into_iter().map(point_event);
-            let events = events.chain(self.consequences(run, step, &attempt.action));
+            let consequences = self.consequences(run, step, &attempt.action, &done);
+            let may = |change: &PointChange| self.may_record(run, application, change);
+            let counted = step.component.as_ref().filter(|_| !done.rows.is_empty());
+            let counted = counted.map(|database| ApplicationEvent::RowsCounted {
+                database: database.clone(),
+                rows: done.rows,
+            });
+            let events = done.points.into_iter().filter(may).map(point_event).chain(counted);
+            let events = events.chain(consequences);
+            let events = events.chain(self.leaks(run, &attempt.action, done.findings));
             entries.extend(events.map(|event| Entry::application(application, event)));
         }
         entries.push(changed(
@@ -310,7 +322,13 @@ impl Engine {
     }
 
     /// What the application's own stream learns from a step that ended well.
-    fn consequences(&self, run: &Run, step: &Step, action: &Action) -> Vec<ApplicationEvent> {
+    fn consequences(
+        &self,
+        run: &Run,
+        step: &Step,
+        action: &Action,
+        done: &Done,
+    ) -> Vec<ApplicationEvent> {
         let Some(binding) = &run.plan.binding else { return Vec::new() };
         let region = |role| match role {
             Role::Active => binding.active.clone(),
@@ -331,22 +349,36 @@ impl Engine {
                 let at_home = traffic.is_some_and(|traffic| traffic.primary == region(shift.to));
                 if at_home { self.closed(run, REPROTECT) } else { vec![reprotect()] }
             }
-            Action::CheckReplication(_) | Action::WriteCanary(_) => {
-                self.closed(run, &finding_id(step))
+            action if stands_until_it_passes(action) => self.closed(run, &finding_id(step)),
+            Action::DeleteExpired(delete) => {
+                self.left_behind(run, step, &region(delete.at), delete.cap, done)
             }
             Action::SnapshotDatabase(_)
             | Action::CopySnapshot(_)
             | Action::MarkExpired(_)
-            | Action::DeleteExpired(_)
+            | Action::SnapshotCache(_)
             | Action::CheckReadiness(_)
             | Action::PredictLoss(_)
             | Action::CheckObservers(_)
+            | Action::CheckReplication(_)
             | Action::CheckActive(_)
+            | Action::WriteCanary(_)
+            | Action::CompareBuckets(_)
+            | Action::CheckBucketReplication(_)
             | Action::Probe(_)
+            | Action::CheckSql(_)
             | Action::Fence(_)
             | Action::FailoverInRegion(_)
             | Action::ExportObjects(_)
             | Action::ApplyObjects(_)
+            | Action::ChoosePoint(_)
+            | Action::RestoreCluster(_)
+            | Action::RotatePassword(_)
+            | Action::StartInstance(_)
+            | Action::RemoveInstance(_)
+            | Action::RemoveCluster(_)
+            | Action::StampPoint(_)
+            | Action::FindLeaks(_)
             | Action::WeighTraffic(_)
             | Action::Approval(_)
             | Action::Wait(_)
@@ -359,7 +391,7 @@ impl Engine {
     }
 
     /// Closes a finding of the run's application, if it stands.
-    fn closed(&self, run: &Run, id: &str) -> Vec<ApplicationEvent> {
+    pub(super) fn closed(&self, run: &Run, id: &str) -> Vec<ApplicationEvent> {
         let state = run.application().and_then(|name| self.known.applications.get(name));
         let stands = state.is_some_and(|state| state.findings.contains_key(id));
         if stands {
@@ -378,26 +410,6 @@ fn promotes_more(run: &Run, this: &Step) -> bool {
             && promotes.contains(&step.task(run.manner).action.as_str())
             && !state.is_over()
     })
-}
-
-/// The duty that a failover leaves: a lost marker would silently send users back (design §9).
-const REPROTECT: &str = "reprotect-traffic";
-
-fn reprotect() -> ApplicationEvent {
-    ApplicationEvent::FindingOpened {
-        finding: Finding {
-            id: REPROTECT.to_owned(),
-            message:
-                "users are held at the standby by one marker object; losing it sends them back"
-                    .to_owned(),
-            hint: "swap the roles of the records in calm, or fail back".to_owned(),
-        },
-    }
-}
-
-fn finding_id(step: &Step) -> String {
-    let component = step.component.as_ref().map_or("application", |name| name.as_str());
-    format!("{}-{component}", step.task.action)
 }
 
 fn point_event(change: PointChange) -> ApplicationEvent {
@@ -427,7 +439,7 @@ fn is_begun(entry: &Entry) -> bool {
 /// The facts of a bad end. A check that fails is a finding of the application until it passes.
 fn failed(run: &Run, step: &Step, attempt: &Attempt, fault: Fault) -> Vec<Entry> {
     let mut entries = Vec::new();
-    let is_check = matches!(*attempt.action, Action::CheckReplication(_) | Action::WriteCanary(_));
+    let is_check = stands_until_it_passes(&attempt.action);
     if let (true, Some(application)) = (is_check, run.application()) {
         let finding = Finding {
             id: finding_id(step),

@@ -10,7 +10,9 @@ use muster_runbooks::{
 };
 
 use super::Engine;
-use crate::{call::Call, catalog::RecoveryPoint, run::Run, step::StepState};
+use crate::{
+    call::Call, catalog::RecoveryPoint, event::Claim, progress::Counted, run::Run, step::StepState,
+};
 
 impl Engine {
     /// The call for the open attempt at a place.
@@ -23,7 +25,7 @@ impl Engine {
             (None, Some(binding)) => Some(Arc::new(binding.clone())),
             (None, None) => None,
         };
-        let is_drill = run.plan.mode == Mode::Drill;
+        let is_drill = run.plan.mode == Mode::Drill || attempt.action.spec().is_drill_owned();
         let call = Call {
             run: id.clone(),
             step: step.id.clone(),
@@ -40,6 +42,9 @@ impl Engine {
             aim: attempt.aim.clone(),
             best_effort: step.best_effort,
             points: self.points(run, step.component.as_ref(), &attempt.action),
+            open_runs: self.open_runs(&attempt.action),
+            counted: self.counted(run, step.component.as_ref(), &attempt.action),
+            moving: self.moving(run, &attempt.action),
             summary: summary(run, &attempt.action),
         };
         if let Some(binding) = binding {
@@ -48,20 +53,54 @@ impl Engine {
         Some(call)
     }
 
-    /// The recovery points that an expiring action judges.
+    /// The runs whose drill-owned objects are no leaks.
+    fn open_runs(&self, action: &Action) -> Arc<[RunId]> {
+        if !matches!(action, Action::FindLeaks(_)) {
+            return Arc::default();
+        }
+        self.known.runs.keys().cloned().collect()
+    }
+
+    /// The rows that were last counted, for the action that compares with them.
+    fn counted(
+        &self,
+        run: &Run,
+        component: Option<&ComponentName>,
+        action: &Action,
+    ) -> Option<Arc<Counted>> {
+        let Action::CheckSql(_) = action else { return None };
+        let state = self.known.applications.get(run.application()?)?;
+        state.rows.get(component?).cloned().map(Arc::new)
+    }
+
+    /// The recovery points that an expiring action judges, or that one is chosen from.
     fn points(
         &self,
         run: &Run,
         component: Option<&ComponentName>,
         action: &Action,
     ) -> Arc<[RecoveryPoint]> {
-        if !matches!(action, Action::MarkExpired(_) | Action::DeleteExpired(_)) {
+        let chooses = matches!(action, Action::ChoosePoint(_));
+        if !(chooses || expires(action)) {
             return Arc::default();
         }
         let state = run.application().and_then(|name| self.known.applications.get(name));
         let points = state.map(|state| state.points.values()).into_iter().flatten();
-        points.filter(|point| Some(&point.component) == component).cloned().collect()
+        points.filter(|point| chooses || Some(&point.component) == component).cloned().collect()
     }
+
+    /// The live failover or failback that the run's application is in the middle of: until it has
+    /// ended, nobody knows which point will be needed (design §3.10).
+    fn moving(&self, run: &Run, action: &Action) -> Option<RunId> {
+        let application = run.application().filter(|_| expires(action))?;
+        let holder = &self.known.claims.get(&Claim::lock_key(application))?.holder;
+        let holder = self.known.runs.get(holder).filter(|holder| holder.is_live_failover())?;
+        Some(holder.id.clone())
+    }
+}
+
+fn expires(action: &Action) -> bool {
+    matches!(action, Action::MarkExpired(_) | Action::DeleteExpired(_))
 }
 
 /// How the run stands, in a sentence; only a notice says it.

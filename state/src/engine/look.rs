@@ -37,11 +37,19 @@ pub(super) struct Look {
 /// waits, longer for what takes hours).
 fn cadence(action: &Action) -> SignedDuration {
     SignedDuration::from_secs(match action {
-        Action::CopySnapshot(_) => 30,
-        Action::SnapshotDatabase(_) | Action::ApplyObjects(_) => 10,
+        Action::CopySnapshot(_) | Action::RestoreCluster(_) => 30,
+        Action::SnapshotDatabase(_)
+        | Action::SnapshotCache(_)
+        | Action::ApplyObjects(_)
+        | Action::RotatePassword(_)
+        | Action::StartInstance(_)
+        | Action::RemoveInstance(_)
+        | Action::RemoveCluster(_) => 10,
         Action::Rehearse(_) => 1,
         Action::MarkExpired(_)
         | Action::DeleteExpired(_)
+        | Action::CompareBuckets(_)
+        | Action::CheckBucketReplication(_)
         | Action::CheckReadiness(_)
         | Action::PredictLoss(_)
         | Action::CheckObservers(_)
@@ -49,11 +57,15 @@ fn cadence(action: &Action) -> SignedDuration {
         | Action::CheckActive(_)
         | Action::WriteCanary(_)
         | Action::Probe(_)
+        | Action::CheckSql(_)
         | Action::Fence(_)
         | Action::SwitchoverDatabase(_)
         | Action::FailoverDatabase(_)
         | Action::FailoverInRegion(_)
         | Action::ExportObjects(_)
+        | Action::ChoosePoint(_)
+        | Action::StampPoint(_)
+        | Action::FindLeaks(_)
         | Action::ShiftTraffic(_)
         | Action::WeighTraffic(_)
         | Action::Approval(_)

@@ -90,6 +90,13 @@ impl Engine {
                 self.finding(now, &application, finding, out);
                 Ok(DONE)
             }
+            Command::Canary { application, database, region, schema } => {
+                let by = "the application's file".to_owned();
+                let event = ApplicationEvent::CanaryGranted { database, region, schema, by };
+                self.record(now, Entry::application(&application, event), out);
+                Ok(DONE)
+            }
+            Command::Keep { application, keep } => self.keep(now, &application, keep, out),
             Command::Nudge { id, dedupe_key, source, about: object, asked } => {
                 if let Some(repeated) = self.repeated(Some(&dedupe_key), &asked)? {
                     return Ok(repeated);

@@ -139,6 +139,9 @@ fn application_events() -> Vec<ApplicationEvent> {
             made_by: run_id(1),
             marked_at: None,
             verified_at: None,
+            tested: None,
+            purpose: Default::default(),
+            holds: Vec::new(),
         }),
     };
     let finding = Finding { id: "goes".to_owned(), message: "m".to_owned(), hint: "h".to_owned() };

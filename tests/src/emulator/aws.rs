@@ -30,6 +30,20 @@ impl Emulator {
         answer["KeyMetadata"]["Arn"].as_str().expect("a key").to_owned()
     }
 
+    /// A secret that holds a text; answers its ARN.
+    pub async fn secret(&self, region: &str, name: &str, text: &str) -> String {
+        let request = self.http.post(self.aws.url());
+        let request = request.header("X-Amz-Target", "secretsmanager.CreateSecret");
+        let body =
+            json!({ "Name": name, "SecretString": text, "ClientRequestToken": "t".repeat(32) });
+        let request = request.header("Content-Type", "application/x-amz-json-1.1");
+        let request = request.body(body.to_string());
+        let answer: Value =
+            serde_json::from_str(&self.send(request, "secretsmanager", region).await)
+                .expect("JSON");
+        answer["ARN"].as_str().expect("a secret").to_owned()
+    }
+
     /// A bucket that anybody may read, as a marker's must be.
     pub async fn bucket(&self, region: &str, name: &str) {
         let place = format!(
@@ -45,6 +59,51 @@ impl Emulator {
         }]});
         let policy = self.http.put(format!("{url}?policy")).body(readable.to_string());
         self.send(policy, "s3", region).await;
+    }
+
+    /// Sets a part of a bucket's configuration, such as `versioning`.
+    pub async fn configure(&self, region: &str, bucket: &str, part: &str, body: &str) {
+        let url = format!("{}/{bucket}?{part}", self.aws.url());
+        self.send(self.http.put(url).body(body.to_owned()), "s3", region).await;
+    }
+
+    /// Versions a bucket and gives it a rule `all` that replicates everything to another one.
+    pub async fn replicates(&self, region: &str, bucket: &str, to: &str, status: &str) {
+        let on = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+        self.configure(region, bucket, "versioning", on).await;
+        self.configure(WEST, to, "versioning", on).await;
+        let rule = format!(
+            "<ReplicationConfiguration><Role>arn:aws:iam::{ACCOUNT}:role/replication</Role><Rule>\
+             <ID>all</ID><Status>{status}</Status><Priority>1</Priority><Filter><Prefix></Prefix>\
+             </Filter><DeleteMarkerReplication><Status>Disabled</Status></DeleteMarkerReplication>\
+             <Destination><Bucket>arn:aws:s3:::{to}</Bucket></Destination></Rule>\
+             </ReplicationConfiguration>"
+        );
+        self.configure(region, bucket, "replication", &rule).await;
+    }
+
+    /// One sample of a metric of the rule `all`, now.
+    pub async fn replication_sample(&self, region: &str, pair: [&str; 2], name: &str, value: f64) {
+        let (now, value) = (self.now.to_string(), value.to_string());
+        let with = [
+            ("Action", "PutMetricData"),
+            ("Version", "2010-08-01"),
+            ("Namespace", "AWS/S3"),
+            ("MetricData.member.1.MetricName", name),
+            ("MetricData.member.1.Value", &*value),
+            ("MetricData.member.1.Timestamp", &*now),
+            ("MetricData.member.1.Dimensions.member.1.Name", "SourceBucket"),
+            ("MetricData.member.1.Dimensions.member.1.Value", pair[0]),
+            ("MetricData.member.1.Dimensions.member.2.Name", "DestinationBucket"),
+            ("MetricData.member.1.Dimensions.member.2.Value", pair[1]),
+            ("MetricData.member.1.Dimensions.member.3.Name", "RuleId"),
+            ("MetricData.member.1.Dimensions.member.3.Value", "all"),
+        ];
+        let url = reqwest::Url::parse_with_params("http://x/", &with).expect("a form");
+        let body = url.query().unwrap_or_default().to_owned();
+        let request = self.http.post(self.aws.url());
+        let request = request.header("Content-Type", "application/x-www-form-urlencoded");
+        self.send(request.body(body), "monitoring", region).await;
     }
 
     /// Writes an object that holds a text.

@@ -39,6 +39,7 @@ pub fn application(more: Value) -> Application {
                 WEST: cluster_arn(WEST, "orders-west"),
             },
             "retention": { "keep_for": "24h" },
+            "restore_test": restore_test(),
         }],
         "buckets": [{
             "name": "files",
@@ -50,6 +51,17 @@ pub fn application(more: Value) -> Application {
         shop[name] = value.clone();
     }
     serde_json::from_value(shop).expect("an application")
+}
+
+/// Where restore tests may bring a database back, in both regions.
+pub fn restore_test() -> Value {
+    let place = |group: &str| {
+        json!({
+            "subnet_group": "drills", "security_groups": [group], "instance_class": "db.r6g.large",
+            "engine_version": "16.4",
+        })
+    };
+    json!({ EAST: place("sg-0000000000000000e"), WEST: place("sg-0000000000000000f") })
 }
 
 /// Attempt 1 of the step that is called like its action.
@@ -64,6 +76,7 @@ pub fn call_at(now: Timestamp, application: &Application, action: &str, with: Va
     let action = Action::build(action, with).expect("an action");
     let component = match action.spec().on {
         Some(ComponentKind::Buckets) => Component::Bucket(application.buckets[0].clone()),
+        Some(ComponentKind::Caches) => Component::Cache(application.caches[0].clone()),
         Some(ComponentKind::Workloads) => Component::Workload(application.workloads[0].clone()),
         Some(ComponentKind::Databases) | None => {
             Component::Database(application.databases[0].clone())
@@ -75,7 +88,7 @@ pub fn call_at(now: Timestamp, application: &Application, action: &str, with: Va
         standby: application.standby.clone(),
     };
     Call {
-        token: Token::new(&run, &step, 1, false),
+        token: Token::new(&run, &step, 1, action.spec().is_drill_owned()),
         run,
         step,
         attempt: 1,
@@ -90,6 +103,9 @@ pub fn call_at(now: Timestamp, application: &Application, action: &str, with: Va
         aim: None,
         best_effort: false,
         points: Arc::new([]),
+        open_runs: Arc::new([]),
+        counted: None,
+        moving: None,
         summary: "a test".to_owned(),
     }
 }

@@ -37,7 +37,7 @@ pub struct Ministack {
     child: Child,
     endpoint: String,
     http: reqwest::Client,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Drop for Ministack {
@@ -70,7 +70,7 @@ impl Ministack {
             .expect("the second emulated AWS starts");
         let endpoint = format!("http://127.0.0.1:{port}");
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let stack = Ministack { child, endpoint, http, _folder: folder };
+        let stack = Ministack { child, endpoint, http, folder };
         let patience = Clock::Real.now() + PATIENCE;
         while stack.http.get(&stack.endpoint).send().await.is_err() {
             assert!(Clock::Real.now() < patience, "ministack does not answer");
@@ -87,6 +87,7 @@ impl Ministack {
             receivers: Vec::new(),
             clock: Clock::Real,
             epoch: 7,
+            comparisons: Some(self.folder.path().join("comparisons")),
         };
         Real::new(settings).await.expect("the clients are made")
     }

@@ -20,11 +20,23 @@ const APPLICATION: &str = r#"{
     { "name": "orders", "global_cluster": "shop-orders",
       "clusters": { "us-east-1": "arn:aws:rds:us-east-1:123456789012:cluster:orders-east",
                     "us-west-2": "arn:aws:rds:us-west-2:123456789012:cluster:orders-west" },
-      "retention": { "keep_for": "72h" } },
+      "retention": { "keep_for": "72h" },
+      "restore_test": {
+        "us-east-1": { "subnet_group": "drills", "security_groups": ["sg-east"], "instance_class": "db.r6g.large" },
+        "us-west-2": { "subnet_group": "drills", "security_groups": ["sg-west"], "instance_class": "db.r6g.large" } },
+      "sql": { "database": "shop", "user": "muster", "password_env": "SHOP_PASSWORD",
+               "ca_file": "/etc/muster/authority.pem" },
+      "checks": [{ "name": "enough", "rows": { "table": "public.orders", "at_least": 1 } }] },
     { "name": "users", "global_cluster": "shop-users",
       "clusters": { "us-east-1": "arn:aws:rds:us-east-1:123456789012:cluster:users-east",
                     "us-west-2": "arn:aws:rds:us-west-2:123456789012:cluster:users-west" },
-      "retention": { "keep_for": "72h" } }
+      "retention": { "keep_for": "72h", "monthly": 2 },
+      "restore_test": {
+        "us-east-1": { "subnet_group": "drills", "security_groups": ["sg-east"], "instance_class": "db.r6g.large" },
+        "us-west-2": { "subnet_group": "drills", "security_groups": ["sg-west"], "instance_class": "db.r6g.large" } },
+      "sql": { "database": "shop", "user": "muster", "password_env": "SHOP_PASSWORD",
+               "ca_file": "/etc/muster/authority.pem" },
+      "checks": [{ "name": "enough", "rows": { "table": "public.orders", "at_least": 1 } }] }
   ],
   "buckets": [
     { "name": "assets", "buckets": { "us-east-1": "assets-east", "us-west-2": "assets-west" },

@@ -12,6 +12,7 @@ use muster_runbooks::{
     name::{Region, RunId, RunbookName},
     plan::{Binding, Frozen, Plan},
     request::{Manner, Mode, Request, Trigger},
+    schedule::Schedule,
 };
 use muster_state::{
     command::{Admission, Command},
@@ -36,6 +37,8 @@ pub struct Scenario {
     pub manners: Manners,
     /// In how many of ten thousand I/O operations the process is cut off.
     pub cuts: u64,
+    /// What happens by itself.
+    pub schedules: Vec<Schedule>,
 }
 
 /// One thing that happens.
@@ -53,6 +56,17 @@ pub enum Act {
     HealAll,
     /// The process is killed.
     Crash,
+    /// The process is killed and stays down for so long.
+    Stop(SignedDuration),
+    /// The process's clock is so much later than the world's from now on.
+    Skew(SignedDuration),
+    /// Somebody holds the point of the oldest data but so many.
+    Hold {
+        /// How many older ones there are.
+        but: usize,
+    },
+    /// Everything that is held is released.
+    Release,
 }
 
 impl fmt::Display for Act {
@@ -64,6 +78,10 @@ impl fmt::Display for Act {
             Act::Heal(region) => write!(f, "heal {region}"),
             Act::HealAll => f.write_str("heal all"),
             Act::Crash => f.write_str("kill"),
+            Act::Stop(length) => write!(f, "stop for {length:#}"),
+            Act::Skew(skew) => write!(f, "the clock is {skew:#} ahead"),
+            Act::Hold { but } => write!(f, "hold the oldest but {but}"),
+            Act::Release => f.write_str("release all"),
         }
     }
 }
@@ -156,11 +174,15 @@ pub fn in_short(command: &Command) -> String {
         Command::Steer { run, by, steer, .. } => format!("{} says {steer:?} to {run}", by.name),
         Command::Off { .. } => "off".to_owned(),
         Command::On { .. } => "on".to_owned(),
+        Command::Keep { keep, .. } => {
+            format!("{} {}", if keep.holds { "hold" } else { "release" }, keep.point)
+        }
         Command::Propose { .. }
         | Command::Missed { .. }
         | Command::Refused { .. }
         | Command::Active { .. }
         | Command::Finding { .. }
+        | Command::Canary { .. }
         | Command::Nudge { .. } => "something else".to_owned(),
     }
 }
@@ -184,7 +206,14 @@ fn down(region: Region) -> Act {
 impl Scenario {
     /// A script that has to settle within a day.
     pub fn new(name: &'static str, script: Vec<(SignedDuration, Act)>) -> Scenario {
-        Scenario { name, script, horizon: hours(30), manners: Manners::default(), cuts: 0 }
+        Scenario {
+            name,
+            script,
+            horizon: hours(30),
+            manners: Manners::default(),
+            cuts: 0,
+            schedules: Vec::new(),
+        }
     }
 
     /// The same, with one thing more.
@@ -200,10 +229,24 @@ impl Scenario {
         Scenario::new("daily-backup", vec![(secs(5), start)])
     }
 
+    /// A backup, and once its copy has arrived a restore test of it.
+    pub fn restore_test() -> Scenario {
+        let backup = live("daily-backup", id('b', 1), Manner::Graceful);
+        let test = live("restore-test", id('t', 1), Manner::Graceful);
+        Scenario::new("restore-test", vec![(secs(5), backup), (hours(3), test)])
+    }
+
     /// The rehearsal, with its gate.
     pub fn rehearsal() -> Scenario {
         let start = live("rehearsal", id('r', 1), Manner::Graceful);
         Scenario::new("rehearsal", vec![(secs(5), start)])
+    }
+
+    /// The buckets compared a while after a canary was written.
+    pub fn bucket_comparison() -> Scenario {
+        let check = live("replication-check", id('c', 1), Manner::Graceful);
+        let compare = live("bucket-comparison", id('b', 1), Manner::Graceful);
+        Scenario::new("bucket-comparison", vec![(secs(5), check), (secs(400), compare)])
     }
 
     /// The check that writes a canary.
@@ -315,7 +358,9 @@ impl Scenario {
         vec![
             Scenario::rehearsal(),
             Scenario::replication_check(),
+            Scenario::bucket_comparison(),
             Scenario::daily_backup(),
+            Scenario::restore_test(),
             Scenario::graceful(),
             Scenario::forced(),
             Scenario::dies_in_the_middle(95),

@@ -49,7 +49,8 @@ impl Simulation {
                 }
                 Input::Appended(_) | Input::Command(..) | Input::Tick => Ok(()),
             },
-            Happening::Wake { .. } | Happening::Glance => Ok(()),
+            Happening::Wake { .. } | Happening::Glance | Happening::Patrol => Ok(()),
+            Happening::Ring { schedule } => write!(text, "ring {schedule}"),
             Happening::Said { command, .. } => text.write_str(&scenario::in_short(command)),
             Happening::Starts => text.write_str("process starts"),
             Happening::Script { place } => {

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use muster::world::sim::Sim;
+use muster::world::sim::{RestoredFact, Sim};
 use muster_runbooks::{
-    action::{Action, Reach, control::Risk},
+    action::{Action, Reach, control::Risk, restore::TestStatus},
     name::{Region, RunId, StepId},
     plan::{Part, Step},
     request::{Manner, Mode},
@@ -14,6 +14,7 @@ use muster_runbooks::{
 };
 use muster_state::{
     call::{Call, Progress as Seen, Reading},
+    catalog::RecoveryPoint,
     command::{Accepted, Command, Refusal, Steer},
     engine::Ticket,
     event::{Event, Record, RunEvent, ScheduleEvent, Stream},
@@ -36,6 +37,8 @@ pub struct Watch {
     pub outcomes: BTreeMap<RunId, Outcome>,
     /// The last words about each run: why it is where it is.
     pub last_words: BTreeMap<RunId, String>,
+    /// What was noted in each run.
+    pub notes: BTreeMap<RunId, Vec<String>>,
     /// Every status that any run durably had, by its word.
     pub statuses: BTreeSet<&'static str>,
     effects: usize,
@@ -43,7 +46,9 @@ pub struct Watch {
     /// Runs for which a named person accepted that the fence is not proven.
     accepted: BTreeSet<RunId>,
     /// Occurrences that became runs.
-    due: BTreeMap<(String, Timestamp), u32>,
+    pub(super) due: BTreeMap<(String, Timestamp), u32>,
+    /// Occurrences that were recorded as missed.
+    pub(super) missed: BTreeMap<(String, Timestamp), u32>,
     /// Dedupe keys that became runs.
     keys: BTreeMap<String, u32>,
     asked: BTreeMap<Ticket, Command>,
@@ -64,7 +69,7 @@ impl Watch {
         !self.failures.is_empty()
     }
 
-    fn check(&mut self, invariant: &str, holds: bool, what: impl FnOnce() -> String) {
+    pub(super) fn check(&mut self, invariant: &str, holds: bool, what: impl FnOnce() -> String) {
         self.checks += 1;
         if !holds {
             self.fail(invariant, what());
@@ -181,7 +186,7 @@ impl Watch {
     }
 
     /// I2, I4, I7: what calls really changed since the last look.
-    pub fn effects(&mut self, now: Timestamp, sim: &Sim, _disk: &Disk) {
+    pub fn effects(&mut self, now: Timestamp, sim: &Sim, disk: &Disk) {
         let truth = sim.truth();
         let fresh = &truth.effects()[self.effects..];
         self.effects = truth.effects().len();
@@ -196,6 +201,10 @@ impl Watch {
             self.check("I17", effect.mode == Mode::Live, || format!("{} in a drill", effect.token));
             if effect.operation == "DeleteDBClusterSnapshot" {
                 self.deletion(now, sim, &effect.object);
+                self.protected(now, sim, disk, &effect.object);
+            }
+            if ["DeleteDBCluster", "DeleteDBInstance"].contains(&effect.operation) {
+                self.removal(now, sim, &effect.token, &effect.object);
             }
             if effect.object.ends_with("standby-serves") {
                 let to = match effect.operation {
@@ -228,6 +237,40 @@ impl Watch {
         });
         let newer = newer.count();
         self.check("I7", newer >= 3, || format!("{arn} is deleted; {newer} newer ones remain"));
+    }
+
+    /// I17: only what a drill owns is deleted, by the run that made it.
+    fn removal(&mut self, now: Timestamp, sim: &Sim, token: &str, name: &str) {
+        let all = sim.truth().restored(now);
+        let gone = all.iter().find(|one| one.name == name);
+        let holds =
+            gone.is_some_and(|one| one.is_owned && one.run.as_deref() == Some(run_of(token)));
+        self.check("I17", holds, || format!("{token} deletes `{name}`: {gone:?}"));
+    }
+
+    /// I13, I17: a clean-up that is said to have succeeded left nothing behind.
+    fn clean_ups(&mut self, now: Timestamp, sim: &Sim, disk: &Disk) {
+        let left = sim.truth().restored(now);
+        for state in disk.progress().applications.values() {
+            for point in state.points.values() {
+                let Some(tested) = &point.tested else { continue };
+                if tested.clean_up.status != TestStatus::Succeeded {
+                    continue;
+                }
+                let of = |one: &&RestoredFact| {
+                    one.is_there
+                        && one.is_owned
+                        && one.run.as_deref() == Some(tested.run.as_str())
+                        && one.component.as_deref() == Some(point.component.as_str())
+                };
+                let leak = left.iter().find(of);
+                self.check("I13", leak.is_none(), || format!("{tested:?} left {leak:?}"));
+                let proven = tested.validation.status == TestStatus::Succeeded;
+                self.check("I13", point.verified_at.is_none() || proven, || {
+                    format!("{} is called verified, and no check proved it", point.id)
+                });
+            }
+        }
     }
 
     /// I15: no loss is reported that is less than the true one.
@@ -273,10 +316,15 @@ impl Watch {
                     let times = *times;
                     self.check("I20", times == 1, || format!("{due_at} ran {times} times"));
                 }
-                Event::Schedule(ScheduleEvent::Missed { .. })
-                | Event::Application(_)
-                | Event::Access(_)
-                | Event::Notice(_) => {}
+                Event::Schedule(ScheduleEvent::Missed { due_at, .. }) => {
+                    let key = (record.stream.to_string(), *due_at);
+                    let (ran, times) =
+                        (self.due.contains_key(&key), self.missed.entry(key).or_default());
+                    *times += 1;
+                    let holds = *times == 1 && !ran;
+                    self.check("I20", holds, || format!("{due_at} is missed, and was known"));
+                }
+                Event::Application(_) | Event::Access(_) | Event::Notice(_) => {}
             }
         }
     }
@@ -294,6 +342,9 @@ impl Watch {
             && accepts.contains(&Risk::UnprovenFence)
         {
             self.accepted.insert(id.clone());
+        }
+        if let RunEvent::Noted { text, .. } = event {
+            self.notes.entry(id.clone()).or_default().push(text.clone());
         }
         if let RunEvent::Ended { outcome } = event {
             self.outcomes.insert(id.clone(), *outcome);
@@ -360,11 +411,19 @@ impl Watch {
             },
             Command::Off { .. } => known.off.is_some(),
             Command::On { .. } => known.off.is_none(),
+            Command::Keep { application, keep } => {
+                let state = known.applications.get(application);
+                let point = state.and_then(|state| state.points.get(&keep.point));
+                let held =
+                    |point: &RecoveryPoint| point.holds.iter().any(|hold| hold.name == keep.name);
+                point.is_none_or(|point| held(point) == keep.holds)
+            }
             Command::Propose { .. }
             | Command::Missed { .. }
             | Command::Refused { .. }
             | Command::Active { .. }
             | Command::Finding { .. }
+            | Command::Canary { .. }
             | Command::Nudge { .. } => true,
         };
         self.check("I24", is_durable, || format!("{command:?} is acknowledged and not durable"));
@@ -393,6 +452,7 @@ impl Watch {
         if disk.unsynced() == 0 {
             self.replay(disk);
         }
+        self.clean_ups(now, sim, disk);
         let open: Vec<String> = disk
             .progress()
             .runs

@@ -1,24 +1,27 @@
-//! What `muster plan` tells people to allow is what the actions really call.
+//! What `muster plan` tells people to allow is what the actions really call, and what the shipped roles
+//! allow is what they need and no more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use muster::world::real::Real;
+use muster::{clock::Clock, world::real::Real};
 use muster_runbooks::{
     action::{Action, On},
     application::Application,
     name::Token,
 };
 use muster_state::{
-    call::{Call, Done},
+    call::{Call, Done, Progress},
     catalog::{PointChange, RecoveryPoint},
 };
 use muster_tests::{
+    daemon::{PATIENCE, pause},
     emulator::{
         EAST, Emulator, WEST,
         calls::{application, call, carry_out},
         site::Site,
     },
     kubernetes::Clusters,
+    policy::{Policy, Verdict, asked_by, tags_of},
 };
 use serde_json::{Value, json};
 
@@ -38,7 +41,18 @@ fn needed(service: &str, operation: &str) -> Vec<String> {
         "HeadObject" => return ["s3:GetObject", "s3:ListBucket"].map(str::to_owned).into(),
         "HeadBucket" => return vec!["s3:ListBucket".to_owned()],
         "GetObject" => &["s3:ListBucket"],
+        "ListObjectVersions" => return vec!["s3:ListBucketVersions".to_owned()],
+        "GetBucketEncryption" => return vec!["s3:GetEncryptionConfiguration".to_owned()],
+        "GetBucketReplication" => return vec!["s3:GetReplicationConfiguration".to_owned()],
         "CreateDBClusterSnapshot" => &["rds:AddTagsToResource"],
+        "CreateDBInstance" => &["rds:AddTagsToResource"],
+        "RestoreDBClusterFromSnapshot" => {
+            &["rds:AddTagsToResource", "kms:CreateGrant", "kms:DescribeKey"]
+        }
+        "ModifyDBCluster" => {
+            &["secretsmanager:CreateSecret", "secretsmanager:TagResource", "kms:DescribeKey"]
+        }
+        "CreateSnapshot" => &["elasticache:AddTagsToResource"],
         "CopyDBClusterSnapshot" => &["rds:AddTagsToResource", "kms:CreateGrant", "kms:DescribeKey"],
         _ => &[],
     };
@@ -63,11 +77,79 @@ struct Judge {
     world: Emulator,
     real: Real,
     judged: BTreeSet<&'static str>,
+    roles: Roles,
+}
+
+/// The shipped roles, and what they were asked so far.
+struct Roles {
+    expiry: Policy,
+    drill: Policy,
+    /// How many of the recorded calls were judged.
+    seen: usize,
+    /// How many changing calls each role had to allow, and to refuse.
+    allowed: u32,
+    refused: u32,
+    tags: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+const EXPIRY: &[&str] = &["mark-expired", "delete-expired", "find-leaks"];
+const DRILL: &[&str] = &[
+    "choose-point",
+    "restore-cluster",
+    "rotate-password",
+    "start-instance",
+    "remove-instance",
+    "remove-cluster",
+    "find-leaks",
+];
+
+impl Roles {
+    fn shipped() -> Roles {
+        let read = |text| Policy::read(text).expect("a policy");
+        Roles {
+            expiry: read(include_str!("../../../deploy/iam/expiry.json")),
+            drill: read(include_str!("../../../deploy/iam/drill.json")),
+            seen: 0,
+            allowed: 0,
+            refused: 0,
+            tags: BTreeMap::new(),
+        }
+    }
+
+    /// Whatever an action of a role calls the role allows; whatever another changes it does not.
+    async fn judge(&mut self, world: &Emulator, action: &str) {
+        let fresh = world.recorded(self.seen).await;
+        self.seen += fresh.len();
+        for call in fresh.iter().filter(|call| call["caller"] == "muster") {
+            let reads = call["operation"].as_str().is_some_and(|name| name.starts_with("Describe"));
+            self.tags.extend(tags_of(call));
+            for (role, policy, names) in
+                [("expiry", &self.expiry, EXPIRY), ("drill", &self.drill, DRILL)]
+            {
+                for asked in asked_by(call, &self.tags) {
+                    let verdict = policy.judge(&asked);
+                    if names.contains(&action) {
+                        assert_eq!(verdict, Verdict::Allowed, "{role}, {action}: {asked:?}");
+                        self.allowed += u32::from(!reads);
+                    } else if !reads && asked.action != "rds:AddTagsToResource" {
+                        assert_ne!(verdict, Verdict::Allowed, "{role}, {action}: {asked:?}");
+                        self.refused += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What was built by hand is nobody's call.
+    async fn skip(&mut self, world: &Emulator) {
+        self.seen += world.recorded(self.seen).await.len();
+    }
 }
 
 impl Judge {
     async fn judge(&mut self, call: &mut Call) -> Done {
         self.world.forget_calls().await;
+        self.roles.skip(&self.world).await;
         let done = carry_out(&mut self.world, &self.real, call, 5).await.done;
         let called = self.world.called().await;
         assert!(!called.is_empty(), "{:?} called nothing", call.action);
@@ -75,6 +157,7 @@ impl Judge {
             called.iter().flat_map(|(service, operation)| needed(service, operation)).collect();
         assert_eq!(declared(call), used, "{:?} after {called:?}", call.action);
         self.judged.insert(call.action.spec().name);
+        self.roles.judge(&self.world, call.action.spec().name).await;
         done
     }
 
@@ -113,7 +196,9 @@ async fn shop(world: &mut Emulator, site: &Site) -> Application {
             "name_servers": world.name_servers(),
         },
         "probes": { EAST: site.url(), WEST: site.url() },
+        "caches": [{ "name": "sessions", "replication_groups": { EAST: "sessions" } }],
     }));
+    world.cache(EAST, "sessions").await;
     let key = world.key(WEST).await;
     shop.databases[0].copy_keys.insert(WEST.to_owned(), key);
     shop
@@ -133,10 +218,12 @@ async fn what_is_declared_is_what_is_called() {
         Some(clusters) => world.real_beside(clusters).await,
         None => world.real(Vec::new()).await,
     };
-    let mut judge = Judge { world, real, judged: BTreeSet::new() };
+    let mut judge = Judge { world, real, judged: BTreeSet::new(), roles: Roles::shipped() };
 
-    backups(&mut judge, &shop).await;
+    let copy = backups(&mut judge, &shop).await;
+    restores(&mut judge, &shop, copy).await;
     canary(&mut judge, &shop).await;
+    buckets(&mut judge, &shop).await;
     traffic(&mut judge, &shop).await;
     databases(&mut judge, &shop).await;
     // Without an API server its skip is written down, and says that these were not judged.
@@ -144,6 +231,7 @@ async fn what_is_declared_is_what_is_called() {
         Some(clusters) => objects(&mut judge, clusters).await,
         None => judge.judged.extend(["export-objects", "apply-objects"]),
     }
+    sql(&mut judge, &shop).await;
 
     let inside_or_http = [
         "approval",
@@ -153,6 +241,7 @@ async fn what_is_declared_is_what_is_called() {
         "close-window",
         "notify",
         "rehearse",
+        "stamp-point",
         "probe",
         "check-observers",
     ];
@@ -160,17 +249,112 @@ async fn what_is_declared_is_what_is_called() {
         let is_known = judge.judged.contains(spec.name) || inside_or_http.contains(&spec.name);
         assert!(is_known, "`{}` calls AWS and is not judged here", spec.name);
     }
+    let Roles { allowed, refused, .. } = judge.roles;
+    assert!(allowed > 10 && refused > 10, "{allowed} allowed, {refused} refused");
 }
 
-async fn backups(judge: &mut Judge, shop: &Application) {
+/// A restore test of the copy, to its end.
+async fn restores(judge: &mut Judge, shop: &Application, copy: RecoveryPoint) {
+    let mut choosing = call(&judge.world, shop, "choose-point", json!({ "at": "standby" }));
+    choosing.points = [copy].into();
+    let chosen = judge.judge(&mut choosing).await.outputs;
+    // The list of the choice serves those who come right after it.
+    judge.world.pass(60);
+    let with = json!({ "at": "standby", "point": chosen["point"] });
+    let restored = judge.act(shop, "restore-cluster", with).await.outputs;
+    let with = json!({ "at": "standby", "cluster": restored["cluster"] });
+    let rotated = judge.act(shop, "rotate-password", with).await.outputs;
+    let with = json!({
+        "at": "standby", "cluster": restored["cluster"], "secret": rotated["secret"],
+        "began_at": restored["began_at"],
+    });
+    judge.act(shop, "start-instance", with).await;
+    let leaks = judge.act(shop, "find-leaks", json!({})).await;
+    assert_eq!(leaks.outputs["leaks"], json!(2), "no run is open here");
+    judge.act(shop, "remove-instance", json!({ "at": "standby" })).await;
+    judge.act(shop, "remove-cluster", json!({ "at": "standby" })).await;
+}
+
+/// Goal: the roles do not delete what they must not, whoever asks, even where another policy would allow
+/// it; and no secret of an application is theirs.
+/// Method: what a mistake in the code could ask for, against both, beside a policy that allows all.
+#[test]
+fn the_roles_deny_what_a_mistake_would_do() {
+    let Roles { expiry, drill, .. } = Roles::shipped();
+    let asked = |action: &str, resource: &str| muster_tests::policy::Asked {
+        action: action.to_owned(),
+        resource: format!("arn:aws:rds:us-east-1:123456789012:{resource}"),
+        // Tags may have been copied by a tool.
+        context: [("aws:ResourceTag/muster:drill".to_owned(), "restore-test".to_owned())].into(),
+    };
+    let denies = |policy: &Policy, action: &str, resource: &str| {
+        let verdict = policy.judge(&asked(action, resource));
+        assert!(matches!(verdict, Verdict::Denied(_)), "{action} {resource}: {verdict:?}");
+    };
+    for resource in ["cluster:orders-east", "cluster:muster", "cluster:muster-orders"] {
+        denies(&drill, "rds:DeleteDBCluster", resource);
+        denies(&drill, "rds:ModifyDBCluster", resource);
+        denies(&expiry, "rds:DeleteDBCluster", resource);
+    }
+    denies(&drill, "rds:DeleteDBInstance", "db:orders-east-1");
+    denies(&drill, "rds:DeleteDBClusterSnapshot", "cluster-snapshot:muster-r1-snapshot-1");
+    denies(&drill, "rds:DeleteGlobalCluster", "global-cluster:orders");
+    denies(&drill, "rds:FailoverGlobalCluster", "global-cluster:orders");
+    denies(&expiry, "rds:DeleteDBCluster", "cluster:muster-drill-r1-restore-1");
+    denies(&expiry, "rds:DeleteDBInstance", "db:muster-drill-r1-start-1");
+    denies(&expiry, "rds:DeleteGlobalCluster", "global-cluster:orders");
+    denies(&expiry, "rds:DeleteDBClusterSnapshot", "cluster-snapshot:by-hand");
+    denies(&expiry, "rds:DeleteDBClusterSnapshot", "cluster-snapshot:rds:orders-2026-03-01");
+
+    // The name alone is not enough: the tag is asked for by AWS itself.
+    let mut bare = asked("rds:DeleteDBCluster", "cluster:muster-drill-r1-restore-1");
+    assert_eq!(drill.judge(&bare), Verdict::Allowed);
+    bare.context.clear();
+    assert_eq!(drill.judge(&bare), Verdict::Silent);
+    for policy in [&drill, &expiry] {
+        let mut reads = asked("secretsmanager:GetSecretValue", "x");
+        reads.resource = "arn:aws:secretsmanager:us-east-1:123456789012:secret:orders".to_owned();
+        assert_eq!(policy.judge(&reads), Verdict::Silent);
+    }
+}
+
+/// Goal: the policy that is shipped for looking allows what an inventory calls, and nothing more.
+/// Method: an inventory of everything that there can be; what the proxy saw is compared with the file.
+#[tokio::test]
+async fn a_look_needs_what_its_policy_says() {
+    let mut world = world!();
+    let site = Site::start(200);
+    let mut shop = shop(&mut world, &site).await;
+    let more = application(json!({
+        "secrets": [{ "name": "password", "secret": "shop/database" }],
+        "objects": [{ "name": "state", "buckets": { EAST: "files-east" }, "keys": ["a"] }],
+    }));
+    (shop.secrets, shop.objects) = (more.secrets, more.objects);
+    let real = world.real(Vec::new()).await;
+    world.forget_calls().await;
+    real.inventory(&shop, world.now()).await;
+    let called = world.called().await;
+    let used: BTreeSet<String> =
+        called.iter().flat_map(|(service, operation)| needed(service, operation)).collect();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/iam/look.json");
+    let policy: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let allowed = policy["Statement"][0]["Action"].as_array().unwrap();
+    let allowed: BTreeSet<String> =
+        allowed.iter().map(|action| action.as_str().unwrap().to_owned()).collect();
+    assert_eq!(allowed, used, "{called:?}");
+}
+
+async fn backups(judge: &mut Judge, shop: &Application) -> RecoveryPoint {
     let mut points = Vec::new();
     for run in 1..=4 {
         points.push(judge.point(shop, run).await);
         judge.world.pass(24 * 3600);
     }
+    judge.act(shop, "snapshot-cache", json!({ "at": "active" })).await;
     let newest = &points[3];
     let with = json!({ "snapshot": newest.id, "data_time": newest.data_time, "to": "standby" });
-    judge.act(shop, "copy-snapshot", with).await;
+    let copied = judge.act(shop, "copy-snapshot", with).await;
+    let [PointChange::Recorded(copy)] = copied.points.as_slice() else { panic!("{copied:?}") };
     let mut marking = call(&judge.world, shop, "mark-expired", json!({ "at": "active" }));
     marking.points = points.clone().into();
     judge.judge(&mut marking).await;
@@ -181,6 +365,7 @@ async fn backups(judge: &mut Judge, shop: &Application) {
     deleting.points = points.into();
     let done = judge.judge(&mut deleting).await;
     assert_eq!(done.outputs["deleted"], json!(1));
+    (**copy).clone()
 }
 
 /// The emulator replicates nothing: the replica is put by hand, after the first look found nothing.
@@ -212,6 +397,69 @@ async fn objects(judge: &mut Judge, clusters: &Clusters) {
     let exported = judge.act(&shop, "export-objects", with).await;
     let with = json!({ "export": exported.outputs["export"], "at": "active" });
     judge.act(&shop, "apply-objects", with).await;
+}
+
+/// The canary lies on both sides by now. A comparison goes on by itself, so it is looked at until it is
+/// over, and its calls are judged then.
+async fn buckets(judge: &mut Judge, shop: &Application) {
+    judge.world.replicates(EAST, "files-east", "files-west", "Enabled").await;
+    for name in [
+        "ReplicationLatency",
+        "OperationsPendingReplication",
+        "OperationsFailedReplication",
+        "BytesPendingReplication",
+    ] {
+        let pair = ["files-east", "files-west"];
+        judge.world.replication_sample(EAST, pair, name, 0.0).await;
+    }
+    judge.world.pass(60);
+    judge.act(shop, "check-bucket-replication", json!({ "from": "active" })).await;
+
+    let with = json!({ "from": "active", "depth": "list" });
+    let comparing = call(&judge.world, shop, "compare-buckets", with);
+    judge.world.forget_calls().await;
+    let until = Clock::Real.now() + PATIENCE;
+    while let Progress::InProgress { note, .. } =
+        judge.real.observe(&comparing).await.unwrap().progress
+    {
+        assert!(Clock::Real.now() < until, "it does not end: {note}");
+        pause().await;
+    }
+    let called = judge.world.called().await;
+    let used: BTreeSet<String> =
+        called.iter().flat_map(|(service, operation)| needed(service, operation)).collect();
+    assert_eq!(declared(&comparing), used, "{called:?}");
+    judge.judged.insert("compare-buckets");
+}
+
+/// What a connection takes before it is made. There is no PostgreSQL behind this AWS: the first of
+/// two calls ends at a cluster that is not there, the second at a port where nobody listens.
+async fn sql(judge: &mut Judge, shop: &Application) {
+    let mut shop = serde_json::to_value(shop).unwrap();
+    let near = json!({ EAST: "127.0.0.1:1", WEST: "127.0.0.1:1" });
+    let secret = judge.world.secret(EAST, "reader", r#"{"username":"a","password":"b"}"#).await;
+    let in_variable = json!({ "database": "shop", "user": "reader", "password_env": "PATH",
+        "sslmode": "disable", "endpoints": near });
+    let in_secret = json!({ "database": "shop", "secret": { EAST: secret },
+        "sslmode": "disable", "endpoints": near });
+    let cases = [
+        (in_variable, json!({ "cluster": "gone" }), ["rds:DescribeDBClusters"]),
+        (in_secret, json!({}), ["secretsmanager:GetSecretValue"]),
+    ];
+    for (sql, with, needs) in cases {
+        shop["databases"][0]["sql"] = sql;
+        shop["databases"][0]["checks"] = json!([{ "name": "people", "roles": ["reader"] }]);
+        let shop: Application = serde_json::from_value(shop.clone()).unwrap();
+        let checking = call(&judge.world, &shop, "check-sql", with);
+        judge.world.forget_calls().await;
+        assert!(judge.real.observe(&checking).await.is_err());
+        let called = judge.world.called().await;
+        let used: BTreeSet<String> =
+            called.iter().flat_map(|(service, operation)| needed(service, operation)).collect();
+        assert_eq!(used, needs.map(str::to_owned).into(), "{called:?}");
+        assert_eq!(declared(&checking), used);
+    }
+    judge.judged.insert("check-sql");
 }
 
 async fn traffic(judge: &mut Judge, shop: &Application) {

@@ -24,15 +24,30 @@ fn shop([east, west]: [String; 2]) -> Application {
 async fn a_canary_is_carried_over_by_s3() {
     let Some(stack) = Ministack::start().await else { return };
     stack.replicated("files-east", "files-west", "canaries/").await;
-    let (real, shop) = (stack.real().await, application(Value::Null));
+    let (real, mut shop) = (stack.real().await, application(Value::Null));
+    shop.buckets[0].canary_prefixes = vec!["canaries/second/".to_owned()];
     let mut writing = call_at(stack.now(), &shop, "write-canary", json!({ "at": "active" }));
     let (done, seen) = stack.carry_out(&real, &mut writing).await;
     assert_eq!(seen[0], "not started", "{seen:?}");
     let after: Span = done.outputs["arrived_after"].as_str().unwrap().parse().unwrap();
     assert!(after.secs() < 60, "{after}");
+    let each = done.outputs["arrived"].as_array().unwrap();
+    let prefixes = each.iter().map(|one| one.as_str().unwrap().split(' ').next().unwrap());
+    assert_eq!(prefixes.collect::<Vec<_>>(), ["canaries", "canaries/second"]);
+
+    // The buckets are the same then, but for what no rule covers.
+    let with = json!({ "from": "active", "depth": "head" });
+    let mut comparing = call_at(stack.now(), &shop, "compare-buckets", with);
+    let (done, seen) = stack.carry_out(&real, &mut comparing).await;
+    assert_eq!(
+        [&done.outputs["missing"], &done.outputs["extra"]],
+        [&json!(0), &json!(0)],
+        "{seen:?}"
+    );
 
     let mut uncovered = shop.clone();
     uncovered.buckets[0].canary_prefix = Some("elsewhere".to_owned());
+    uncovered.buckets[0].canary_prefixes = Vec::new();
     let mut writing = call_at(stack.now(), &uncovered, "write-canary", json!({ "at": "active" }));
     assert_eq!(real.observe(&writing).await.unwrap().progress, Progress::not_started());
     real.begin(&writing).await.unwrap();

@@ -34,6 +34,57 @@ async fn a_canary_arrives() {
     world.put(WEST, &path, &metadata).await;
     let arrived = carry_out(&mut world, &real, &mut writing, 1).await;
     assert_eq!(arrived.done.outputs["arrived_after"], json!("1m 30s"));
+    assert_eq!(arrived.done.outputs["arrived"], json!(["canaries 1m 30s"]));
+}
+
+/// Goal: a bucket that S3 does not replicate is a finding with its cause, one of which nothing is known
+/// is unknown, and only numbers make it well.
+/// Method: from no versioning to samples of every metric, and then one that says failures.
+#[tokio::test]
+async fn whether_s3_replicates_a_bucket() {
+    let mut world = world!();
+    world.bucket(EAST, "files-east").await;
+    world.bucket(WEST, "files-west").await;
+    let real = world.real(Vec::new()).await;
+    let shop = application(Value::Null);
+    let with = json!({ "from": "active" });
+    let mut asking = call(&world, &shop, "check-bucket-replication", with);
+    let seen = look(&world, &real, &mut asking).await.to_string();
+    assert_eq!(seen, "failed: versioning of `files-east` is off, so nothing is replicated");
+    let on = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    world.configure(EAST, "files-east", "versioning", on).await;
+    let seen = look(&world, &real, &mut asking).await.to_string();
+    assert_eq!(seen, "failed: no rule replicates `files-east` to `files-west`");
+    world.replicates(EAST, "files-east", "files-west", "Disabled").await;
+    let seen = look(&world, &real, &mut asking).await.to_string();
+    assert_eq!(seen, "failed: rule `all` of `files-east` is disabled");
+    world.replicates(EAST, "files-east", "files-west", "Enabled").await;
+    let seen = look(&world, &real, &mut asking).await.to_string();
+    assert!(seen.starts_with("replication by rule `all` is unknown"), "{seen}");
+
+    let pair = ["files-east", "files-west"];
+    for (name, value) in [
+        ("ReplicationLatency", 12.0),
+        ("OperationsPendingReplication", 4.0),
+        ("BytesPendingReplication", 4096.0),
+    ] {
+        world.replication_sample(EAST, pair, name, value).await;
+    }
+    world.pass(60);
+    let seen = look(&world, &real, &mut asking).await.to_string();
+    assert!(seen.starts_with("replication by rule `all` is unknown"), "three of four: {seen}");
+    world.replication_sample(EAST, pair, "OperationsFailedReplication", 0.0).await;
+    world.pass(60);
+    let Progress::Done(done) = look(&world, &real, &mut asking).await else { panic!("it is well") };
+    assert_eq!(done.outputs["latency"], json!("12s"));
+    assert_eq!(
+        ["rules", "pending", "failed"].map(|name| done.outputs[name].clone()),
+        [json!(1), json!(4), json!(0)]
+    );
+    world.replication_sample(EAST, pair, "OperationsFailedReplication", 3.0).await;
+    world.pass(60);
+    let seen = look(&world, &real, &mut asking).await.to_string();
+    assert!(seen.contains("3 operations failed to replicate"), "{seen}");
 }
 
 /// Goal: everybody is told, at least once and as rarely as possible, and no URL is shown.

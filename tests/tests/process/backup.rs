@@ -16,7 +16,7 @@ const SCHEDULES: &str = "
 ";
 
 /// Lets the clock stand at the next `hour` of the day, and waits for the run that starts then.
-async fn next_run(stage: &mut Stage, schedule: &str, hour: i64) -> Value {
+pub(super) async fn next_run(stage: &mut Stage, schedule: &str, hour: i64) -> Value {
     let day = 24 * 3600;
     let ahead = (hour * 3600 - stage.world.now().as_second().rem_euclid(day)).rem_euclid(day);
     stage.world.pass(ahead);
@@ -131,4 +131,77 @@ async fn what_may_go_goes_a_day_later_and_nothing_else() {
     }
     // The fourth is marked on the fourth noon, and goes on the fifth; from then on one a day.
     assert_eq!(deleted_by_day, [0, 0, 0, 0, 1, 1, 1]);
+}
+
+/// As above, with as much deleted a night as may go.
+const UNCAPPED: &str = "
+- { id: nightly, runbook: daily-backup, application: shop, cron: \"0 2 * * *\", catch_up: run-once }
+- { id: noon, runbook: expire-recovery-points, application: shop, cron: \"0 12 * * *\", inputs: { cap: 10 } }
+";
+
+/// The lines of an output of a run's step that are about a point.
+fn lines(view: &Value, id: &str, output: &str, point: &str) -> Vec<String> {
+    let said = step(view, id)["outputs"][output].as_array().cloned().unwrap_or_default();
+    let said = said.iter().filter_map(|line| line.as_str().map(str::to_owned));
+    said.filter(|line| line.starts_with(point)).collect()
+}
+
+/// Goal: a held point stays, a preview says exactly what would go and why the rest stays and changes
+/// nothing, and what could not be deleted is a finding with its cause until it is gone.
+/// Method: a week of backups and expiries with a retention of a day; the oldest point is held, the
+/// answer to one deletion is lost.
+#[tokio::test]
+async fn what_stays_and_what_cannot_go_is_told() {
+    let mut stage = stage!(UNCAPPED);
+    stage.tick_secs = 10;
+    let in_east = |points: Vec<Value>| -> Vec<Value> {
+        let mut here: Vec<Value> =
+            points.into_iter().filter(|point| point["region"] == EAST).collect();
+        here.sort_by_key(|point| point["data_at"].as_str().map(str::to_owned));
+        here
+    };
+    let mut held = String::new();
+    for day in 1..=7 {
+        next_run(&mut stage, "nightly", 2).await;
+        let before = in_east(stage.points().await);
+        if day == 2 {
+            held = before[0]["id"].as_str().expect("an id").to_owned();
+            let body = json!({ "point": held, "name": "case-7", "reason": "an audit" });
+            let path = "/v1/applications/shop/holds";
+            let (status, answer) = stage.daemon.post("ana", path, body).await.expect("an answer");
+            assert_eq!(status, 200, "{answer}");
+        }
+        if day == 6 {
+            // Nearly a day after the last marking.
+            stage.world.pass(9 * 3600);
+            let id = |place: usize| before[place]["id"].as_str().expect("an id").to_owned();
+            let ask = json!({ "runbook": "expire-recovery-points", "application": "shop",
+                              "mode": "preview", "reason": "to see" });
+            let run = stage.ask("ana", "preview", ask).await;
+            let view = stage.carry(&run, &[]).await;
+            let told =
+                |output: &str, place: usize| lines(&view, "mark-active-orders", output, &id(place));
+            assert!(told("keeps", 0)[0].contains("held, `case-7` by ana: an audit"), "{view:#}");
+            assert_eq!((told("deletes", 1).len(), told("marks", 2).len()), (1, 1), "{view:#}");
+            assert!(told("keeps", 5)[0].contains("one of the newest three, young"), "{view:#}");
+            assert_eq!(in_east(stage.points().await), before, "a preview changes nothing");
+            let lose =
+                json!({ "service": "rds", "operation": "DeleteDBClusterSnapshot", "region": EAST });
+            stage.world.fault("lose", lose).await;
+        }
+        let expiry = next_run(&mut stage, "noon", 12).await;
+        assert_eq!(expiry["status"], "succeeded", "day {day}: {expiry:#}");
+        let after = in_east(stage.points().await);
+        assert_eq!(after[0]["id"] == json!(held), day > 1, "day {day}: {after:#?}");
+        let shop = stage.daemon.get("/v1/applications/shop").await.expect("an answer").1;
+        let findings = shop["findings"].as_array().expect("a list");
+        let found = findings.iter().find(|one| one["id"] == "undeletable/orders/us-east-1");
+        assert_eq!(found.is_some(), day == 6, "day {day}: {findings:#?}");
+        if let Some(finding) = found {
+            assert!(
+                finding["message"].as_str().unwrap().contains("no answer from rds"),
+                "{finding}"
+            );
+        }
+    }
 }

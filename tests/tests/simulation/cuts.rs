@@ -66,8 +66,19 @@ fn a_replication_check_cut_anywhere() {
 }
 
 #[test]
+fn a_bucket_comparison_cut_anywhere() {
+    cut_everywhere(&Scenario::bucket_comparison(), true);
+}
+
+#[test]
 fn a_backup_cut_anywhere() {
     cut_everywhere(&Scenario::daily_backup(), true);
+}
+
+#[test]
+fn a_restore_test_cut_anywhere() {
+    // The backup before it is cut elsewhere.
+    cut_from(11, &Scenario::restore_test(), true, 55);
 }
 
 #[test]

@@ -4,13 +4,18 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use muster::world::sim::Fault;
+use muster_runbooks::{
+    request::{Manner, Mode},
+    value::Span,
+};
 use muster_state::{
     command::{Command, Steer},
     run::Outcome,
 };
 use muster_tests::simulation::{
-    cast::{id, olga},
-    scenario::{Act, Scenario},
+    Simulation,
+    cast::{SHOP, id, olga},
+    scenario::{Act, Scenario, Start},
 };
 
 use super::{play, tell};
@@ -79,6 +84,134 @@ fn the_last_three_points_stay() {
         gone += u32::from(point.deleted.is_some());
     }
     assert_eq!(left.len(), 4);
-    assert!(left.values().all(|left| *left == 3), "{left:?}");
-    assert_eq!(gone, 8, "and what is past its retention goes");
+    // The first of the month stays too, where the policy keeps it.
+    let stay = |key: &str| if key.contains("users") { 4 } else { 3 };
+    assert!(left.iter().all(|(key, left)| *left == stay(key)), "{left:?}");
+    assert_eq!(gone, 6, "and what is past its retention goes");
+}
+
+/// What the point of a restore test says at the end of a history, in a line for each database.
+fn stamped(simulation: &Simulation) -> Vec<String> {
+    let known = simulation.disk.progress();
+    let points = known.applications[&SHOP.name].points.values();
+    let tested = points.filter_map(|point| Some((point, point.tested.as_ref()?)));
+    tested
+        .map(|(point, tested)| {
+            let took = tested.took.is_some();
+            let [restore, validation, clean_up] =
+                [tested.restore, tested.validation, tested.clean_up].map(|stamp| stamp.status);
+            format!(
+                "{} {}: {restore} {validation} {clean_up} {took}",
+                point.component, point.region
+            )
+        })
+        .collect()
+}
+
+/// The names of what restore tests left behind.
+fn left(simulation: &Simulation) -> Vec<String> {
+    let all = simulation.sim.truth().restored(simulation.now);
+    all.into_iter().filter(|one| one.is_owned && one.is_there).map(|one| one.name).collect()
+}
+
+/// Goal: a restore test brings the copy of each database back at the standby, measures, stamps the point,
+/// takes everything away, and touches nothing of strangers; without a check nothing is called verified.
+/// Method: play it, and read the world.
+#[test]
+fn a_restore_test_proves_the_copies_and_leaves_nothing() {
+    let simulation = play(3, &Scenario::restore_test());
+    assert_eq!(
+        stamped(&simulation),
+        [
+            "orders us-west-2: succeeded not_done succeeded true",
+            "users us-west-2: succeeded not_done succeeded true",
+        ]
+    );
+    assert_eq!(left(&simulation), [""; 0]);
+    let all = simulation.sim.truth().restored(simulation.now);
+    let strangers = all.iter().filter(|one| !one.is_owned && one.is_there).count();
+    assert_eq!((all.len(), strangers), (8, 4), "a cluster and an instance for each database");
+    let known = simulation.disk.progress();
+    let shop = &known.applications[&SHOP.name];
+    assert!(shop.points.values().all(|point| point.verified_at.is_none()));
+    assert!(shop.findings.is_empty(), "{:?}", shop.findings);
+}
+
+/// Goal: a restore that fails is taken away too, stamped as failed, and a finding until one succeeds.
+/// Method: let every restore fail, or the key be gone; then a second test that goes well.
+#[test]
+fn a_restore_that_fails_is_stamped_and_taken_away() {
+    let at = SignedDuration::from_hours(3);
+    let length = Span::from_mins(50);
+    for fault in [Fault::RestoreFails { times: 4 }, Fault::KeyGone { length }] {
+        let name = fault.name();
+        let scenario = Scenario::restore_test().and(at, Act::Inject(fault));
+        let simulation = play(3, &scenario);
+        let failed = |line: &String| line.contains("failed not_done succeeded false");
+        let said = stamped(&simulation);
+        assert!(said.len() == 2 && said.iter().all(failed), "{name}: {said:?}");
+        assert_eq!(left(&simulation), [""; 0], "{name}");
+        let known = simulation.disk.progress();
+        let findings: Vec<&String> = known.applications[&SHOP.name].findings.keys().collect();
+        assert_eq!(findings, ["restore-test-orders", "restore-test-users"], "{name}");
+        let outcome = simulation.watch.outcomes[&id('t', 1)];
+        assert_eq!(outcome, Outcome::SucceededWithExceptions, "{name}");
+
+        let again = Act::Start(Start {
+            runbook: "restore-test",
+            id: id('t', 2),
+            manner: Manner::Graceful,
+            mode: Mode::Live,
+            due_at: None,
+        });
+        let simulation = play(3, &scenario.and(SignedDuration::from_hours(9), again));
+        let shop = &simulation.disk.progress().applications[&SHOP.name];
+        assert!(shop.findings.is_empty(), "{name}: {:?}", shop.findings);
+    }
+}
+
+/// Goal: who gives a test up leaves nothing behind, and the point says that its test was not finished.
+/// Method: abandon it while the clusters are being restored.
+#[test]
+fn a_restore_test_that_was_given_up_leaves_nothing() {
+    let steer = Steer::Abandon { undo: false };
+    let said = Command::Steer { run: id('t', 1), by: olga(), reason: "no".to_owned(), steer };
+    let at = SignedDuration::from_hours(3) + SignedDuration::from_mins(5);
+    let simulation = play(3, &Scenario::restore_test().and(at, Act::Say(Box::new(said))));
+    assert_eq!(left(&simulation), [""; 0]);
+    let said = stamped(&simulation);
+    let failed = |line: &String| line.contains("failed not_done succeeded false");
+    assert!(said.len() == 2 && said.iter().all(failed), "{said:?}");
+}
+
+/// Goal: what no run answers for is a finding with the command that ends it, and gone when it is gone.
+/// Method: skip the removal of one database's cluster; the expiry of the next day looks.
+#[test]
+fn what_is_left_behind_is_found() {
+    let steer = Steer::Skip { step: "remove-cluster-orders".parse().unwrap() };
+    let said = Command::Steer { run: id('t', 1), by: olga(), reason: "no".to_owned(), steer };
+    let mut scenario = Scenario::restore_test();
+    // Wherever the teardown stands under this seed, one of these meets it.
+    for minute in 0..90 {
+        let at = SignedDuration::from_hours(3) + SignedDuration::from_mins(minute);
+        scenario = scenario.and(at, Act::Say(Box::new(said.clone())));
+    }
+    let expiry = Act::Start(Start {
+        runbook: "expire-recovery-points",
+        id: id('e', 1),
+        manner: Manner::Graceful,
+        mode: Mode::Live,
+        due_at: None,
+    });
+    let simulation = play(3, &scenario.and(SignedDuration::from_hours(26), expiry));
+    let name = format!("muster-drill-{}-restore-orders-1", id('t', 1));
+    assert_eq!(left(&simulation), std::slice::from_ref(&name));
+    let shop = &simulation.disk.progress().applications[&SHOP.name];
+    let (_, leak) = &shop.findings[&format!("leak-{name}")];
+    assert!(leak.message.contains("is left in us-west-2, 2"), "{}", leak.message);
+    assert!(leak.message.contains("is over"), "{}", leak.message);
+    assert!(leak.hint.contains(&format!("--db-cluster-identifier {name}")), "{}", leak.hint);
+    let said = stamped(&simulation);
+    assert!(said[0].contains("succeeded not_done pending"), "{said:?}");
+    assert!(shop.findings.contains_key("restore-test-orders"), "{:?}", shop.findings);
 }

@@ -22,12 +22,16 @@ fn storm(seed: u64) -> Scenario {
     let mut scenario = chance.pick(&Scenario::all()).clone();
     scenario.name = "storm";
     let secs = |chance: &mut Chance, end| SignedDuration::from_secs(chance.below(end) as i64);
+    // A restore test begins when the copies are there, and so do its storms.
+    let (from, until) = if chance.happens(50) { (0, 900) } else { late(&scenario) };
+    let from = SignedDuration::from_secs(from);
     for _ in 0..chance.below(6) {
         let fault = chance.pick(&faults::all()).clone();
-        scenario = scenario.and(secs(&mut chance, 900), Act::Inject(fault));
+        scenario = scenario.and(from + secs(&mut chance, until), Act::Inject(fault));
     }
     for _ in 0..chance.below(4) {
-        let run = chance.pick(&[id('f', 1), id('b', 1), id('k', 1), id('r', 1)]).clone();
+        let run =
+            chance.pick(&[id('f', 1), id('b', 1), id('k', 1), id('r', 1), id('t', 1)]).clone();
         let words = [
             (olga(), Steer::Pause),
             (olga(), Steer::Resume),
@@ -37,7 +41,7 @@ fn storm(seed: u64) -> Scenario {
         ];
         let (by, steer) = chance.pick(&words).clone();
         let said = Command::Steer { run, by, reason: "a storm".to_owned(), steer };
-        scenario = scenario.and(secs(&mut chance, 900), Act::Say(Box::new(said)));
+        scenario = scenario.and(from + secs(&mut chance, until), Act::Say(Box::new(said)));
     }
     if chance.happens(20) {
         let off = Command::Off { by: dora(), reason: "a storm".to_owned() };
@@ -61,8 +65,15 @@ fn storm(seed: u64) -> Scenario {
     };
     // The Off switch may have been said while no process ran; in the end somebody turns it on.
     let on = Command::On { by: dora(), reason: "all is well".to_owned() };
-    let end = SignedDuration::from_mins(90);
+    let end = from + SignedDuration::from_secs(until as i64).max(SignedDuration::from_mins(90));
     scenario.and(end, Act::HealAll).and(end, Act::Say(Box::new(on)))
+}
+
+/// When a storm may begin that is to meet the last thing of a script, and for how long.
+fn late(scenario: &Scenario) -> (i64, u64) {
+    let is_test = |(_, act): &&(SignedDuration, Act)| matches!(act, Act::Start(start) if start.runbook == "restore-test");
+    let test = scenario.script.iter().find(is_test);
+    test.map_or((0, 900), |(at, _)| (at.as_secs(), 7_200))
 }
 
 /// Goal: whatever happens together, no invariant breaks and everything settles.

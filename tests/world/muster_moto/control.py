@@ -3,7 +3,8 @@
 GET  state                 {now, settings, agenda: [{at, what}], calls, effects}; counts last
 PUT  settings              any of `settings.py`; answers all of them
 PUT  lag                   {"region", "cluster", "lag_ms": number | null}; null ends the samples
-PUT  status                {"region", "kind": "cluster" | "snapshot" | "instance", "id", "status"}
+PUT  status                {"region", "kind": "cluster" | "snapshot" | "instance" | "cache", "id", "status"}
+PUT  secret                {"region", "name", "replica": region, "status"}: a replica's state
 GET  calls?after=N         calls with a number above N: {number, at, method, service, operation,
                            region, caller, parameters, status, error}; the caller is the
                            access key, `test-world-dns` for the name server's own calls
@@ -18,11 +19,13 @@ from urllib.parse import parse_qs
 
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
+from moto.elasticache.models import elasticache_backends
 
+from .caches import set_replica
 from .clock import show
 from .history import History
 from .metrics import LagSamples
-from .world import World, rds
+from .world import ACCOUNT, World, rds
 
 PREFIX = "/_muster/"
 
@@ -37,6 +40,7 @@ class Control:
             ("PUT", "settings"): self._settings,
             ("PUT", "lag"): self._lag,
             ("PUT", "status"): self._status,
+            ("PUT", "secret"): self._secret,
             ("GET", "calls"): lambda _, after: self.world.calls[after:],
             ("GET", "effects"): lambda _, after: self.world.effects[after:],
             ("DELETE", "calls"): self._forget_calls,
@@ -81,9 +85,14 @@ class Control:
             "cluster": backend.clusters,
             "snapshot": backend.cluster_snapshots,
             "instance": backend.databases,
+            "cache": elasticache_backends[ACCOUNT][wanted["region"]].replication_groups,
         }[wanted["kind"]]
         things[wanted["id"]].status = wanted["status"]
         self.world.changed()
+        return wanted
+
+    def _secret(self, wanted: dict, _: int) -> dict:
+        set_replica(wanted["region"], wanted["name"], wanted["replica"], wanted["status"])
         return wanted
 
     def _forget_calls(self, _: dict, __: int) -> dict:

@@ -40,7 +40,8 @@ class History:
         ):
             self._views.pop(0)
         # Each thing points at its backend, which must stay the real one.
-        pinned = {id(backend): backend for backend in every_rds()}
+        others = [kept for b in every_rds() for kept in (b, b.kms, b.secretsmanager)]
+        pinned = {id(backend): backend for backend in others}
         view = {
             backend.region_name: {name: getattr(backend, name) for name in HELD}
             for backend in every_rds()

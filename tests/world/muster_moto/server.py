@@ -7,8 +7,10 @@ from contextlib import nullcontext
 from urllib.parse import parse_qsl
 
 import moto.cloudwatch.models
+import moto.elasticache.models
 import moto.rds.models
 import moto.s3.models
+import moto.secretsmanager.models
 from microburst.detection import detect
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
@@ -16,7 +18,8 @@ from moto.moto_server.werkzeug_app import (
 )
 from multidict import CIMultiDict
 
-from . import cbor, route53
+from . import buckets, cbor, route53
+from .caches import Caches
 from .clock import Clock
 from .clusters import Clusters
 from .control import PREFIX, Control
@@ -29,7 +32,13 @@ from .snapshots import Snapshots
 from .world import World
 
 #: Whose times come from the test clock.
-STAMPED = (moto.rds.models, moto.s3.models, moto.cloudwatch.models)
+STAMPED = (
+    moto.rds.models,
+    moto.s3.models,
+    moto.cloudwatch.models,
+    moto.elasticache.models,
+    moto.secretsmanager.models,
+)
 #: Bodies beyond this are objects, not parameters.
 PARAMETER_BYTES_MAX = 64 * 1024
 
@@ -43,11 +52,13 @@ class Server:
             module.utcnow = self.world.utcnow
         Snapshots(self.world).install()
         Clusters(self.world).install()
+        Caches(self.world).install()
         global_clusters = GlobalClusters(self.world)
         global_clusters.install()
         Doors(self.world, global_clusters).install()
         Queues(self.world).install()
         route53.install()
+        buckets.install()
         self.history = History(self.world)
         self.lag = LagSamples(self.world)
         self.control = Control(self.world, self.history, self.lag)
@@ -102,6 +113,11 @@ class Server:
         finally:
             getattr(chunks, "close", lambda: None)()
         call["error"] = error_code(answer) if call["status"] >= 400 else None
+        if call["operation"] == "GetBucketVersioning":
+            # moto names the outermost element after the operation; S3, and so every SDK, does not.
+            # As long as before, because the length was told already.
+            wrong = b"GetBucketVersioningResponse"
+            answer = answer.replace(wrong, b"VersioningConfiguration".ljust(len(wrong)))
         return [answer]
 
 

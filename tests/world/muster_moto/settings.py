@@ -18,10 +18,21 @@ class Settings:
     copy_zero_secs: float = 0
     #: A snapshot is `deleting` for seconds to minutes (facts §8).
     delete_secs: float = 0
+    #: A snapshot of a cache is `creating` for minutes (facts §3).
+    cache_snapshot_secs: float = 0
+    #: The last instant that a cluster can be restored to: typically within 5 minutes (facts §2).
+    restorable_behind_secs: float = 240
+    #: What is restored listens at this port of 127.0.0.1, so that a test can put a server of its own behind
+    #: it; its user is `postgres` then. Without one nothing listens anywhere.
+    restored_port: int = 0
     #: A created or restored cluster is `creating` for tens of minutes (facts §8).
     cluster_secs: float = 0
     #: An instance is `creating` for 5 to 10 minutes (facts §8).
     instance_secs: float = 0
+    #: A deleted cluster or instance is `deleting` for minutes.
+    teardown_secs: float = 0
+    #: A cluster is `resetting-master-credentials` until its managed password is there (facts §1.4).
+    password_secs: float = 0
     #: Failover inside a region: typically under 35 s (facts §1.6).
     instance_failover_secs: float = 0
     #: Before a global operation registers, `FailoverState` is empty; then `pending` (facts §0.4).

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use muster_runbooks::{
     application::Application,
-    name::{ApplicationName, ComponentName},
+    name::{ApplicationName, ComponentName, Region},
 };
 use muster_state::{
     catalog::RecoveryPoint,
@@ -13,7 +13,12 @@ use muster_state::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Length, Verdict};
+use super::{
+    Length, Verdict,
+    canary::{self, CanaryView},
+    point::{PointHoldView, holds},
+};
+use crate::world::canary::Canaries;
 
 /// An application.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
@@ -36,8 +41,11 @@ pub struct ApplicationView {
     pub findings: Vec<FindingView>,
     /// The open maintenance window.
     pub window: Option<WindowView>,
-    /// The newest recovery point of every database in every region.
+    /// The newest recovery point of every database and cache in every region.
     pub newest: Vec<NewestView>,
+    /// What the canaries of its databases show.
+    #[serde(default)]
+    pub canaries: Vec<CanaryView>,
     /// How many recovery points there are.
     pub recovery_points: usize,
     /// The run that has the application's one lock.
@@ -83,7 +91,7 @@ pub struct WindowView {
     pub overdue: bool,
 }
 
-/// The newest recovery point of a database in a region.
+/// The newest recovery point of a database or cache in a region.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
 pub struct NewestView {
     /// The database.
@@ -100,37 +108,19 @@ pub struct NewestView {
     pub within_rpo: Verdict,
     /// When one of its database and region was last restored and its data proven.
     pub verified_at: Option<Timestamp>,
-}
-
-/// A recovery point.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
-pub struct PointView {
-    /// Its identifier.
-    pub id: String,
-    /// The database.
-    pub component: String,
-    /// Where it is.
-    pub region: String,
-    /// The instant that its data is from.
-    pub data_at: Timestamp,
-    /// How old the data is; nothing when the provider's clock is ahead of ours.
-    pub age: Option<Length>,
-    /// The point it was copied from.
-    pub copied_from: Option<String>,
-    /// The key it is encrypted with.
-    pub key: Option<String>,
-    /// Its size, if the provider says.
-    pub size_gib: Option<u32>,
-    /// The run that made it.
-    pub made_by: String,
-    /// When it was last restored and its data proven.
-    pub verified_at: Option<Timestamp>,
-    /// When it was marked for deletion.
-    pub marked_at: Option<Timestamp>,
+    /// Who keeps the newest point from being deleted, and why.
+    pub holds: Vec<PointHoldView>,
+    /// How many points of the database and region are held.
+    pub held: usize,
 }
 
 /// The view of an application.
-pub fn view(known: &Progress, application: &Application, now: Timestamp) -> ApplicationView {
+pub fn view(
+    known: &Progress,
+    canaries: &Canaries,
+    application: &Application,
+    now: Timestamp,
+) -> ApplicationView {
     let name = &application.name;
     let empty = ApplicationState::default();
     let state = known.applications.get(name).unwrap_or(&empty);
@@ -154,6 +144,7 @@ pub fn view(known: &Progress, application: &Application, now: Timestamp) -> Appl
             overdue: *closes_at < now,
         }),
         newest: newest(application, state, now),
+        canaries: canary::canaries(application, canaries, now),
         recovery_points: state.points.len(),
         locked_by: known.claims.get(&Claim::lock_key(name)).map(|held| held.holder.to_string()),
         open_runs: open_runs(known, name),
@@ -175,13 +166,20 @@ fn open_runs(known: &Progress, name: &ApplicationName) -> Vec<String> {
     runs.map(|run| run.id.to_string()).collect()
 }
 
-/// Every database is listed for both regions: a place without a point is the news.
+/// Every database is listed for both regions, and every cache that is saved where it is: a place without
+/// a point is the news.
 fn newest(application: &Application, state: &ApplicationState, now: Timestamp) -> Vec<NewestView> {
     let regions = [&application.home, &application.standby];
-    let pairs = application
+    let databases = application
         .databases
         .iter()
         .flat_map(|database| regions.map(|region| (&database.name, region)));
+    let caches = application.caches.iter().filter(|cache| !cache.rebuildable);
+    let caches = caches.flat_map(|cache| {
+        let is_there = |region: &&Region| cache.replication_groups.contains_key(region.as_str());
+        regions.into_iter().filter(is_there).map(|region| (&cache.name, region))
+    });
+    let pairs = databases.chain(caches);
     pairs
         .map(|(component, region)| {
             let here = || points_of(state, component).filter(|point| point.region == *region);
@@ -201,6 +199,8 @@ fn newest(application: &Application, state: &ApplicationState, now: Timestamp) -
                 age,
                 within_rpo,
                 verified_at: here().filter_map(|point| point.verified_at).max(),
+                holds: newest.map(holds).unwrap_or_default(),
+                held: here().filter(|point| !point.holds.is_empty()).count(),
             }
         })
         .collect()
@@ -214,30 +214,6 @@ fn points_of<'a>(
 }
 
 /// Data from the future has no age: one of the two clocks is wrong, and nobody knows which.
-fn age(data_at: Timestamp, now: Timestamp) -> Option<Length> {
+pub(super) fn age(data_at: Timestamp, now: Timestamp) -> Option<Length> {
     (data_at <= now).then(|| Length::between(data_at, now))
-}
-
-/// The recovery points of an application, newest data first.
-pub fn points(state: &ApplicationState, now: Timestamp) -> Vec<PointView> {
-    let mut points: Vec<&RecoveryPoint> = state.points.values().collect();
-    points.sort_by(|one, other| {
-        other.data_time.cmp(&one.data_time).then_with(|| one.id.cmp(&other.id))
-    });
-    points
-        .into_iter()
-        .map(|point| PointView {
-            id: point.id.clone(),
-            component: point.component.to_string(),
-            region: point.region.to_string(),
-            data_at: point.data_time,
-            age: age(point.data_time, now),
-            copied_from: point.copied_from.clone(),
-            key: point.key.clone(),
-            size_gib: point.size_gib,
-            made_by: point.made_by.to_string(),
-            verified_at: point.verified_at,
-            marked_at: point.marked_at,
-        })
-        .collect()
 }

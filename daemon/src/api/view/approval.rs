@@ -187,7 +187,8 @@ pub fn describe(run: &Run, step: &Step, state: &StepState) -> Option<Description
     let binding = run.plan.binding.as_ref()?;
     let component = step.component.as_ref().and_then(|name| run.plan.component(name));
     let number = state.attempt().map_or(state.attempts() + 1, |attempt| attempt.number);
-    let token = Token::new(&run.id, &step.id, number, run.plan.mode == Mode::Drill);
+    let is_drill = run.plan.mode == Mode::Drill || action.spec().is_drill_owned();
+    let token = Token::new(&run.id, &step.id, number, is_drill);
     Some(action.describe(&On {
         application: &binding.application,
         active: &binding.active,

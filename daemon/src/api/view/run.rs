@@ -20,6 +20,7 @@ use super::{
     next::{self, NextView},
     step::{self, SaidView, StepView},
     wait::{self, WaitView},
+    way_back::{self, WayBackView},
 };
 use crate::intake::Sample;
 
@@ -100,6 +101,8 @@ pub struct RunView {
     pub approvals: Vec<ApprovalView>,
     /// How long the recovery took; only for runs that move an application.
     pub recovery: Option<RecoveryView>,
+    /// The ways back that its snapshots are meant as, and what taking one would lose.
+    pub ways_back: Vec<WayBackView>,
     /// What would be and was lost; only for runs that promote a database.
     pub losses: Option<LossesView>,
     /// Its steps, in the order of the plan.
@@ -154,6 +157,7 @@ pub fn view(
         waits: wait::of_run(run, off),
         approvals: approval::all(run),
         recovery: figures::recovery(run, now),
+        ways_back: way_back::all(run, now),
         losses: figures::losses(run),
         steps: run
             .steps()

@@ -1,6 +1,11 @@
 //! A small object that travels the way of all objects: written on one side, looked for on the other
 //! (facts §4, canary check).
 
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
@@ -23,7 +28,7 @@ const WRITTEN_AT: &str = "muster-written-at";
 /// it.
 const STATUS_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 
-/// Looks for the replica, and if it is not there, for the object itself.
+/// Looks for the replicas, and for those that are not there, for the object itself.
 pub async fn observe(
     real: &Real,
     call: &Call,
@@ -33,34 +38,60 @@ pub async fn observe(
     let from = on.region(action.at);
     let to = if from == on.active { on.standby } else { on.active };
     let bucket = bucket(call)?;
-    if let Some(replica) = head(&real.aws.side(to), call, bucket, to).await? {
-        return Ok(arrived(call, &replica));
+    let mut spans = Vec::new();
+    let mut missing = None;
+    for prefix in prefixes(call, bucket)? {
+        if let Some(replica) = head(&real.aws.side(to), call, bucket, to, prefix).await? {
+            let seen_at = real.arrivals.first_seen(&key(call, prefix), call.asked_at);
+            match arrived(call, &replica, seen_at) {
+                Ok(span) => spans.push((prefix, span)),
+                Err(foreign) => return Ok(foreign),
+            }
+            continue;
+        }
+        let written = head(&real.aws.side(from), call, bucket, from, prefix).await?;
+        let progress =
+            written.map_or_else(Progress::not_started, |object| travelling(call, prefix, &object));
+        match progress {
+            // The worst is said, whichever prefix it is of.
+            Progress::Failed { .. } | Progress::Refused { .. } | Progress::NotStarted { .. } => {
+                return Ok(progress);
+            }
+            Progress::InProgress { .. } | Progress::Done(_) | Progress::Foreign { .. } => {
+                missing.get_or_insert(progress);
+            }
+        }
     }
-    let written = head(&real.aws.side(from), call, bucket, from).await?;
-    Ok(written.map_or_else(Progress::not_started, |object| travelling(call, &object)))
+    Ok(missing.unwrap_or_else(|| all_arrived(&spans)))
 }
 
-/// Writes the object. Its key bears the token, so writing it again changes nothing.
+/// Writes an object below every prefix. Its key bears the token; what an earlier try has written
+/// stays, with its instant.
 pub async fn begin(real: &Real, call: &Call, action: &WriteCanary) -> Result<Answer, CallError> {
     let region = on(call)?.region(action.at);
     let bucket = bucket(call)?;
     let side = real.aws.side(region);
-    let sent = side
-        .act
-        .s3
-        .put_object()
-        .bucket(name(call, bucket, region)?)
-        .key(key(call, bucket)?)
-        .metadata(TOKEN, call.token.as_str())
-        .metadata(WRITTEN_AT, call.asked_at.to_string())
-        .content_type("text/plain")
-        .body(format!("{}\n", call.token).into_bytes().into())
-        .send()
-        .await;
-    match sent {
-        Ok(_) => Ok(Answer::Accepted),
-        Err(why) => error::trouble(why).begun(side.name("s3"), "PutObject"),
+    for prefix in prefixes(call, bucket)? {
+        let sent = side
+            .act
+            .s3
+            .put_object()
+            .bucket(name(call, bucket, region)?)
+            .key(key(call, prefix))
+            .if_none_match("*")
+            .metadata(TOKEN, call.token.as_str())
+            .metadata(WRITTEN_AT, call.asked_at.to_string())
+            .content_type("text/plain")
+            .body(format!("{}\n", call.token).into_bytes().into())
+            .send()
+            .await;
+        match sent.map_err(error::trouble) {
+            Ok(_) => {}
+            Err(why) if why.code == "PreconditionFailed" => {}
+            Err(why) => return why.begun(side.name("s3"), "PutObject"),
+        }
     }
+    Ok(Answer::Accepted)
 }
 
 async fn head(
@@ -68,8 +99,9 @@ async fn head(
     call: &Call,
     bucket: &Bucket,
     region: &Region,
+    prefix: &str,
 ) -> Result<Option<HeadObjectOutput>, CallError> {
-    let (name, key) = (name(call, bucket, region)?, key(call, bucket)?);
+    let (name, key) = (name(call, bucket, region)?, key(call, prefix));
     match side.looks_for(call).s3.head_object().bucket(name).key(key).send().await {
         Ok(found) => Ok(Some(found)),
         Err(why) => match error::trouble(why) {
@@ -79,22 +111,33 @@ async fn head(
     }
 }
 
-fn bucket(call: &Call) -> Result<&Bucket, CallError> {
+/// The bucket that a call works on.
+pub(super) fn bucket(call: &Call) -> Result<&Bucket, CallError> {
     let bucket = call.component.as_deref().and_then(Component::bucket);
     bucket.ok_or_else(|| error::unfit(call, "the step names no bucket"))
 }
 
-fn name<'a>(call: &Call, bucket: &'a Bucket, region: &Region) -> Result<&'a str, CallError> {
+/// The name of a declared bucket in a region.
+pub(super) fn name<'a>(
+    call: &Call,
+    bucket: &'a Bucket,
+    region: &Region,
+) -> Result<&'a str, CallError> {
     let found = bucket.buckets.get(region.as_str()).map(String::as_str);
     found.ok_or_else(|| error::unfit(call, &format!("`{}` has no bucket in {region}", bucket.name)))
 }
 
 /// Canaries are off until a prefix is declared (design §9).
-fn key(call: &Call, bucket: &Bucket) -> Result<String, CallError> {
-    let Some(prefix) = &bucket.canary_prefix else {
+fn prefixes<'a>(call: &Call, bucket: &'a Bucket) -> Result<Vec<&'a str>, CallError> {
+    let prefixes = bucket.canaries();
+    if prefixes.is_empty() {
         return Err(error::unfit(call, &format!("`{}` declares no canary prefix", bucket.name)));
-    };
-    Ok(format!("{}/{}", prefix.trim_end_matches('/'), call.token))
+    }
+    Ok(prefixes)
+}
+
+fn key(call: &Call, prefix: &str) -> String {
+    format!("{prefix}/{}", call.token)
 }
 
 fn metadata<'a>(object: &'a HeadObjectOutput, name: &str) -> Option<&'a str> {
@@ -106,30 +149,54 @@ fn written_at(call: &Call, object: &HeadObjectOutput) -> Timestamp {
     said.unwrap_or(call.started_at)
 }
 
-/// The replica is there: the time since the writing is an upper bound, as coarse as the looks are.
-fn arrived(call: &Call, replica: &HeadObjectOutput) -> Progress {
-    if metadata(replica, TOKEN) != Some(call.token.as_str()) {
-        return Progress::Foreign {
-            saw: "an object of the canary's name is there and is not ours".to_owned(),
-        };
+/// When replicas were first seen. S3 gives them the instant of the original, so only we can tell; after
+/// a crash it is later than it was, which is the safe side.
+#[derive(Debug, Default)]
+pub struct Arrivals(Mutex<BTreeMap<String, Timestamp>>);
+
+/// The most that are remembered.
+const ARRIVALS_MAX: usize = 1_024;
+
+impl Arrivals {
+    fn first_seen(&self, key: &str, now: Timestamp) -> Timestamp {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() >= ARRIVALS_MAX {
+            seen.pop_first();
+        }
+        *seen.entry(key.to_owned()).or_insert(now)
     }
-    let after = Span::between(written_at(call, replica), call.asked_at);
-    Progress::Done(Done::with([("arrived_after", json!(after))]))
+}
+
+/// The replica is there: the time since the writing is an upper bound, as coarse as the looks are.
+fn arrived(call: &Call, replica: &HeadObjectOutput, seen_at: Timestamp) -> Result<Span, Progress> {
+    if metadata(replica, TOKEN) != Some(call.token.as_str()) {
+        let saw = "an object of the canary's name is there and is not ours".to_owned();
+        return Err(Progress::Foreign { saw });
+    }
+    Ok(Span::between(written_at(call, replica), seen_at))
+}
+
+fn all_arrived(spans: &[(&str, Span)]) -> Progress {
+    let last = spans.iter().map(|(_, span)| *span).max().unwrap_or_default();
+    let each: Vec<String> = spans.iter().map(|(prefix, span)| format!("{prefix} {span}")).collect();
+    Progress::Done(Done::with([("arrived_after", json!(last)), ("arrived", json!(each))]))
 }
 
 /// The object is written. `PENDING` is normal while a region has trouble, `FAILED` is for good
 /// (facts §0.10), and without a status no rule covers the object (facts §4).
-fn travelling(call: &Call, object: &HeadObjectOutput) -> Progress {
+fn travelling(call: &Call, prefix: &str, object: &HeadObjectOutput) -> Progress {
     let status = object.replication_status().map(|status| status.as_str());
     let age = call.asked_at.duration_since(written_at(call, object));
     match status {
-        Some("FAILED") => Progress::Failed { reason: "its replication failed for good".to_owned() },
+        Some("FAILED") => Progress::Failed {
+            reason: format!("replication of the canary below `{prefix}` failed for good"),
+        },
         None if age > STATUS_WITHIN => Progress::Refused {
-            reason: "no replication rule covers the canary's prefix".to_owned(),
+            reason: format!("no replication rule covers the canary's prefix `{prefix}`"),
         },
         // `COMPLETED` and `COMPLETE` too: done is what is seen on the other side.
         status => Progress::in_progress(format!(
-            "written, replication {}",
+            "written below `{prefix}`, replication {}",
             status.unwrap_or("without a status yet")
         )),
     }

@@ -11,7 +11,8 @@ use muster_runbooks::{
 };
 use muster_state::{
     call::{Answer, Call, CallError, Done, Progress, in_one_line},
-    catalog::{Judged, PointChange, RecoveryPoint, judge},
+    catalog::{Judged, PointChange, RecoveryPoint},
+    expiry,
 };
 use serde_json::json;
 
@@ -25,8 +26,12 @@ pub async fn observe_mark(
     action: &MarkExpired,
 ) -> Result<Progress, CallError> {
     let region = on(call)?.region(action.at);
+    let database = database(call)?;
+    if let Some(held) = source_trouble(real, call, database, region).await? {
+        return Ok(held);
+    }
     let listing = Listing::read(real, call, region).await?;
-    Ok(marked(call, database(call)?, region, &listing))
+    Ok(marked(call, database, region, &listing))
 }
 
 /// Says what a deletion would take, and once it was aimed, what is left of that.
@@ -63,7 +68,7 @@ pub async fn begin_delete(
     let listing = Listing::read(real, call, region).await?;
     let judged = listing.judge(call, database, region);
     let side = real.aws.side(region);
-    let mut done = Done::default();
+    let mut done = Done { notes: call.why_nothing_goes().into_iter().collect(), ..Done::default() };
     let (mut deleted, mut undeletable) = (0_u32, 0_u32);
     for id in aim.targets.iter().take(action.cap as usize) {
         let result = if !listing.present.contains_key(id) {
@@ -111,7 +116,7 @@ async fn delete(side: &Side, arn: &str) -> Result<Result<(), String>, CallError>
     }
 }
 
-/// Nothing is deleted while the cluster that the points belong to is missing or unwell: they may be
+/// Nothing is marked or deleted while the cluster that the points belong to is missing or unwell: they may be
 /// all that is left of it (facts §2).
 async fn source_trouble(
     real: &Real,
@@ -128,7 +133,7 @@ async fn source_trouble(
         }),
         Some("available" | "backing-up") => None,
         Some(status) => {
-            Some(Progress::in_progress(format!("`{arn}` is {status}; nothing is deleted")))
+            Some(Progress::in_progress(format!("`{arn}` is {status}; nothing is let go")))
         }
     })
 }
@@ -163,13 +168,13 @@ impl Listing {
             })
             .map(|point| point.id.as_str())
             .collect();
-        judge(&points, &|id| proven.contains(id), database.retention, call.asked_at)
+        call.judge(&points, &|id| proven.contains(id), &database.retention, call.asked_at)
     }
 }
 
 /// Whether a snapshot is available and certainly the one that the catalogue means: our name, our tag,
 /// and the same source cluster, not one that was made later under its name.
-fn is_it(point: &RecoveryPoint, snapshot: &DbClusterSnapshot) -> bool {
+pub(super) fn is_it(point: &RecoveryPoint, snapshot: &DbClusterSnapshot) -> bool {
     snapshot.status() == Some("available")
         && snapshot.snapshot_type() == Some("manual")
         && snapshot::is_ours(snapshot)
@@ -185,13 +190,9 @@ fn points<'a>(call: &'a Call, database: &Database, region: &Region) -> Vec<&'a R
 
 fn marked(call: &Call, database: &Database, region: &Region, listing: &Listing) -> Progress {
     let judged = listing.judge(call, database, region);
-    let because = format!("its data is older than {}", database.retention.keep_for);
-    let marks = judged.mark.iter();
-    let mut done =
-        Done::with([("marked", json!(judged.mark.len())), ("kept", json!(judged.kept.len()))]);
-    done.points =
-        marks.map(|id| PointChange::Marked { id: id.clone(), because: because.clone() }).collect();
-    for point in points(call, database, region) {
+    let points = points(call, database, region);
+    let mut done = expiry::marking(call, &points, &judged, &database.retention, call.asked_at);
+    for point in points {
         if listing.present.contains_key(&point.id) {
             continue;
         }

@@ -64,6 +64,9 @@ pub(crate) fn call(name: &str, with: serde_json::Value) -> Call {
         aim: None,
         best_effort: false,
         points: Arc::new([]),
+        open_runs: Arc::new([]),
+        counted: None,
+        moving: None,
         summary: String::new(),
     }
 }

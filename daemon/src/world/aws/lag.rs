@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::value::{Loss, Span};
 use muster_state::call::{Call, CallError};
 
-use super::{Side, error, snapshot::cluster_name};
+use super::{Clients, Side, error, snapshot::cluster_name};
 
 /// A sample that is older says nothing any more: the loss is then unknown, and a person decides.
 pub const SAMPLE_AGE_MAX: SignedDuration = SignedDuration::from_mins(10);
@@ -85,6 +85,16 @@ async fn newest(
     cluster: &str,
     until: Timestamp,
 ) -> Result<Option<Sample>, CallError> {
+    sample_of(side, side.looks_for(call), cluster, until).await
+}
+
+/// The newest sample of a cluster up to `until`, if there is one that says anything.
+pub(super) async fn sample_of(
+    side: &Side,
+    clients: &Clients,
+    cluster: &str,
+    until: Timestamp,
+) -> Result<Option<Sample>, CallError> {
     let name = cluster_name(cluster);
     let metric = Metric::builder()
         .namespace("AWS/RDS")
@@ -92,8 +102,7 @@ async fn newest(
         .dimensions(Dimension::builder().name("DBClusterIdentifier").value(name).build())
         .build();
     let stat = MetricStat::builder().metric(metric).period(60).stat("Maximum").build();
-    let answer = side
-        .looks_for(call)
+    let answer = clients
         .cloudwatch
         .get_metric_data()
         .metric_data_queries(MetricDataQuery::builder().id("lag").metric_stat(stat).build())

@@ -1,18 +1,33 @@
 //! What lies in a bucket, page by page: every version and every delete marker (facts §4).
 
-use std::{fmt, sync::LazyLock};
+mod decode;
+mod page;
+mod plain;
+
+use std::{
+    fmt,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+};
 
 use aws_sdk_s3::{
     Client,
-    operation::{head_object::HeadObjectOutput, list_object_versions::ListObjectVersionsOutput},
-    types::{ChecksumMode, DeleteMarkerEntry, EncodingType, ObjectVersion, ServerSideEncryption},
+    operation::head_object::HeadObjectOutput,
+    primitives::{ByteStream, SdkBody},
+    types::{ChecksumMode, EncodingType, ServerSideEncryption},
 };
+use aws_smithy_runtime_api::client::{
+    interceptors::{
+        Intercept, context::BeforeDeserializationInterceptorContextMut, dyn_dispatch_hint,
+    },
+    runtime_components::RuntimeComponents,
+};
+use aws_smithy_types::config_bag::ConfigBag;
 use muster_runbooks::name::Region;
-use muster_state::call::CallError;
-use percent_encoding::percent_decode_str;
+use muster_state::call::{BoxError, CallError, in_one_line};
 
+use self::decode::{Decoder, Flaw};
+pub use self::page::Page;
 use super::{Aws, error};
-use crate::compare::judge::{Version, What};
 
 /// Every region knows where a bucket is; this one is asked when nobody says another.
 static ANY_REGION: LazyLock<Option<Region>> = LazyLock::new(|| "us-east-1".parse().ok());
@@ -51,15 +66,6 @@ pub struct Marker {
     pub key: String,
     /// One of its versions; all of them when `None`.
     pub version: Option<String>,
-}
-
-/// One page.
-#[derive(Debug)]
-pub struct Page {
-    /// The versions in the order of their keys.
-    pub versions: Vec<(String, Version)>,
-    /// Where the next one begins; `None` after the last.
-    pub next: Option<Marker>,
 }
 
 /// How a bucket encrypts what is put into it without a word about that.
@@ -108,7 +114,28 @@ impl Shelf {
     ///
     /// Without an answer, on a refusal, and when the answer is no listing that can be trusted: keys
     /// out of order, or a marker that does not move on.
-    pub async fn page(&self, after: &Marker, most: i32) -> Result<Page, CallError> {
+    pub async fn page(&self, after: &Marker, most: u16) -> Result<Page, CallError> {
+        let mut tries = 1;
+        loop {
+            let body = self.versions(after, most).await?;
+            match read(body, after, most).await {
+                Ok(page) => return Ok(page),
+                // The SDK tries again until it has an answer; what comes after its head is ours.
+                Err(Unread::Cut(_)) if tries < BODIES_MAX => tries += 1,
+                Err(why) => {
+                    return Err(CallError::NoAnswer {
+                        service: self.service.clone(),
+                        operation: LIST,
+                        source: format!("bucket `{}`: {why}", self.bucket).into(),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Asks for a page; answers its body as it comes in.
+    async fn versions(&self, after: &Marker, most: u16) -> Result<SdkBody, CallError> {
+        let aside = Aside::default();
         let key = Some(after.key.clone()).filter(|key| !key.is_empty());
         let sent = self
             .client
@@ -119,15 +146,14 @@ impl Shelf {
             .set_version_id_marker(after.version.clone())
             // A key may hold letters that XML cannot.
             .encoding_type(EncodingType::Url)
-            .max_keys(most)
+            .max_keys(most.into())
+            .customize()
+            .interceptor(aside.clone())
             .send()
             .await;
-        let answer = sent.map_err(|why| self.failed(why, "ListObjectVersions"))?;
-        page(answer, after).map_err(|what| CallError::NoAnswer {
-            service: self.service.clone(),
-            operation: "ListObjectVersions",
-            source: format!("bucket `{}`: {what}", self.bucket).into(),
-        })
+        sent.map_err(|why| self.failed(why, LIST))?;
+        // Without a body there is nothing to read, and a page that ends before its end.
+        Ok(aside.take().unwrap_or_else(SdkBody::empty))
     }
 
     /// How the bucket encrypts by default.
@@ -222,69 +248,65 @@ fn head(output: HeadObjectOutput) -> Head {
     }
 }
 
-/// One page out of an answer. Objects and delete markers come in two lists, each in order.
-fn page(answer: ListObjectVersionsOutput, after: &Marker) -> Result<Page, &'static str> {
-    let is_encoded = answer.encoding_type.is_some();
-    let objects = answer.versions.unwrap_or_default().into_iter();
-    let objects = objects.map(|object| object_version(object, is_encoded));
-    let markers = answer.delete_markers.unwrap_or_default().into_iter();
-    let markers = markers.map(|marker| delete_marker(marker, is_encoded));
-    let versions = merged(objects.collect::<Option<Vec<_>>>(), markers.collect::<Option<Vec<_>>>());
-    let versions = versions.ok_or("an entry of its list has no key")?;
-    let begins = versions
-        .first()
-        .is_none_or(|(key, _)| *key > after.key || (after.version.is_some() && *key == after.key));
-    if !begins || !versions.is_sorted_by(|one, other| one.0 <= other.0) {
-        return Err("its list is not in the order of keys");
+/// What a page is asked for by.
+const LIST: &str = "ListObjectVersions";
+
+/// How often a page is asked for again when its body breaks off.
+const BODIES_MAX: u32 = 4;
+
+/// Takes the body out of an answer before the SDK reads it. Signing, endpoints, credentials, throttling
+/// and errors stay the SDK's; only what costs, a thousand entries as owned values, is not.
+#[derive(Clone, Debug, Default)]
+struct Aside(Arc<Mutex<Option<SdkBody>>>);
+
+impl Aside {
+    fn take(&self) -> Option<SdkBody> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
-    if answer.is_truncated != Some(true) {
-        return Ok(Page { versions, next: None });
-    }
-    let key = answer.next_key_marker.ok_or("its list goes on and does not say where")?;
-    let next = Marker { key: decoded(key, is_encoded), version: answer.next_version_id_marker };
-    if next.key < after.key || next == *after {
-        return Err("its list does not move on: a page token repeats");
-    }
-    Ok(Page { versions, next: Some(next) })
 }
 
-fn object_version(object: ObjectVersion, is_encoded: bool) -> Option<(String, Version)> {
-    let version = Version {
-        id: object.version_id.unwrap_or_else(|| "null".to_owned()),
-        what: What::Object {
-            size: object.size.unwrap_or_default(),
-            etag: object.e_tag.unwrap_or_default(),
-        },
-        is_latest: object.is_latest.unwrap_or(true),
+#[dyn_dispatch_hint]
+impl Intercept for Aside {
+    fn name(&self) -> &'static str {
+        "Aside"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let response = context.response_mut();
+        if response.status().is_success() {
+            let empty = SdkBody::from("<ListVersionsResult/>");
+            let body = std::mem::replace(response.body_mut(), empty);
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+        }
+        Ok(())
+    }
+}
+
+/// Why a body is no page.
+#[derive(Debug, thiserror::Error)]
+enum Unread {
+    #[error("its list breaks off: {0}")]
+    Cut(String),
+    #[error("{0}")]
+    Malformed(&'static str),
+}
+
+/// Reads a page while its body comes in, a piece at a time.
+async fn read(body: SdkBody, after: &Marker, most: u16) -> Result<Page, Unread> {
+    let mut body = ByteStream::new(body);
+    let mut decoder = Decoder::new(most.into());
+    let flaw = |flaw| match flaw {
+        Flaw::Cut => Unread::Cut("it has no end".to_owned()),
+        Flaw::Malformed(what) => Unread::Malformed(what),
     };
-    Some((decoded(object.key?, is_encoded), version))
-}
-
-fn delete_marker(marker: DeleteMarkerEntry, is_encoded: bool) -> Option<(String, Version)> {
-    let version = Version {
-        id: marker.version_id.unwrap_or_else(|| "null".to_owned()),
-        what: What::DeleteMarker,
-        is_latest: marker.is_latest.unwrap_or(true),
-    };
-    Some((decoded(marker.key?, is_encoded), version))
-}
-
-type Entries = Vec<(String, Version)>;
-
-fn merged(objects: Option<Entries>, markers: Option<Entries>) -> Option<Entries> {
-    let (mut objects, mut markers) = (objects?, markers?);
-    if !markers.is_empty() {
-        objects.append(&mut markers);
-        objects.sort_by(|one, other| one.0.cmp(&other.0));
+    while let Some(piece) = body.next().await {
+        let piece = piece.map_err(|why| Unread::Cut(in_one_line(&why)))?;
+        decoder.feed(&piece).map_err(flaw)?;
     }
-    Some(objects)
-}
-
-/// S3 writes a space as `+` where it encodes, as forms do.
-fn decoded(text: String, is_encoded: bool) -> String {
-    if !is_encoded || !text.contains(['%', '+']) {
-        return text;
-    }
-    let spaced = text.replace('+', " ");
-    percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+    decoder.finish(after).map_err(flaw)
 }

@@ -197,6 +197,9 @@ fn done(
         made_by: call.run.clone(),
         marked_at: None,
         verified_at: None,
+        tested: None,
+        purpose: Default::default(),
+        holds: Vec::new(),
     })));
     Ok(Progress::Done(done))
 }

@@ -1,5 +1,5 @@
-//! One list of snapshots per region for all who wait: RDS throttles per account and region, at rates
-//! that nobody publishes (facts §8, rates).
+//! One list per region and kind for all who wait: AWS throttles per account and region, at rates that
+//! nobody publishes (facts §8, rates).
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,8 @@ use std::{
     },
 };
 
-use aws_sdk_rds::types::DbClusterSnapshot;
+use aws_sdk_elasticache::types::{ReplicationGroup, Snapshot};
+use aws_sdk_rds::types::{DbCluster, DbClusterSnapshot};
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::name::Region;
 use muster_state::call::{CallError, in_one_line};
@@ -21,8 +22,8 @@ pub const CADENCE: SignedDuration = SignedDuration::from_secs(5);
 
 const OPERATION: &str = "DescribeDBClusterSnapshots";
 
-/// The most snapshots that a list may have; a region's quota is far below.
-const SNAPSHOTS_MAX: usize = 20_000;
+/// The most things that a list may have; a region's quotas are far below.
+const ITEMS_MAX: usize = 20_000;
 
 /// The manual cluster snapshots of one region, all of them: a list with a page missing is no list
 /// (facts §2, retention safety).
@@ -34,18 +35,122 @@ pub struct Listed {
     pub snapshots: Arc<[DbClusterSnapshot]>,
 }
 
-/// The last list of each region.
-#[derive(Debug, Default)]
-pub struct Poller {
-    regions: Mutex<BTreeMap<Region, Arc<Shelf>>>,
+/// What a list that could not be read means to others who ask for it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Miss {
+    /// They ask again, unless it failed while they waited for it.
+    AsksAgain,
+    /// It is their answer too, if it is as new as they want: a round over all applications must not
+    /// wait for a dead region once for each of them.
+    Serves,
 }
 
+/// The last list of each kind and region.
 #[derive(Debug, Default)]
-struct Shelf {
+pub struct Poller {
+    manual: Lists<Arc<[DbClusterSnapshot]>>,
+    pub(super) automated: Lists<Arc<[DbClusterSnapshot]>>,
+    pub(super) clusters: Lists<Arc<[DbCluster]>>,
+    pub(super) quotas: Lists<crate::world::inventory::Quota>,
+    pub(super) groups: Lists<Arc<[ReplicationGroup]>>,
+    pub(super) cache_snapshots: Lists<Arc<[Snapshot]>>,
+}
+
+/// The last list of one kind in each region.
+#[derive(Debug)]
+pub(super) struct Lists<T> {
+    regions: Mutex<BTreeMap<Region, Arc<Shelf<T>>>>,
+}
+
+#[derive(Debug)]
+struct Shelf<T> {
     /// Held by the one who asks; the others wait for what comes.
-    last: tokio::sync::Mutex<Option<Result<Listed, String>>>,
+    last: tokio::sync::Mutex<Option<Last<T>>>,
     /// How many answers came.
     answers: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Last<T> {
+    asked_at: Timestamp,
+    said: Result<T, String>,
+}
+
+impl<T> Default for Lists<T> {
+    fn default() -> Lists<T> {
+        Lists { regions: Mutex::default() }
+    }
+}
+
+impl<T> Default for Shelf<T> {
+    fn default() -> Shelf<T> {
+        Shelf { last: tokio::sync::Mutex::default(), answers: AtomicU64::default() }
+    }
+}
+
+/// When somebody asks, and how new the answer must be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Want {
+    /// An answer that was asked for at this instant or later will do.
+    pub(super) since: Timestamp,
+    /// When the caller asks.
+    pub(super) now: Timestamp,
+    /// What a failure of others means.
+    pub(super) miss: Miss,
+}
+
+impl<T: Clone> Lists<T> {
+    /// The last answer, if it is new enough; else the one that `fetch` brings.
+    pub(super) async fn get(
+        &self,
+        side: &Side,
+        service: &str,
+        operation: &'static str,
+        want: Want,
+        fetch: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<(Timestamp, T), CallError> {
+        let shelf = self.shelf(&side.region);
+        let answers = shelf.answers.load(Ordering::Acquire);
+        let mut last = shelf.last.lock().await;
+        match last.as_ref() {
+            Some(Last { asked_at, said: Ok(list) }) if *asked_at >= want.since => {
+                return Ok((*asked_at, list.clone()));
+            }
+            // It failed while we waited for it: had we asked, it would have failed for us too. Without
+            // this a dead region would be asked by one waiter after the other.
+            Some(Last { asked_at, said: Err(why) })
+                if shelf.answers.load(Ordering::Acquire) != answers
+                    || (want.miss == Miss::Serves && *asked_at >= want.since) =>
+            {
+                return Err(CallError::NoAnswer {
+                    service: side.name(service),
+                    operation,
+                    source: why.clone().into(),
+                });
+            }
+            Some(_) | None => {}
+        }
+        let fetched = fetch.await;
+        *last = match &fetched {
+            Ok(list) => Some(Last { asked_at: want.now, said: Ok(list.clone()) }),
+            Err(CallError::NoAnswer { source, .. }) => {
+                Some(Last { asked_at: want.now, said: Err(in_one_line(source.as_ref())) })
+            }
+            // The others shall hear the real refusal.
+            Err(CallError::Refused { .. } | CallError::Credentials { .. }) => None,
+        };
+        shelf.answers.fetch_add(1, Ordering::Release);
+        fetched.map(|list| (want.now, list))
+    }
+
+    async fn forget(&self, region: &Region) {
+        *self.shelf(region).last.lock().await = None;
+    }
+
+    fn shelf(&self, region: &Region) -> Arc<Shelf<T>> {
+        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        regions.entry(region.clone()).or_default().clone()
+    }
 }
 
 impl Poller {
@@ -56,59 +161,54 @@ impl Poller {
         since: Timestamp,
         now: Timestamp,
     ) -> Result<Listed, CallError> {
-        let shelf = self.shelf(&side.region);
-        let answers = shelf.answers.load(Ordering::Acquire);
-        let mut last = shelf.last.lock().await;
-        match last.as_ref() {
-            Some(Ok(listed)) if listed.asked_at >= since => return Ok(listed.clone()),
-            // It failed while we waited for it: had we asked, it would have failed for us too. Without
-            // this a dead region would be asked by one waiter after the other.
-            Some(Err(why)) if shelf.answers.load(Ordering::Acquire) != answers => {
-                return Err(CallError::NoAnswer {
-                    service: side.name("rds"),
-                    operation: OPERATION,
-                    source: why.clone().into(),
-                });
-            }
-            Some(Ok(_) | Err(_)) | None => {}
-        }
-        let fetched = fetch(side, now).await;
-        *last = match &fetched {
-            Ok(listed) => Some(Ok(listed.clone())),
-            Err(CallError::NoAnswer { source, .. }) => Some(Err(in_one_line(source.as_ref()))),
-            // The others shall hear the real refusal.
-            Err(CallError::Refused { .. } | CallError::Credentials { .. }) => None,
-        };
-        shelf.answers.fetch_add(1, Ordering::Release);
-        fetched
+        self.manual_as(side, Want { since, now, miss: Miss::AsksAgain }).await
     }
 
-    /// Forgets a region's list, because something there is about to change (design §6).
+    pub(super) async fn manual_as(&self, side: &Side, want: Want) -> Result<Listed, CallError> {
+        let fetch = snapshots(side, "manual");
+        let got = self.manual.get(side, "rds", OPERATION, want, fetch).await;
+        got.map(|(asked_at, snapshots)| Listed { asked_at, snapshots })
+    }
+
+    pub(super) async fn automated(
+        &self,
+        side: &Side,
+        want: Want,
+    ) -> Result<Arc<[DbClusterSnapshot]>, CallError> {
+        let fetch = snapshots(side, "automated");
+        Ok(self.automated.get(side, "rds", OPERATION, want, fetch).await?.1)
+    }
+
+    /// Forgets a region's lists of snapshots, because something there is about to change (design §6).
     pub async fn forget(&self, region: &Region) {
-        *self.shelf(region).last.lock().await = None;
-    }
-
-    fn shelf(&self, region: &Region) -> Arc<Shelf> {
-        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
-        regions.entry(region.clone()).or_default().clone()
+        self.manual.forget(region).await;
+        self.quotas.forget(region).await;
     }
 }
 
-async fn fetch(side: &Side, now: Timestamp) -> Result<Listed, CallError> {
-    let request = side.look.rds.describe_db_cluster_snapshots().snapshot_type("manual");
+async fn snapshots(side: &Side, kind: &str) -> Result<Arc<[DbClusterSnapshot]>, CallError> {
+    let request = side.look.rds.describe_db_cluster_snapshots().snapshot_type(kind);
     // The paginator ends with an error when a page's token repeats (proofs, faults).
     let mut pages = request.into_paginator().send();
     let mut snapshots = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|why| error::trouble(why).at(side.name("rds"), OPERATION))?;
         snapshots.extend(page.db_cluster_snapshots.unwrap_or_default());
-        if snapshots.len() > SNAPSHOTS_MAX {
-            return Err(CallError::NoAnswer {
-                service: side.name("rds"),
-                operation: OPERATION,
-                source: format!("more than {SNAPSHOTS_MAX} snapshots").into(),
-            });
-        }
+        bounded(side, "rds", OPERATION, snapshots.len())?;
     }
-    Ok(Listed { asked_at: now, snapshots: snapshots.into() })
+    Ok(snapshots.into())
+}
+
+/// A list without an end is no list.
+pub(super) fn bounded(
+    side: &Side,
+    service: &str,
+    operation: &'static str,
+    count: usize,
+) -> Result<(), CallError> {
+    if count <= ITEMS_MAX {
+        return Ok(());
+    }
+    let (service, source) = (side.name(service), format!("more than {ITEMS_MAX} items").into());
+    Err(CallError::NoAnswer { service, operation, source })
 }

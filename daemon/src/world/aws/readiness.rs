@@ -3,9 +3,14 @@
 use std::fmt::Write as _;
 
 use aws_sdk_rds::types::{DbCluster, GlobalCluster};
+use jiff::Timestamp;
 use muster_runbooks::{
-    action::check::{CheckReadiness, CheckReplication, PredictLoss},
-    value::Span,
+    action::{
+        On,
+        check::{CheckReadiness, CheckReplication, PredictLoss},
+    },
+    application::Database,
+    value::{Loss, Span},
 };
 use muster_state::call::{Call, CallError, Done, Progress};
 use serde_json::json;
@@ -15,7 +20,10 @@ use super::{
     lag::{self, Known},
     version::{self, Path},
 };
-use crate::world::real::{Real, on};
+use crate::world::{
+    canary::Sample,
+    real::{Real, on},
+};
 
 /// Checks that a planned switchover is possible: both sides are asked.
 pub async fn observe_readiness(
@@ -61,7 +69,11 @@ pub async fn observe_prediction(
     let new = cluster_in(call, database, on.standby)?;
     let global = global::describe(&standby, clients, &database.global_cluster).await?;
     let seen = instance::cluster(&standby, clients, new).await?;
-    let known = lag::known(&standby, call, new, call.asked_at, call.asked_at).await?;
+    // Rows that were seen to arrive are better evidence than a metric, and nobody waits for them.
+    let known = match measured(real, &on, database, call.asked_at) {
+        Some(known) if known.loss != Loss::Unknown => known,
+        Some(_) | None => lag::known(&standby, call, new, call.asked_at, call.asked_at).await?,
+    };
     // The writer's own version cannot be asked of a dead region; the global cluster keeps it.
     let versions = global.as_ref().zip(seen.as_ref()).map(|(global, seen)| {
         let of = global.engine_version().or(seen.engine_version()).unwrap_or_default();
@@ -93,14 +105,45 @@ pub async fn observe_replication(
     if !global.is_some_and(|global| is_connected(&global, new)) {
         return Ok(Progress::Failed { reason: format!("`{new}` is not connected to its writer") });
     }
-    Ok(replicated(&known, action.lag_max))
+    let measured = measured(real, &on, database, call.asked_at);
+    Ok(replicated(&known, measured.as_ref(), action.lag_max))
 }
 
-fn replicated(known: &Known, lag_max: Span) -> Progress {
-    if known.loss.within(lag_max) {
-        return Progress::Done(Done::with([("lag", json!(known.loss))]));
+/// What the canary between the two sides says; `None` where none is declared.
+fn measured(real: &Real, on: &On<'_>, database: &Database, now: Timestamp) -> Option<Known> {
+    database.canary.as_ref()?;
+    let sample = real.canaries.of(&on.application.name, &database.name);
+    let sample = sample.unwrap_or_else(|| Sample::unknown("it has not been read yet"));
+    let is_here = sample.from.as_ref().is_none_or(|from| from == on.active)
+        && sample.to.as_ref().is_none_or(|to| to == on.standby);
+    let (loss, by) = if is_here {
+        (sample.loss(now), sample.words(now))
+    } else {
+        (Loss::Unknown, "canary: it is written elsewhere".to_owned())
+    };
+    Some(Known { loss, lag: None, by })
+}
+
+/// Both are reported. What is known must be within the limit, and one of them must be known.
+fn replicated(known: &Known, measured: Option<&Known>, lag_max: Span) -> Progress {
+    let canary_lag = measured.map_or(Loss::Unknown, |measured| measured.loss);
+    let all = || std::iter::once(known).chain(measured);
+    let mut over = all().filter(|one| one.loss != Loss::Unknown && !one.loss.within(lag_max));
+    let none_known = all().all(|one| one.loss == Loss::Unknown);
+    if let Some(one) = over.next().or(none_known.then_some(known)) {
+        let others = all().filter(|other| other.by != one.by);
+        let others: Vec<String> =
+            others.map(|other| format!("; {}: {}", other.loss, other.by)).collect();
+        let reason =
+            format!("the lag is {}, over {lag_max} ({}{})", one.loss, one.by, others.concat());
+        return Progress::Failed { reason };
     }
-    Progress::Failed { reason: format!("the lag is {}, over {lag_max} ({})", known.loss, known.by) }
+    // A canary that was asked for and says nothing is worth a word.
+    let silent = measured.filter(|measured| measured.loss == Loss::Unknown);
+    Progress::Done(Done {
+        notes: silent.map(|measured| measured.by.clone()).into_iter().collect(),
+        ..Done::with([("lag", json!(known.loss)), ("canary_lag", json!(canary_lag))])
+    })
 }
 
 /// `pending-resync` is a member that is being rebuilt (facts §1.3). Emulators and old versions say
@@ -179,8 +222,6 @@ fn ready(sides: &Sides<'_>, known: &Known, lag_max: Span) -> Progress {
 
 #[cfg(test)]
 mod tests {
-    use muster_runbooks::value::Loss;
-
     use super::*;
 
     fn cluster(status: &str, version: &str) -> DbCluster {
@@ -230,10 +271,21 @@ mod tests {
     fn an_unknown_lag_fails_the_check() {
         let limit = Span::from_mins(5);
         let known = |loss| Known { loss, lag: None, by: String::new() };
-        assert!(matches!(replicated(&known(Loss::Unknown), limit), Progress::Failed { .. }));
+        let unknown = known(Loss::Unknown);
         let over = known(Loss::AtMost(Span::from_mins(6)));
-        assert!(matches!(replicated(&over, limit), Progress::Failed { .. }));
         let under = known(Loss::AtMost(Span::from_mins(4)));
-        assert!(matches!(replicated(&under, limit), Progress::Done(_)));
+        for (metric, canary, is_well) in [
+            (&unknown, None, false),
+            (&over, None, false),
+            (&under, None, true),
+            (&unknown, Some(&unknown), false),
+            (&unknown, Some(&under), true),
+            (&under, Some(&unknown), true),
+            (&under, Some(&over), false),
+            (&over, Some(&under), false),
+        ] {
+            let said = replicated(metric, canary, limit);
+            assert_eq!(matches!(said, Progress::Done(_)), is_well, "{metric:?} {canary:?}: {said}");
+        }
     }
 }

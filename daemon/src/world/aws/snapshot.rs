@@ -3,7 +3,11 @@
 use aws_sdk_rds::types::{DbClusterSnapshot, Tag};
 use jiff::Timestamp;
 use muster_runbooks::{
-    action::backup::{CopySnapshot, SnapshotDatabase},
+    action::{
+        Action,
+        backup::{CopySnapshot, SnapshotDatabase},
+    },
+    application::Purpose,
     name::Region,
 };
 use muster_state::{
@@ -12,17 +16,21 @@ use muster_state::{
 };
 use serde_json::json;
 
-use super::{Arn, cluster_in, database, error, instant, poller};
+use super::{Arn, Side, cluster_in, database, error, instant, poller, quota};
 use crate::world::real::{Real, on};
 
+/// How many copies a region receives at a time, from all of an account (facts §2, concurrency).
+const COPIES_MAX: usize = 5;
+
 /// Tags that say whose a snapshot is, and what a copy cannot say by itself.
-const RUN: &str = "muster:run";
-const STEP: &str = "muster:step";
-const APPLICATION: &str = "muster:application";
-const COMPONENT: &str = "muster:component";
-const DATA_TIME: &str = "muster:data-time";
+pub(super) const RUN: &str = "muster:run";
+pub(super) const STEP: &str = "muster:step";
+pub(super) const APPLICATION: &str = "muster:application";
+pub(super) const COMPONENT: &str = "muster:component";
+pub(super) const DATA_TIME: &str = "muster:data-time";
+const PURPOSE: &str = "muster:purpose";
 const SCHEMA_VERSION: &str = "muster:schema-version";
-const EPOCH: &str = "muster:epoch";
+pub(super) const EPOCH: &str = "muster:epoch";
 
 /// Looks for the snapshot that bears the call's token.
 pub async fn observe_taken(
@@ -65,6 +73,21 @@ async fn look(
     }
 }
 
+/// Why there is no room for a snapshot of this purpose. Read after the promise and before the begin:
+/// an older figure may not show what others have taken since.
+async fn no_room(
+    real: &Real,
+    call: &Call,
+    side: &Side,
+    purpose: Purpose,
+) -> Result<Option<String>, CallError> {
+    if purpose.is_urgent() {
+        return Ok(None);
+    }
+    let quota = quota::now(&real.poller, side, call.asked_at).await?;
+    Ok(quota.no_headroom(purpose, &side.region))
+}
+
 /// Takes the snapshot. Nothing but its name makes this repeatable: RDS has no request tokens
 /// (facts §8).
 pub async fn begin_taken(
@@ -75,13 +98,16 @@ pub async fn begin_taken(
     let region = on(call)?.region(action.at);
     let cluster = cluster_in(call, database(call)?, region)?;
     let side = real.aws.side(region);
+    if let Some(reason) = no_room(real, call, &side, action.purpose()).await? {
+        return Ok(Answer::Busy { reason });
+    }
     let sent = side
         .act
         .rds
         .create_db_cluster_snapshot()
         .db_cluster_identifier(cluster_name(cluster))
         .db_cluster_snapshot_identifier(call.token.as_str())
-        .set_tags(Some(tags(call, real.epoch, None, action.schema_version.as_deref())))
+        .set_tags(Some(tags(call, real.epoch, None, Some(action))))
         .send()
         .await;
     real.poller.forget(region).await;
@@ -101,6 +127,13 @@ pub async fn begin_copied(
     let region = on(call)?.region(action.to);
     let key = database(call)?.copy_keys.get(region.as_str()).cloned();
     let side = real.aws.side(region);
+    // The list that was just looked at serves, unless something of ours was begun since: that forgets it.
+    let listed = real.poller.manual(&side, call.asked_at - poller::CADENCE, call.asked_at).await?;
+    let copying = copying(&listed.snapshots);
+    if copying >= COPIES_MAX {
+        let reason = format!("{copying} copies to {region} are in progress, and AWS takes no more");
+        return Ok(Answer::Busy { reason });
+    }
     let sent = side
         .act
         .rds
@@ -122,6 +155,11 @@ pub async fn begin_copied(
         return Ok(Answer::Busy { reason: format!("{}: {}", why.code, why.message) });
     }
     why.begun_named(side.name("rds"), "CopyDBClusterSnapshot")
+}
+
+/// Everybody's copies, of all applications: AWS counts them per account.
+fn copying(snapshots: &[DbClusterSnapshot]) -> usize {
+    snapshots.iter().filter(|snapshot| snapshot.status() == Some("copying")).count()
 }
 
 /// Five copies at a time per destination region: the sixth waits. The same code means a full region
@@ -166,9 +204,7 @@ fn seen(call: &Call, found: Option<&DbClusterSnapshot>, origin: Origin<'_>) -> P
     let ours = tag(snapshot, RUN) == Some(call.run.as_str())
         && tag(snapshot, STEP) == Some(call.step.as_str());
     if !ours {
-        return Progress::Foreign {
-            saw: format!("`{}` exists and does not bear this run's tags", call.token),
-        };
+        return foreign(call);
     }
     if let (Origin::Copy(copy), Some(source)) = (origin, snapshot.source_db_cluster_snapshot_arn())
         && source != copy.snapshot
@@ -196,6 +232,12 @@ fn seen(call: &Call, found: Option<&DbClusterSnapshot>, origin: Origin<'_>) -> P
     }
 }
 
+/// What bears our name and not our tags.
+pub(super) fn foreign(call: &Call) -> Progress {
+    let saw = format!("`{}` exists and does not bear this run's tags", call.token);
+    Progress::Foreign { saw }
+}
+
 /// The recovery point that a snapshot is: where it is from its ARN, how old from the provider.
 fn point(call: &Call, snapshot: &DbClusterSnapshot, origin: Origin<'_>) -> Option<RecoveryPoint> {
     let id = snapshot.db_cluster_snapshot_arn()?;
@@ -218,23 +260,38 @@ fn point(call: &Call, snapshot: &DbClusterSnapshot, origin: Origin<'_>) -> Optio
         made_by: call.run.clone(),
         marked_at: None,
         verified_at: None,
+        tested: None,
+        purpose: purpose(call),
+        holds: Vec::new(),
     })
 }
 
-fn done(point: RecoveryPoint) -> Progress {
+pub(super) fn done(point: RecoveryPoint) -> Progress {
     let outputs = [("snapshot", json!(point.id)), ("data_time", json!(point.data_time))];
     let points = vec![PointChange::Recorded(Box::new(point))];
     Progress::Done(Done { points, ..Done::with(outputs) })
 }
 
-/// `schema_version` and `data_time` are written only where they are known: the time of a snapshot is
-/// the provider's to say, the version of a copy stands on its source.
 fn tags(
     call: &Call,
     epoch: u64,
     data_time: Option<Timestamp>,
-    schema_version: Option<&str>,
+    taken: Option<&SnapshotDatabase>,
 ) -> Vec<Tag> {
+    let schema_version = taken.and_then(|action| action.schema_version.as_deref());
+    let marks = marks(call, epoch, data_time, schema_version, Some(purpose(call))).into_iter();
+    marks.map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}
+
+/// What tags say. `schema_version` and `data_time` are written only where they are known: the time of a
+/// snapshot is the provider's to say, the version of a copy stands on its source.
+pub(super) fn marks(
+    call: &Call,
+    epoch: u64,
+    data_time: Option<Timestamp>,
+    schema_version: Option<&str>,
+    purpose: Option<Purpose>,
+) -> Vec<(&'static str, String)> {
     let application = call.application().map(ToString::to_string);
     let component = call.component.as_ref().map(|component| component.name().to_string());
     [
@@ -245,10 +302,22 @@ fn tags(
         (EPOCH, Some(epoch.to_string())),
         (DATA_TIME, data_time.map(|time| time.to_string())),
         (SCHEMA_VERSION, schema_version.map(legal)),
+        (PURPOSE, purpose.map(|purpose| purpose.to_string())),
     ]
     .into_iter()
-    .filter_map(|(key, value)| Some(Tag::builder().key(key).value(value?).build()))
+    .filter_map(|(key, value)| Some((key, value?)))
     .collect()
+}
+
+/// What the point is for, as the step says.
+fn purpose(call: &Call) -> Purpose {
+    if let Action::SnapshotDatabase(with) = &*call.action {
+        with.purpose.unwrap_or_default()
+    } else if let Action::CopySnapshot(with) = &*call.action {
+        with.purpose.unwrap_or_default()
+    } else {
+        Purpose::default()
+    }
 }
 
 /// The characters and the length that RDS allows in a tag's value.

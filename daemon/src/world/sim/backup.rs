@@ -2,7 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
-    action::backup::{CopySnapshot, SnapshotDatabase},
+    action::{
+        Action,
+        backup::{CopySnapshot, SnapshotDatabase},
+    },
+    application::Purpose,
     name::Region,
 };
 use muster_state::{
@@ -11,6 +15,8 @@ use muster_state::{
 };
 use serde_json::json;
 
+use crate::world::inventory::Quota;
+
 use super::{
     Bound, Sim,
     snapshots::{Snapshot, Status, place_of, snapshot_arn},
@@ -18,7 +24,7 @@ use super::{
 };
 
 /// How many manual cluster snapshots a region may have (facts §2).
-const QUOTA: usize = 100;
+pub(super) const QUOTA: usize = 100;
 
 /// How many copies a region receives at a time (facts §2).
 const COPIES_MAX: usize = 5;
@@ -72,13 +78,24 @@ fn observe(
     })
 }
 
+/// What the point is for, as the step says.
+fn purpose(action: &Action) -> Purpose {
+    if let Action::SnapshotDatabase(with) = action {
+        with.purpose.unwrap_or_default()
+    } else if let Action::CopySnapshot(with) = action {
+        with.purpose.unwrap_or_default()
+    } else {
+        Purpose::default()
+    }
+}
+
 fn done(call: &Call, one: &Snapshot) -> Done {
     let point = RecoveryPoint {
         id: one.arn.clone(),
         component: one.component.clone(),
         region: one.region.clone(),
         account: place_of(&one.arn).map(|(_, account)| account.to_owned()).unwrap_or_default(),
-        data_time: one.data_time,
+        data_time: data_time(call, one),
         copied_from: one.copied_from.as_ref().map(|(arn, _)| arn.clone()),
         key: one.key.clone(),
         size_gib: Some(one.size_gib),
@@ -86,11 +103,20 @@ fn done(call: &Call, one: &Snapshot) -> Done {
         made_by: call.run.clone(),
         marked_at: None,
         verified_at: None,
+        tested: None,
+        purpose: purpose(&call.action),
+        holds: Vec::new(),
     };
     Done {
         points: vec![PointChange::Recorded(Box::new(point))],
-        ..Done::with([("snapshot", json!(one.arn)), ("data_time", json!(one.data_time))])
+        ..Done::with([("snapshot", json!(one.arn)), ("data_time", json!(data_time(call, one)))])
     }
+}
+
+/// The instant that the data is from, as far as the provider says: for a copy it only tells when it
+/// was copied (facts §2), so that is taken from the step.
+fn data_time(call: &Call, one: &Snapshot) -> Timestamp {
+    if let Action::CopySnapshot(with) = &*call.action { with.data_time } else { one.data_time }
 }
 
 pub(super) fn begin_snapshot(
@@ -111,6 +137,11 @@ pub(super) fn begin_snapshot(
         let aurora = sim.aurora(&bound)?;
         if aurora.busy(now).is_some() || !sim.regions.runs(region, now) {
             let reason = "InvalidDBClusterStateFault: the cluster is not available".to_owned();
+            return Ok(Answer::Busy { reason });
+        }
+        let used = u64::try_from(sim.snapshots.counted(region, now)).unwrap_or(u64::MAX);
+        let quota = Quota { used, max: QUOTA as u64 };
+        if let Some(reason) = quota.no_headroom(action.purpose(), region) {
             return Ok(Answer::Busy { reason });
         }
         full(sim, region, now, door)?;
@@ -148,7 +179,7 @@ pub(super) fn begin_copy(
             let message = format!("`{}` is not found", action.snapshot);
             return Err(door.refused("DBClusterSnapshotNotFoundFault", message));
         };
-        let from = source.region.clone();
+        let (from, data_time) = (source.region.clone(), source.data_time);
         if status != Status::Available || !sim.regions.runs(&from, now) {
             let reason = "InvalidDBClusterSnapshotStateFault: the source is not ready".to_owned();
             return Ok(Answer::Busy { reason });
@@ -164,7 +195,7 @@ pub(super) fn begin_copy(
         let zero = sim.dice.secs("copy-at-zero", token, 30..=900).max(stuck);
         let takes = sim.dice.secs("copy", token, 600..=5_400);
         let copied_from = Some((action.snapshot.clone(), from));
-        let made = Made { region, arn, data_time: action.data_time, copied_from, zero, takes };
+        let made = Made { region, arn, data_time, copied_from, zero, takes };
         make(sim, now, call, &bound, made);
         sim.took_effect(now, call, "CopyDBClusterSnapshot", region);
         Ok(Answer::Accepted)

@@ -96,7 +96,8 @@ pub(super) fn observe_replication(
         let seen = format!("replication lag is {loss}, over {}", action.lag_max);
         return Ok(Progress::in_progress(seen));
     }
-    Ok(Progress::Done(Done::with([("lag", json!(loss))])))
+    let outputs = [("lag", json!(loss)), ("canary_lag", json!(Loss::Unknown))];
+    Ok(Progress::Done(Done::with(outputs)))
 }
 
 pub(super) fn observe_active(

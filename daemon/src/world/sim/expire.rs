@@ -10,7 +10,8 @@ use muster_runbooks::{
 };
 use muster_state::{
     call::{Answer, Call, CallError, Done, Progress},
-    catalog::{self, Judged, PointChange, RecoveryPoint},
+    catalog::{Judged, PointChange, RecoveryPoint},
+    expiry,
 };
 use serde_json::json;
 
@@ -29,15 +30,14 @@ pub(super) fn observe_mark(
     let region = bound.on.region(action.at);
     let at = sim.ask(now, Door::rds(region, "DescribeDBClusterSnapshots"))?;
     let retention = sim.aurora(&bound)?.declared.retention;
-    let judged = judge(sim, call, region, retention, at, now);
-    let because = |id: String| PointChange::Marked {
-        id,
-        because: format!("its data is older than {}", retention.keep_for),
-    };
-    let kept = judged.kept.len() + judged.waiting.len() + judged.delete.len();
-    let outputs = [("marked", json!(judged.mark.len())), ("kept", json!(kept))];
-    let points = judged.mark.into_iter().map(because).collect();
-    Ok(Progress::Done(Done { points, ..Done::with(outputs) }))
+    let judged = judge(sim, call, region, retention, at);
+    let points = points(call, region);
+    let mut done = expiry::marking(call, &points, &judged, &retention, call.asked_at);
+    // A deletion whose answer was lost ends here: marked, and no longer there.
+    let is_there = |id: &str| sim.snapshots.get(id).is_some_and(|one| one.status(at).is_some());
+    let gone = points.iter().filter(|point| point.marked_at.is_some() && !is_there(&point.id));
+    done.points.extend(gone.map(|point| PointChange::Deleted { id: point.id.clone() }));
+    Ok(Progress::Done(done))
 }
 
 pub(super) fn observe_delete(
@@ -52,7 +52,7 @@ pub(super) fn observe_delete(
     let shown = available(sim, region, at);
     let Some(aim) = &call.aim else {
         let retention = sim.aurora(&bound)?.declared.retention;
-        let mut targets = judge(sim, call, region, retention, at, now).delete;
+        let mut targets = judge(sim, call, region, retention, at).delete;
         targets.truncate(action.cap as usize);
         let before = json!({ "available": shown.len() });
         return Ok(Progress::NotStarted { before, targets });
@@ -80,7 +80,7 @@ pub(super) fn begin_delete(
     let retention = sim.aurora(&bound)?.declared.retention;
     sim.tell(now, Door::rds(region, "DeleteDBClusterSnapshot"), |sim| {
         // Proof of what remains, once more and now: only what may still go is deleted (I7).
-        let may_go = judge(sim, call, region, retention, now, now).delete;
+        let may_go = judge(sim, call, region, retention, now).delete;
         let targets = call.aim.as_ref().map(|aim| aim.targets.clone()).unwrap_or_default();
         let (mut gone, mut left) = (Vec::new(), Vec::new());
         for id in targets {
@@ -95,7 +95,9 @@ pub(super) fn begin_delete(
             }
             gone.push(id);
         }
-        Ok(Answer::Done(deleted(gone, left)))
+        let mut done = deleted(gone, left);
+        done.notes.extend(call.why_nothing_goes());
+        Ok(Answer::Done(done))
     })
 }
 
@@ -107,22 +109,18 @@ fn deleted(gone: Vec<String>, left: Vec<String>) -> Done {
 }
 
 /// The ids that a complete list shows as available.
-fn available(sim: &Sim, region: &Region, at: Timestamp) -> BTreeSet<String> {
+pub(super) fn available(sim: &Sim, region: &Region, at: Timestamp) -> BTreeSet<String> {
     let shown = sim.snapshots.iter().filter(|one| one.region == *region);
     let there = shown.filter(|one| one.status(at) == Some(Status::Available));
     there.map(|one| one.arn.clone()).collect()
 }
 
-fn judge(
-    sim: &Sim,
-    call: &Call,
-    region: &Region,
-    retention: Retention,
-    at: Timestamp,
-    now: Timestamp,
-) -> Judged {
+fn judge(sim: &Sim, call: &Call, region: &Region, retention: Retention, at: Timestamp) -> Judged {
     let shown = available(sim, region, at);
-    let points: Vec<&RecoveryPoint> =
-        call.points.iter().filter(|point| point.region == *region).collect();
-    catalog::judge(&points, &|id| shown.contains(id), retention, now)
+    // By the clock of whoever asks, as in the real world: it may be another than the provider's.
+    call.judge(&points(call, region), &|id| shown.contains(id), &retention, call.asked_at)
+}
+
+fn points<'a>(call: &'a Call, region: &Region) -> Vec<&'a RecoveryPoint> {
+    call.points.iter().filter(|point| point.region == *region).collect()
 }

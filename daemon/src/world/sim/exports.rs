@@ -62,6 +62,9 @@ pub(super) fn observe_export(
         made_by: call.run.clone(),
         marked_at: None,
         verified_at: None,
+        tested: None,
+        purpose: Default::default(),
+        holds: Vec::new(),
     };
     Ok(Progress::Done(Done {
         points: vec![PointChange::Recorded(Box::new(point))],

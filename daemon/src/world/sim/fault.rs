@@ -63,6 +63,21 @@ pub enum Fault {
         /// How many.
         times: u32,
     },
+    /// The next restored clusters and instances end as `failed`.
+    RestoreFails {
+        /// How many.
+        times: u32,
+    },
+    /// There is no room for another cluster or instance.
+    NoCapacity {
+        /// For how long.
+        length: Span,
+    },
+    /// The key of the snapshots cannot be used.
+    KeyGone {
+        /// For how long.
+        length: Span,
+    },
     /// No call is accepted for want of credentials.
     CredentialsExpired {
         /// For how long.
@@ -100,6 +115,13 @@ pub enum Fault {
         /// The new writer's region.
         to: Region,
     },
+    /// Somebody spoils the data of a database: rows are gone, or are not what they were.
+    DataSpoilt {
+        /// The application.
+        application: ApplicationName,
+        /// The database.
+        database: ComponentName,
+    },
     /// Somebody removes the object that decides where users go.
     MarkerLost {
         /// The application.
@@ -123,12 +145,16 @@ impl Fault {
             Fault::StaleReads { .. } => "stale-reads",
             Fault::CopyStuck { .. } => "copy-stuck",
             Fault::SnapshotFails { .. } => "snapshot-fails",
+            Fault::RestoreFails { .. } => "restore-fails",
+            Fault::NoCapacity { .. } => "no-capacity",
+            Fault::KeyGone { .. } => "key-gone",
             Fault::CredentialsExpired { .. } => "credentials-expired",
             Fault::ObserverLies { .. } => "observer-lies",
             Fault::ObserverSilent { .. } => "observer-silent",
             Fault::FenceFails => "fence-fails",
             Fault::ForeignFailover { .. } => "foreign-failover",
             Fault::FailedOverByHand { .. } => "failed-over-by-hand",
+            Fault::DataSpoilt { .. } => "data-spoilt",
             Fault::MarkerLost { .. } => "marker-lost",
         }
     }
@@ -140,16 +166,20 @@ impl Fault {
             | Fault::Silence { length, .. }
             | Fault::StaleReads { length, .. }
             | Fault::CopyStuck { length }
+            | Fault::NoCapacity { length }
+            | Fault::KeyGone { length }
             | Fault::CredentialsExpired { length } => Some(length.duration()),
             Fault::Outage { .. }
             | Fault::GlobalControlPlane
             | Fault::ReplyLost { .. }
             | Fault::SnapshotFails { .. }
+            | Fault::RestoreFails { .. }
             | Fault::ObserverLies { .. }
             | Fault::ObserverSilent { .. }
             | Fault::FenceFails
             | Fault::ForeignFailover { .. }
             | Fault::FailedOverByHand { .. }
+            | Fault::DataSpoilt { .. }
             | Fault::MarkerLost { .. } => None,
         }
     }
@@ -201,6 +231,19 @@ impl Standing {
     pub(super) fn snapshot_fails(&mut self) -> bool {
         for (fault, _) in &mut self.faults {
             if let Fault::SnapshotFails { times } = fault
+                && *times > 0
+            {
+                *times -= 1;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether the next restored cluster or instance fails. Uses one failure up.
+    pub(super) fn restore_fails(&mut self) -> bool {
+        for (fault, _) in &mut self.faults {
+            if let Fault::RestoreFails { times } = fault
                 && *times > 0
             {
                 *times -= 1;

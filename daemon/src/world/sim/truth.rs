@@ -14,6 +14,7 @@ use super::{
     names::TTL,
     snapshots::Status,
 };
+use crate::world::drill;
 
 /// Something that a call really changed.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -73,6 +74,23 @@ pub struct SnapshotFact {
     pub is_available: bool,
     /// When it was deleted, and by whose call.
     pub deleted: Option<(Timestamp, String)>,
+}
+
+/// A cluster or instance beside the databases as it really is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RestoredFact {
+    /// Its name.
+    pub name: String,
+    /// Whether its name and its tags together say that a drill owns it.
+    pub is_owned: bool,
+    /// The run in its tags.
+    pub run: Option<String>,
+    /// The component in its tags.
+    pub component: Option<String>,
+    /// Where it is.
+    pub region: Region,
+    /// Whether it is there, or being deleted.
+    pub is_there: bool,
 }
 
 /// A view of the whole world as it really is.
@@ -252,6 +270,19 @@ impl<'a> Truth<'a> {
             deleted: one.deleted.clone(),
         };
         self.sim.snapshots.iter().map(fact).collect()
+    }
+
+    /// Everything that ever stood beside the databases.
+    pub fn restored(&self, at: Timestamp) -> Vec<RestoredFact> {
+        let fact = |one: &super::restored::Restored| RestoredFact {
+            name: one.mark.name.clone(),
+            is_owned: one.mark.is_owned(),
+            run: one.mark.tag(drill::RUN).map(str::to_owned),
+            component: one.mark.tag(drill::COMPONENT).map(str::to_owned),
+            region: one.region.clone(),
+            is_there: one.is_there(at),
+        };
+        self.sim.beside.all.iter().map(fact).collect()
     }
 
     /// Whether nothing is wrong with a region.

@@ -57,7 +57,7 @@ impl<'a> Door<'a> {
         }
     }
 
-    fn no_answer(self, cause: &str) -> CallError {
+    pub(super) fn no_answer(self, cause: &str) -> CallError {
         CallError::NoAnswer {
             service: self.name(),
             operation: self.operation,

@@ -36,7 +36,11 @@ pub(super) fn arns(
 
 fn arn_problem(arn: &str, service: &str, region: &Region) -> Option<(&'static str, String)> {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let resource = if service == "rds" { "cluster:" } else { "" };
+    let resource = match service {
+        "rds" => "cluster:",
+        "secretsmanager" => "secret:",
+        _ => "",
+    };
     let sound = match parts.as_slice() {
         ["arn", partition, of, _, account, name] => {
             partition.starts_with("aws")
@@ -134,7 +138,7 @@ fn url_problem(url: &str) -> Option<&'static str> {
     host_problem(host.trim_end_matches('.'))
 }
 
-fn host_problem(host: &str) -> Option<&'static str> {
+pub(super) fn host_problem(host: &str) -> Option<&'static str> {
     const METADATA: &[&str] =
         &["metadata", "metadata.google.internal", "instance-data", "instance-data.ec2.internal"];
     let forbidden = "link-local and metadata addresses are not asked";

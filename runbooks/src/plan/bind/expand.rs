@@ -63,6 +63,7 @@ fn instances(step: &StepDefinition, binding: Option<&Binding>) -> Vec<Instance> 
     components
         .unwrap_or_default()
         .iter()
+        .filter(|component| component.takes_part(&step.task.action.value))
         .map(|component| Instance {
             id: expanded_id(&step.id, component.name()),
             component: Some(component.name().clone()),

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::graph::Graph;
 use crate::{
-    action::{Reach, Role, Spec, control::PersonRole},
+    action::{Reach, Role, Spec, control::PersonRole, restore},
     check::Findings,
     plan::{Arg, Danger, OnFailure, Part},
     request::Manner,
@@ -31,6 +31,7 @@ pub(super) fn check(runbook: &Runbook, graph: &Graph<'_>, out: &mut Findings) {
         visible(step, out);
     }
     way_back(runbook, out);
+    teardown(runbook, out);
 }
 
 /// A step that may lose data runs only after an approver saw the loss and approved it.
@@ -103,7 +104,11 @@ fn without_global(task: &TaskDefinition, spec: &Spec, manner: Manner, out: &mut 
         );
         out.error(task.action.place, "global-control-plane", message);
     }
-    // Actions that create load balancers, clusters or instances belong here too; there are none yet.
+    // To make a cluster or an instance may need the region of the global control planes (facts §0.7).
+    if restore::MAKE.contains(&spec.name) {
+        let message = format!("`{}` makes what must already exist in this {manner} run", spec.name);
+        out.error(task.action.place, "makes-instances", message);
+    }
 }
 
 /// What acts a second time when called a second time is never tried twice (design §3.2).
@@ -137,8 +142,28 @@ fn visible(step: &StepDefinition, out: &mut Findings) {
 }
 
 /// Actions that make a named object which asks nothing of anybody afterwards: a canary object goes
-/// with its bucket's lifecycle rule, a rehearsal's note with the process.
-const LEAVE_NOTHING: &[&str] = &["write-canary", "rehearse"];
+/// with its bucket's lifecycle rule, a rehearsal's note with the process, and what a restore test makes
+/// in the run's own `finally`, see [`teardown`].
+const LEAVE_NOTHING: &[&str] =
+    &["write-canary", "rehearse", "restore-cluster", "rotate-password", "start-instance"];
+
+/// What a drill owns is taken away whatever becomes of the run: an instance that is forgotten costs money
+/// for ever, and holds the data of users.
+fn teardown(runbook: &Runbook, out: &mut Findings) {
+    for (makes, removes) in restore::MAKE.iter().zip(restore::REMOVE) {
+        let does = |step: &StepDefinition, name: &str| {
+            step.forced.iter().chain([&step.task]).any(|task| task.action.value == name)
+        };
+        let removed =
+            runbook.steps.iter().any(|step| step.part == Part::Finally && does(step, removes));
+        let made = runbook.steps.iter().find(|step| does(step, makes));
+        if let Some(step) = made.filter(|_| !removed) {
+            let message = format!("what `{}` makes is not taken away in the end", step.id);
+            out.error(step.place, "no-teardown", message)
+                .hint(format!("write a step with `do: {removes}` into `finally`"));
+        }
+    }
+}
 
 /// Who changes something knows the way back before (design §6).
 fn way_back(runbook: &Runbook, out: &mut Findings) {

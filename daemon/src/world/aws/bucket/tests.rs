@@ -27,13 +27,20 @@ fn where_a_canary_is() {
         (None, old, "refused: no replication rule"),
     ];
     for (status, written_at, meant) in table {
-        let said = travelling(&call, &object(call.token.as_str(), status, written_at)).to_string();
+        let said = travelling(&call, "canaries", &object(call.token.as_str(), status, written_at))
+            .to_string();
         assert!(said.contains(meant), "{status:?} {written_at}: {said}");
     }
-    let Progress::Done(done) = arrived(&call, &object(call.token.as_str(), None, fresh)) else {
+    let span = arrived(&call, &object(call.token.as_str(), None, fresh), call.asked_at).unwrap();
+    assert_eq!(span.to_string(), "30s");
+    let foreign = arrived(&call, &object("another", None, fresh), call.asked_at);
+    assert!(matches!(foreign, Err(Progress::Foreign { .. })));
+    let arrivals = Arrivals::default();
+    assert_eq!(arrivals.first_seen("a", call.started_at), call.started_at);
+    assert_eq!(arrivals.first_seen("a", call.asked_at), call.started_at, "the first look counts");
+    let Progress::Done(done) = all_arrived(&[("one", span), ("two", Span::from_secs(90))]) else {
         panic!()
     };
-    assert_eq!(done.outputs["arrived_after"], json!("30s"));
-    let foreign = arrived(&call, &object("another", None, fresh));
-    assert!(matches!(foreign, Progress::Foreign { .. }));
+    assert_eq!(done.outputs["arrived_after"], json!("1m 30s"));
+    assert_eq!(done.outputs["arrived"], json!(["one 30s", "two 1m 30s"]));
 }

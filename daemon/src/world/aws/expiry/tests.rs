@@ -33,6 +33,9 @@ fn point(days: i64, marked: bool) -> RecoveryPoint {
         made_by: "r00000000000".parse().unwrap(),
         marked_at: marked.then(|| at(NOW) - SignedDuration::from_hours(48)),
         verified_at: None,
+        tested: None,
+        purpose: Default::default(),
+        holds: Vec::new(),
     }
 }
 
@@ -71,7 +74,7 @@ fn every_proof_is_needed() {
     let judge = |snapshots: Vec<DbClusterSnapshot>| {
         targets(&to_delete(&call, &database, &region, &Listing::of(snapshots), 10))
     };
-    assert_eq!(judge(good.clone()), [arn(20), arn(21), arn(22)]);
+    assert_eq!(judge(good.clone()), [arn(22), arn(21), arn(20)]);
     let spoil: [fn(&mut DbClusterSnapshot); 5] = [
         |snapshot| snapshot.tag_list = None,
         |snapshot| snapshot.db_cluster_resource_id = Some("cluster-XYZ".to_owned()),
@@ -82,10 +85,10 @@ fn every_proof_is_needed() {
     for (number, spoil) in spoil.iter().enumerate() {
         let mut snapshots = good.clone();
         spoil(&mut snapshots[4]);
-        assert_eq!(judge(snapshots), [arn(20), arn(22)], "spoilt {number}");
+        assert_eq!(judge(snapshots), [arn(22), arn(20)], "spoilt {number}");
     }
     // One of the newest is gone: the next one takes its place and stays.
-    assert_eq!(judge(good[1..].to_vec()), [arn(21), arn(22)]);
+    assert_eq!(judge(good[1..].to_vec()), [arn(22), arn(21)]);
 }
 
 #[test]
@@ -93,11 +96,11 @@ fn no_more_than_the_cap_and_only_what_was_aimed_at() {
     let (mut call, database, region, good) =
         world("delete-expired", json!({ "at": "active", "cap": 2 }));
     let seen = to_delete(&call, &database, &region, &Listing::of(good.clone()), 2);
-    assert_eq!(targets(&seen), [arn(20), arn(21)]);
+    assert_eq!(targets(&seen), [arn(22), arn(21)], "the oldest first");
     call.aim = Some(Arc::new(Aim { at: at(NOW), before: json!({}), targets: targets(&seen) }));
     let left = to_delete(&call, &database, &region, &Listing::of(good[4..].to_vec()), 2);
-    assert_eq!(targets(&left), [arn(20), arn(21)]);
-    let gone = to_delete(&call, &database, &region, &Listing::of(good[5..].to_vec()), 2);
+    assert_eq!(targets(&left), [arn(22), arn(21)]);
+    let gone = to_delete(&call, &database, &region, &Listing::of(good[..4].to_vec()), 2);
     let Progress::Done(done) = gone else { panic!("{gone}") };
     assert_eq!(done.points.len(), 2);
     // Nothing to delete is aimed at and begun like everything else: an empty list, and no gate.

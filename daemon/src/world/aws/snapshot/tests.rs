@@ -14,6 +14,11 @@ fn taking() -> Call {
     call("snapshot-database", json!({ "at": "active", "schema_version": "v42" }))
 }
 
+fn with(schema_version: &str) -> SnapshotDatabase {
+    let with = json!({ "at": "active", "schema_version": schema_version });
+    serde_json::from_value(with).unwrap()
+}
+
 fn found(call: &Call, status: &str) -> DbClusterSnapshot {
     DbClusterSnapshot::builder()
         .db_cluster_snapshot_identifier(NAME)
@@ -24,7 +29,7 @@ fn found(call: &Call, status: &str) -> DbClusterSnapshot {
         .kms_key_id("key-east")
         .percent_progress(40)
         .status(status)
-        .set_tag_list(Some(tags(call, 7, None, Some("v42"))))
+        .set_tag_list(Some(tags(call, 7, None, Some(&with("v42")))))
         .build()
 }
 
@@ -98,10 +103,18 @@ fn a_full_region_is_told_from_a_queue() {
     assert!(!waits_for_a_place("KMSKeyNotAccessibleFault", "copies"));
 }
 
+/// Goal: no copy is sent that must be refused: AWS takes five at a time, from everybody.
+#[test]
+fn copies_under_way_are_counted() {
+    let one = |status: &str| DbClusterSnapshot::builder().status(status).build();
+    let list = [one("copying"), one("available"), one("creating"), one("copying")];
+    assert_eq!(copying(&list), 2);
+}
+
 #[test]
 fn tags_are_legal() {
     let call = taking();
-    let tags = tags(&call, 7, None, Some("v1 (<prod>)"));
+    let tags = tags(&call, 7, None, Some(&with("v1 (<prod>)")));
     let said: Vec<String> =
         tags.iter().map(|tag| format!("{}={}", tag.key().unwrap(), tag.value().unwrap())).collect();
     assert_eq!(
@@ -113,6 +126,7 @@ fn tags_are_legal() {
             "muster:component=orders",
             "muster:epoch=7",
             "muster:schema-version=v1 __prod__",
+            "muster:purpose=backup",
         ]
     );
 }

@@ -1,0 +1,302 @@
+//! Recovery points in pages, newest data first: what the catalogue says, and what the last list showed.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
+};
+
+use jiff::Timestamp;
+use muster_runbooks::{
+    name::{ComponentName, Region},
+    value::Span,
+};
+use muster_state::{
+    catalog::{Hold, RecoveryPoint, Stamp, Tested},
+    progress::ApplicationState,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Length, Verdict, application::age};
+use crate::{
+    inventory::Look,
+    world::inventory::{Place as Spot, Said, Seen},
+};
+
+/// A recovery point.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
+pub struct PointView {
+    /// Its identifier.
+    pub id: String,
+    /// The database or cache.
+    pub component: String,
+    /// Where it is.
+    pub region: String,
+    /// The account it is in.
+    pub account: String,
+    /// The instant that its data is from.
+    pub data_at: Timestamp,
+    /// How old the data is; nothing when the provider's clock is ahead of ours.
+    pub age: Option<Length>,
+    /// Whether a restore from it would keep the recovery point objective by itself.
+    pub within_rpo: Verdict,
+    /// What the provider last said of it: such as `available`; `missing` when it is gone; nothing when
+    /// nobody has looked since it was made.
+    pub status: Option<String>,
+    /// When that was asked for.
+    pub status_read_at: Option<Timestamp>,
+    /// The point it was copied from.
+    pub copied_from: Option<String>,
+    /// The key it is encrypted with.
+    pub key: Option<String>,
+    /// Its size, if the provider says.
+    pub size_gib: Option<u32>,
+    /// Its tags, as the last list showed them.
+    pub tags: BTreeMap<String, String>,
+    /// The run that made it.
+    pub made_by: String,
+    /// When it was last restored and its data proven.
+    pub verified_at: Option<Timestamp>,
+    /// How its last restore test went; nothing when it was never tested.
+    pub tested: Option<TestedView>,
+    /// When it was marked for deletion.
+    pub marked_at: Option<Timestamp>,
+    /// What it was made for.
+    pub purpose: String,
+    /// Who keeps it from being deleted, and why.
+    pub holds: Vec<PointHoldView>,
+}
+
+/// A hold on a recovery point.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
+pub struct PointHoldView {
+    /// What it is called.
+    pub name: String,
+    /// Who placed it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since_at: Timestamp,
+}
+
+/// How the restore test of a recovery point went. That it restores proves no data.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
+pub struct TestedView {
+    /// The run that tested it.
+    pub run: String,
+    /// Whether it came back as a cluster with an instance.
+    pub restore: StampView,
+    /// Whether checks that prove data passed.
+    pub validation: StampView,
+    /// Whether what was made for the test is gone.
+    pub clean_up: StampView,
+    /// From the promise of the restore until its instance was available.
+    pub took: Option<Length>,
+    /// What went wrong.
+    pub because: Option<String>,
+}
+
+/// One part of a restore test.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
+pub struct StampView {
+    /// `succeeded`, `failed`, `not_done` or `pending`.
+    pub status: String,
+    /// When it came to that.
+    pub at: Timestamp,
+}
+
+/// Which points.
+#[derive(Clone, Debug, Default)]
+pub struct Sieve {
+    /// Only of this component.
+    pub component: Option<ComponentName>,
+    /// Only in this region.
+    pub region: Option<Region>,
+}
+
+impl Sieve {
+    fn lets(&self, point: &RecoveryPoint) -> bool {
+        self.component.as_ref().is_none_or(|component| *component == point.component)
+            && self.region.as_ref().is_none_or(|region| *region == point.region)
+    }
+}
+
+/// The place of a point in the list: newest data first, then by identifier.
+pub type Place = (Timestamp, String);
+
+fn place(point: &RecoveryPoint) -> (Reverse<Timestamp>, &str) {
+    (Reverse(point.data_time), &point.id)
+}
+
+/// The `limit` points behind a place, and the place of the last one if more follow. Looks at each point
+/// once and keeps no more than a page of them.
+pub fn page(
+    state: &ApplicationState,
+    sieve: &Sieve,
+    after: Option<&Place>,
+    limit: usize,
+    view: impl Fn(&RecoveryPoint) -> PointView,
+) -> (Vec<PointView>, Option<Place>) {
+    let after = after.map(|(data_time, id)| (Reverse(*data_time), id.as_str()));
+    let fits = |point: &&RecoveryPoint| {
+        sieve.lets(point) && after.as_ref().is_none_or(|after| place(point) > *after)
+    };
+    let mut heap = BinaryHeap::with_capacity(limit + 2);
+    for point in state.points.values().filter(fits) {
+        let key = place(point);
+        // Full, and behind the last that is kept: most points of a long list end here.
+        if heap.len() > limit && heap.peek().is_some_and(|(last, _)| key >= *last) {
+            continue;
+        }
+        heap.push((key, &point.id));
+        if heap.len() > limit + 1 {
+            heap.pop();
+        }
+    }
+    let more = heap.len() > limit;
+    let sorted = heap.into_sorted_vec();
+    let kept: Vec<&RecoveryPoint> =
+        sorted.iter().take(limit).filter_map(|(_, id)| state.points.get(*id)).collect();
+    let next = kept.last().filter(|_| more).map(|last| (last.data_time, last.id.clone()));
+    (kept.into_iter().map(view).collect(), next)
+}
+
+/// The view of a point.
+pub fn view(
+    point: &RecoveryPoint,
+    state: &ApplicationState,
+    look: Option<&Look>,
+    rpo: Span,
+    now: Timestamp,
+) -> PointView {
+    let spot = (point.component.clone(), point.region.clone());
+    let listed = look.and_then(|look| Some((look.seen.read_at, list(look, &spot)?)));
+    let seen = listed.and_then(|(_, list)| list.get(&point.id));
+    let is_gone = seen.is_none() && {
+        let id = format!("missing-point/{}/{}", point.component, point.region);
+        listed.is_some() && state.findings.contains_key(&id)
+    };
+    let status = seen.map(|seen| seen.status.clone()).or(is_gone.then(|| "missing".to_owned()));
+    let age = age(point.data_time, now);
+    let within_rpo = match &age {
+        Some(age) if age.secs <= rpo.secs() => Verdict::Yes,
+        Some(_) => Verdict::No,
+        None => Verdict::Unknown,
+    };
+    PointView {
+        id: point.id.clone(),
+        component: point.component.to_string(),
+        region: point.region.to_string(),
+        account: point.account.clone(),
+        data_at: point.data_time,
+        age,
+        within_rpo,
+        status_read_at: status.as_ref().and(listed).map(|(read_at, _)| read_at),
+        status,
+        copied_from: point.copied_from.clone(),
+        key: point.key.clone(),
+        size_gib: point.size_gib,
+        tags: seen.map(|seen| seen.tags.clone()).unwrap_or_default(),
+        made_by: point.made_by.to_string(),
+        verified_at: point.verified_at,
+        tested: point.tested.as_deref().map(tested),
+        marked_at: point.marked_at,
+        purpose: point.purpose.to_string(),
+        holds: holds(point),
+    }
+}
+
+fn tested(tested: &Tested) -> TestedView {
+    let stamp = |stamp: Stamp| StampView { status: stamp.status.to_string(), at: stamp.at };
+    TestedView {
+        run: tested.run.to_string(),
+        restore: stamp(tested.restore),
+        validation: stamp(tested.validation),
+        clean_up: stamp(tested.clean_up),
+        took: tested.took.map(Length::from),
+        because: tested.because.clone(),
+    }
+}
+
+/// Who holds a point.
+pub(super) fn holds(point: &RecoveryPoint) -> Vec<PointHoldView> {
+    let view = |hold: &Hold| PointHoldView {
+        name: hold.name.clone(),
+        by: hold.by.clone(),
+        reason: hold.reason.clone(),
+        since_at: hold.at,
+    };
+    point.holds.iter().map(view).collect()
+}
+
+fn list<'a>(look: &'a Look, spot: &Spot) -> Option<&'a BTreeMap<String, Seen>> {
+    let databases = look.seen.databases.get(spot).map(|side| &side.points);
+    let caches = || look.seen.caches.get(spot).map(|side| &side.points);
+    let said: &Said<_> = databases.or_else(caches)?;
+    said.as_ref().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(points: &[(&str, &str, &str)]) -> ApplicationState {
+        let points = points.iter().map(|(id, component, at)| {
+            let point = RecoveryPoint {
+                id: (*id).to_owned(),
+                component: component.parse().unwrap(),
+                region: "us-east-1".parse().unwrap(),
+                account: "123456789012".to_owned(),
+                data_time: at.parse().unwrap(),
+                copied_from: None,
+                key: None,
+                size_gib: None,
+                source_resource: None,
+                made_by: "r00000000001".parse().unwrap(),
+                marked_at: None,
+                verified_at: None,
+                tested: None,
+                purpose: Default::default(),
+                holds: Vec::new(),
+            };
+            (point.id.clone(), point)
+        });
+        ApplicationState { points: points.collect(), ..ApplicationState::default() }
+    }
+
+    /// Goal: pages are whole, in order and without overlap, whatever their length, points of the same
+    /// instant included.
+    /// Method: every length over a list with ties, compared with the list sorted at once.
+    #[test]
+    fn pages_make_the_whole_list() {
+        let state = state(&[
+            ("a", "orders", "2026-03-01T02:00:00Z"),
+            ("b", "orders", "2026-03-03T02:00:00Z"),
+            ("c", "users", "2026-03-02T02:00:00Z"),
+            ("d", "orders", "2026-03-02T02:00:00Z"),
+            ("e", "orders", "2026-03-02T02:00:00Z"),
+        ]);
+        let now = "2026-03-03T03:00:00Z".parse().unwrap();
+        let show = |point: &RecoveryPoint| view(point, &state, None, Span::from_mins(5), now);
+        let all = |sieve: &Sieve, limit: usize| {
+            let (mut ids, mut after) = (Vec::new(), None);
+            loop {
+                let (items, next) = page(&state, sieve, after.as_ref(), limit, show);
+                assert!(items.len() <= limit);
+                ids.extend(items.into_iter().map(|point| point.id));
+                match next {
+                    Some(next) => after = Some(next),
+                    None => return ids.concat(),
+                }
+            }
+        };
+        for limit in 1..=6 {
+            assert_eq!(all(&Sieve::default(), limit), "bcdea", "{limit} at a time");
+            let orders = Sieve { component: Some("orders".parse().unwrap()), region: None };
+            assert_eq!(all(&orders, limit), "bdea", "{limit} at a time");
+            let west = Sieve { component: None, region: Some("us-west-2".parse().unwrap()) };
+            assert_eq!(all(&west, limit), "");
+        }
+    }
+}

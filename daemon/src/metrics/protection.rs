@@ -1,0 +1,118 @@
+//! Figures of what protects the applications: quotas, how far back they can be restored, what could be
+//! kept of what was promised. What could not be read is absent, never zero.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use muster_runbooks::{name::Region, value::Span};
+use prometheus_client::registry::Registry;
+
+use super::{gauge, secs, set};
+use crate::{
+    api::{
+        Api,
+        protection::all_objectives,
+        view::objectives::{AchievableView, Kept},
+    },
+    world::inventory::Quota,
+};
+
+pub(super) fn register(api: &Api, registry: &mut Registry) {
+    looks(api, registry);
+    objectives(api, registry);
+}
+
+fn looks(api: &Api, registry: &mut Registry) {
+    let now = api.intake().clock().now();
+    let since = |at: Timestamp| secs(Span::between(at, now).secs());
+    let age = gauge(registry, "inventory_age_seconds", "Since it was last asked what protects it");
+    let pitr = gauge(
+        registry,
+        "pitr_lag_seconds",
+        "How far the last instant that a cluster can be restored to is behind; absent when unknown",
+    );
+    let unprotected = gauge(
+        registry,
+        "unprotected_since_seconds",
+        "Age of the newest usable point where schedules promise a newer one; absent while protected",
+    );
+    let bare = gauge(registry, "unprotected", "1 where a promised recovery point is missing");
+    let mut quotas: BTreeMap<Region, (Timestamp, Quota)> = BTreeMap::new();
+    for name in api.intake().applications().keys() {
+        let Some(look) = api.intake().looks().last(name) else { continue };
+        let application = name.as_str();
+        set(&age, [("application", application)], since(look.seen.read_at));
+        for ((component, region), side) in &look.seen.databases {
+            let pairs = [
+                ("application", application),
+                ("component", component.as_str()),
+                ("region", region.as_str()),
+            ];
+            if let Ok(Some(cluster)) = &side.cluster
+                && let Some((_, to)) = cluster.restorable
+            {
+                set(&pitr, pairs, since(to));
+            }
+        }
+        for ((component, region), newest) in &look.judged.unprotected {
+            let pairs = [
+                ("application", application),
+                ("component", component.as_str()),
+                ("region", region.as_str()),
+            ];
+            set(&bare, pairs, 1);
+            if let Some(newest) = newest {
+                set(&unprotected, pairs, since(*newest));
+            }
+        }
+        // One account: the newest reading of a region is everybody's.
+        for (region, quota) in &look.seen.quotas {
+            let Ok(quota) = quota else { continue };
+            let newest = quotas.entry(region.clone()).or_insert((look.seen.read_at, *quota));
+            if newest.0 < look.seen.read_at {
+                *newest = (look.seen.read_at, *quota);
+            }
+        }
+    }
+    let used = gauge(registry, "snapshot_quota_used", "Manual cluster snapshots of a region");
+    let max = gauge(registry, "snapshot_quota_max", "How many a region may have");
+    for (region, (_, quota)) in quotas {
+        let pairs = [("region", region.as_str())];
+        set(&used, pairs, usize::try_from(quota.used).unwrap_or(usize::MAX));
+        set(&max, pairs, usize::try_from(quota.max).unwrap_or(usize::MAX));
+    }
+}
+
+fn objectives(api: &Api, registry: &mut Registry) {
+    let verdicts = gauge(
+        registry,
+        "objective_verdict",
+        "1 for whether an objective would be kept: met, missed or unknown",
+    );
+    let achievable = gauge(
+        registry,
+        "objective_achievable_seconds",
+        "What could be kept; absent when it is unknown or there is no way back",
+    );
+    for view in all_objectives(api) {
+        for threat in &view.threats {
+            let figures: [(&str, &AchievableView); 2] =
+                [("rpo", &threat.rpo), ("rto", &threat.rto)];
+            for (objective, figure) in figures {
+                let labels = [
+                    ("application", view.application.as_str()),
+                    ("threat", threat.threat.as_str()),
+                    ("objective", objective),
+                ];
+                for verdict in [Kept::Met, Kept::Missed, Kept::Unknown] {
+                    let [application, threat, objective] = labels;
+                    let pairs = [application, threat, objective, ("verdict", verdict.word())];
+                    set(&verdicts, pairs, usize::from(figure.verdict == verdict));
+                }
+                if let Some(length) = &figure.achievable {
+                    set(&achievable, labels, secs(length.secs));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Clients for what no failover waits for: ElastiCache and Secrets Manager. They are made when they are
+//! first needed, so that the first call of a failover does not wait for them.
+
+use std::sync::{Arc, PoisonError};
+
+use muster_runbooks::name::Region;
+
+use super::{ACT, Aws, LOOK, Patience};
+
+/// The services of one region.
+#[derive(Debug)]
+pub struct Beside {
+    /// Caches, to look at.
+    pub(super) caches: aws_sdk_elasticache::Client,
+    /// Caches, to change: one try.
+    pub(super) caches_act: aws_sdk_elasticache::Client,
+    /// Secrets. Their values are never asked for.
+    pub(super) secrets: aws_sdk_secretsmanager::Client,
+}
+
+impl Aws {
+    /// One region's clients.
+    pub(super) fn beside(&self, region: &Region) -> Arc<Beside> {
+        let mut made = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || {
+            Arc::new(Beside {
+                caches: self.caches(region, LOOK),
+                caches_act: self.caches(region, ACT),
+                secrets: self.secrets(region),
+            })
+        };
+        made.entry(region.clone()).or_insert_with(make).clone()
+    }
+
+    fn caches(&self, region: &Region, patience: Patience) -> aws_sdk_elasticache::Client {
+        let config = aws_sdk_elasticache::config::Builder::from(&self.shared)
+            .region(aws_config::Region::new(region.as_str().to_owned()))
+            .retry_config(patience.retries())
+            .retry_partition(patience.partition("elasticache", region))
+            .timeout_config(patience.limits())
+            .build();
+        aws_sdk_elasticache::Client::from_conf(config)
+    }
+}

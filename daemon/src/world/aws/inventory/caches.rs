@@ -1,0 +1,129 @@
+//! Replication groups, the roles of their nodes, and their snapshots (facts §3).
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use aws_sdk_elasticache::types::{ReplicationGroup, Snapshot};
+use muster_state::call::CallError;
+
+use super::{View, said};
+use crate::world::{
+    aws::{Arn, beside::Beside, cache, error, poller::bounded},
+    inventory::{CacheSide, GroupSide, Maker, Place, Seen},
+};
+
+const GROUPS: &str = "DescribeReplicationGroups";
+const SNAPSHOTS: &str = "DescribeSnapshots";
+
+/// Every cache that the application has in the region.
+pub(super) async fn all(view: &View<'_>) -> Vec<(Place, CacheSide)> {
+    let here = view.application.caches.iter().filter_map(|one| {
+        let group = one.replication_groups.get(view.region.as_str())?;
+        Some((one, group))
+    });
+    let here: Vec<_> = here.collect();
+    if here.is_empty() {
+        return Vec::new();
+    }
+    let (poller, beside) = (&view.real.poller, view.real.aws.beside(view.region));
+    let (groups, snapshots) = futures::join!(
+        poller.groups.get(&view.side, "elasticache", GROUPS, view.want, groups(view, &beside)),
+        poller.cache_snapshots.get(
+            &view.side,
+            "elasticache",
+            SNAPSHOTS,
+            view.want,
+            snapshots(view, &beside)
+        ),
+    );
+    let groups = said(groups.map(|(_, list)| list));
+    let snapshots = said(snapshots.map(|(_, list)| list));
+    let sides = here.into_iter().map(|(one, group)| {
+        let of_maker = |ours: bool| {
+            snapshots.clone().map(|list| {
+                let of_group =
+                    list.iter().filter(|one| one.replication_group_id() == Some(group.as_str()));
+                let seen = of_group.filter_map(seen);
+                let seen = seen.filter(|seen| (seen.maker != Maker::Provider) == ours);
+                seen.map(|seen| (seen.id.clone(), seen)).collect::<BTreeMap<_, _>>()
+            })
+        };
+        let side = CacheSide {
+            group: groups.clone().map(|list| {
+                let found =
+                    list.iter().find(|it| it.replication_group_id() == Some(group.as_str()));
+                found.map(described)
+            }),
+            points: of_maker(true),
+            automated: of_maker(false),
+        };
+        (view.place(&one.name), side)
+    });
+    sides.collect()
+}
+
+async fn groups(view: &View<'_>, beside: &Beside) -> Result<Arc<[ReplicationGroup]>, CallError> {
+    let mut pages = beside.caches.describe_replication_groups().into_paginator().send();
+    let mut groups = Vec::new();
+    while let Some(page) = pages.next().await {
+        let service = view.side.name("elasticache");
+        let page = page.map_err(|why| error::trouble(why).at(service, GROUPS))?;
+        groups.extend(page.replication_groups.unwrap_or_default());
+        bounded(&view.side, "elasticache", GROUPS, groups.len())?;
+    }
+    Ok(groups.into())
+}
+
+async fn snapshots(view: &View<'_>, beside: &Beside) -> Result<Arc<[Snapshot]>, CallError> {
+    let mut pages = beside.caches.describe_snapshots().into_paginator().send();
+    let mut snapshots = Vec::new();
+    while let Some(page) = pages.next().await {
+        let service = view.side.name("elasticache");
+        let page = page.map_err(|why| error::trouble(why).at(service, SNAPSHOTS))?;
+        snapshots.extend(page.snapshots.unwrap_or_default());
+        bounded(&view.side, "elasticache", SNAPSHOTS, snapshots.len())?;
+    }
+    Ok(snapshots.into())
+}
+
+fn described(found: &ReplicationGroup) -> GroupSide {
+    let global = found.global_replication_group_info().and_then(|info| {
+        let id = info.global_replication_group_id().filter(|id| !id.is_empty())?;
+        let role = info.global_replication_group_member_role().unwrap_or("without a role");
+        Some((id.to_owned(), role.to_owned()))
+    });
+    let nodes = found.node_groups().iter().flat_map(|group| group.node_group_members());
+    GroupSide {
+        status: found.status().unwrap_or("without a status").to_owned(),
+        global,
+        members: nodes
+            .filter_map(|node| {
+                Some((node.cache_cluster_id()?.to_owned(), node.current_role()?.to_owned()))
+            })
+            .collect(),
+    }
+}
+
+/// A description does not say the tags of a snapshot: whose it is says its name, which bears the run.
+fn seen(found: &Snapshot) -> Option<Seen> {
+    let id = found.arn()?;
+    let arn = Arn::parse(id)?;
+    let name = found.snapshot_name().unwrap_or(&arn.name);
+    let ours = name.strip_prefix("muster-").map(|rest| rest.strip_prefix("drill-").unwrap_or(rest));
+    Some(Seen {
+        id: id.to_owned(),
+        account: arn.account,
+        region: arn.region,
+        maker: match (found.snapshot_source(), ours) {
+            (Some("automated"), _) => Maker::Provider,
+            (_, Some(_)) => Maker::Muster,
+            (_, None) => Maker::Somebody,
+        },
+        run: ours.and_then(|rest| rest.split('-').next()).map(str::to_owned),
+        status: found.snapshot_status().unwrap_or("without a status").to_owned(),
+        data_time: cache::data_time(found),
+        copied_from: None,
+        key: found.kms_key_id().map(str::to_owned),
+        size_gib: None,
+        tags: BTreeMap::new(),
+    })
+}

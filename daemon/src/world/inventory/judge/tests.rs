@@ -1,0 +1,298 @@
+//! What differences mean, one at a time.
+
+mod table;
+
+use jiff::SignedDuration;
+use serde_json::json;
+
+use super::{
+    super::{BucketSide, ClusterSide, DatabaseSide, GroupSide, ObjectSide, Quota, SecretSide},
+    *,
+};
+
+const EAST: &str = "us-east-1";
+const WEST: &str = "us-west-2";
+const NOW: &str = "2026-03-02T12:00:00Z";
+
+fn region(name: &str) -> Region {
+    name.parse().unwrap()
+}
+
+fn place(component: &str, at: &str) -> Place {
+    (component.parse().unwrap(), region(at))
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn shop() -> Application {
+    serde_json::from_value(json!({
+        "name": "shop", "title": "Shop", "home": EAST, "standby": WEST,
+        "objectives": { "rto": "15m", "rpo": "5m" },
+        "databases": [{ "name": "orders", "global_cluster": "orders", "clusters": {
+            EAST: "arn:aws:rds:us-east-1:123456789012:cluster:orders-east",
+            WEST: "arn:aws:rds:us-west-2:123456789012:cluster:orders-west",
+        } }],
+        "buckets": [{ "name": "files", "buckets": { EAST: "files-east", WEST: "files-west" } }],
+        "caches": [
+            { "name": "sessions", "replication_groups": { EAST: "sessions", WEST: "sessions-west" } },
+            { "name": "pages", "replication_groups": { EAST: "pages" }, "rebuildable": true },
+        ],
+        "secrets": [{ "name": "password", "secret": "shop/database" }],
+        "objects": [{ "name": "state", "buckets": { EAST: "state-east", WEST: "state-west" }, "keys": ["a"] }],
+    }))
+    .unwrap()
+}
+
+fn arn(at: &str, run: char) -> String {
+    format!("arn:aws:rds:{at}:123456789012:cluster-snapshot:muster-{run}00000000000-snapshot-1")
+}
+
+fn seen(at: &str, run: char, data_time: &str) -> Seen {
+    Seen {
+        id: arn(at, run),
+        region: region(at),
+        account: "123456789012".to_owned(),
+        maker: Maker::Muster,
+        run: Some(format!("{run}00000000000")),
+        status: "available".to_owned(),
+        data_time: Some(self::at(data_time)),
+        copied_from: None,
+        key: None,
+        size_gib: None,
+        tags: BTreeMap::new(),
+    }
+}
+
+fn point(component: &str, of: &Seen) -> RecoveryPoint {
+    RecoveryPoint {
+        id: of.id.clone(),
+        component: component.parse().unwrap(),
+        region: of.region.clone(),
+        account: of.account.clone(),
+        data_time: of.data_time.unwrap(),
+        copied_from: None,
+        key: None,
+        size_gib: None,
+        source_resource: None,
+        made_by: of.run.as_ref().unwrap().parse().unwrap(),
+        marked_at: None,
+        verified_at: None,
+        tested: None,
+        purpose: Default::default(),
+        holds: Vec::new(),
+    }
+}
+
+fn list(all: &[&Seen]) -> Said<BTreeMap<String, Seen>> {
+    Ok(all.iter().map(|one| (one.id.clone(), (*one).clone())).collect())
+}
+
+fn object(size: u64) -> Said<Option<ObjectSide>> {
+    Ok(Some(ObjectSide {
+        modified_at: Some(at(NOW)),
+        size,
+        version: None,
+        etag: Some("x".to_owned()),
+        checksums: BTreeMap::new(),
+        etag_is_content: true,
+    }))
+}
+
+/// Everything is as it should be: tonight's snapshot, its copy, the cache saved.
+struct Scene {
+    application: Application,
+    active: Option<Region>,
+    seen: Inventory,
+    points: BTreeMap<String, RecoveryPoint>,
+    before: BTreeSet<String>,
+    open_runs: BTreeSet<String>,
+    due: Due,
+}
+
+impl Scene {
+    fn well() -> Scene {
+        let (taken, copied) = ("2026-03-02T02:00:10Z", "2026-03-02T02:00:10Z");
+        let (here, there) = (seen(EAST, 'a', taken), seen(WEST, 'b', copied));
+        let saved = seen(EAST, 'c', taken);
+        let cluster = |restorable| {
+            Ok(Some(ClusterSide {
+                status: "available".to_owned(),
+                account: "123456789012".to_owned(),
+                restorable,
+            }))
+        };
+        let restorable = Some((at("2026-02-20T00:00:00Z"), at(NOW) - SignedDuration::from_mins(4)));
+        let database = |cluster, points| DatabaseSide {
+            cluster,
+            points,
+            automated: Ok(BTreeMap::new()),
+            lag: Ok(None),
+        };
+        let group = || {
+            let status = "available".to_owned();
+            Ok(Some(GroupSide { status, global: None, members: BTreeMap::new() }))
+        };
+        let cache = |points| CacheSide { group: group(), points, automated: Ok(BTreeMap::new()) };
+        let bucket =
+            |to: &str| BucketSide { versioned: Ok(true), replicates_to: Ok(vec![to.to_owned()]) };
+        let secret = |replicas: &[(&str, &str)]| {
+            Ok(Some(SecretSide {
+                primary: Some(EAST.to_owned()),
+                changed_at: None,
+                replicas: replicas
+                    .iter()
+                    .map(|(at, status)| ((*at).to_owned(), ((*status).to_owned(), String::new())))
+                    .collect(),
+            }))
+        };
+        let objects = || BTreeMap::from([("a".to_owned(), object(1))]);
+        let quota = || Ok(Quota { used: 40, max: 100 });
+        let seen = Inventory {
+            read_at: at(NOW),
+            quotas: [(region(EAST), quota()), (region(WEST), quota())].into(),
+            databases: [
+                (place("orders", EAST), database(cluster(restorable), list(&[&here]))),
+                (place("orders", WEST), database(cluster(None), list(&[&there]))),
+            ]
+            .into(),
+            caches: [
+                (place("sessions", EAST), cache(list(&[&saved]))),
+                (place("sessions", WEST), cache(list(&[]))),
+                (place("pages", EAST), cache(list(&[]))),
+            ]
+            .into(),
+            buckets: [
+                (place("files", EAST), bucket("files-west")),
+                (place("files", WEST), bucket("files-east")),
+            ]
+            .into(),
+            secrets: [
+                (place("password", EAST), secret(&[(WEST, "InSync")])),
+                (place("password", WEST), secret(&[])),
+            ]
+            .into(),
+            objects: [(place("state", EAST), objects()), (place("state", WEST), objects())].into(),
+        };
+        let points = [point("orders", &here), point("orders", &there), point("sessions", &saved)];
+        let points: BTreeMap<_, _> =
+            points.into_iter().map(|point| (point.id.clone(), point)).collect();
+        let night = Some(at("2026-03-02T02:00:00Z"));
+        Scene {
+            application: shop(),
+            active: Some(region(EAST)),
+            seen,
+            before: points.keys().cloned().collect(),
+            points,
+            open_runs: BTreeSet::new(),
+            due: Due { snapshot: night, copy: night, cache: night },
+        }
+    }
+
+    fn judge(&self) -> Judged {
+        judge(
+            &self.seen,
+            &Known {
+                application: &self.application,
+                active: self.active.as_ref(),
+                points: &self.points,
+                before: &self.before,
+                open_runs: &self.open_runs,
+                due: self.due,
+            },
+        )
+    }
+
+    fn database(&mut self, at: &str) -> &mut DatabaseSide {
+        self.seen.databases.get_mut(&place("orders", at)).unwrap()
+    }
+
+    fn points_in(&mut self, at: &str) -> &mut BTreeMap<String, Seen> {
+        self.database(at).points.as_mut().unwrap()
+    }
+
+    fn cache(&mut self, at: &str) -> &mut CacheSide {
+        self.seen.caches.get_mut(&place("sessions", at)).unwrap()
+    }
+}
+
+fn dead<T>() -> Said<T> {
+    Err("no answer from rds us-west-2".to_owned())
+}
+
+/// Goal: each trouble is one finding with its own id and says what it is, and nothing else is found.
+/// Method: one change each to a scene in which all is well.
+#[test]
+fn each_difference_is_found_once() {
+    for (what, change, ids, said) in table::TABLE {
+        let mut scene = Scene::well();
+        change(&mut scene);
+        let judged = scene.judge();
+        let found: Vec<&str> = judged.open.keys().map(String::as_str).collect();
+        assert_eq!(found, *ids, "{what}: {:#?}", judged.open);
+        assert_eq!(judged.unknown, BTreeSet::new(), "{what}");
+        let messages: Vec<&str> = judged.open.values().map(|one| one.message.as_str()).collect();
+        assert!(messages.is_empty() || messages.join("\n").contains(said), "{what}: {messages:?}");
+        for id in judged.open.keys() {
+            let kind = id.split('/').next().unwrap();
+            assert!(KINDS.contains(&kind), "`{id}` would never be closed");
+        }
+    }
+}
+
+/// Goal: what cannot be read is neither well nor missing: it says so once for its region, and what
+/// stands there goes on standing.
+/// Method: a dead region, then one list of it alone.
+#[test]
+fn what_cannot_be_read_is_unknown_and_not_missing() {
+    let mut scene = Scene::well();
+    let side = scene.database(WEST);
+    (side.cluster, side.points, side.automated, side.lag) = (dead(), dead(), dead(), dead());
+    let cache = scene.cache(WEST);
+    (cache.group, cache.points) = (dead(), dead());
+    scene.seen.quotas.insert(region(WEST), dead());
+    scene.seen.secrets.insert(place("password", WEST), dead());
+    let bucket = scene.seen.buckets.get_mut(&place("files", WEST)).unwrap();
+    (bucket.versioned, bucket.replicates_to) = (dead(), dead());
+    scene.seen.objects.get_mut(&place("state", WEST)).unwrap().insert("a".to_owned(), dead());
+    let judged = scene.judge();
+    let found: Vec<&String> = judged.open.keys().collect();
+    assert_eq!(found, ["inventory-unknown/us-west-2"]);
+    let message = &judged.open["inventory-unknown/us-west-2"].message;
+    assert!(message.ends_with("no answer from rds us-west-2"), "said once: {message}");
+    let unknown: Vec<&str> = judged.unknown.iter().map(String::as_str).collect();
+    assert_eq!(
+        unknown,
+        [
+            "cache-member/sessions",
+            "missing-point/orders/us-west-2",
+            "missing-point/sessions/us-west-2",
+            "no-pitr/orders/us-west-2",
+            "not-replicated/files/us-west-2",
+            "not-versioned/files/us-west-2",
+            "object-differs/state",
+            "object-missing/state",
+            "secret-not-in-sync/password",
+            "snapshot-quota/us-west-2",
+            "uncatalogued/orders/us-west-2",
+            "uncatalogued/sessions/us-west-2",
+            "unprotected/orders/us-west-2",
+        ]
+    );
+    assert_eq!(judged.unprotected, BTreeMap::new());
+}
+
+/// Goal: nothing that depends on the side is concluded before anybody has seen which it is.
+#[test]
+fn without_an_active_region_no_side_is_judged() {
+    let mut scene = Scene::well();
+    scene.active = None;
+    let Ok(Some(east)) = &mut scene.database(EAST).cluster else { unreachable!() };
+    east.restorable = None;
+    scene.due.snapshot = Some(at(NOW));
+    let judged = scene.judge();
+    assert_eq!(judged.open, BTreeMap::new());
+    assert!(judged.unknown.contains("no-pitr/orders/us-east-1"));
+    assert!(judged.unknown.contains("unprotected/sessions/us-east-1"));
+}

@@ -1,0 +1,44 @@
+//! What an application has beside its databases and buckets: caches, secrets and declared objects.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::ComponentName;
+
+/// An ElastiCache replication group per region. Its snapshots do not count towards the quota of
+/// databases, and nothing deletes them yet: the expiry runbook is about databases.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cache {
+    /// Its name inside the application.
+    pub name: ComponentName,
+    /// Per region the replication group's identifier. A region without one starts without this cache.
+    pub replication_groups: BTreeMap<String, String>,
+    /// Whether the application fills it again by itself. Then nothing of it has to be brought back, and
+    /// no snapshot is taken.
+    #[serde(default)]
+    pub rebuildable: bool,
+}
+
+/// A secret of Secrets Manager and its replica. Its value is never read.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secret {
+    /// Its name inside the application.
+    pub name: ComponentName,
+    /// Its name in Secrets Manager, the same in both regions.
+    pub secret: String,
+}
+
+/// Objects that something else must find after a failover, such as the state of Terraform.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Objects {
+    /// Their name inside the application.
+    pub name: ComponentName,
+    /// Per region the bucket.
+    pub buckets: BTreeMap<String, String>,
+    /// Their keys, the same in both buckets.
+    pub keys: Vec<String>,
+}

@@ -1,0 +1,54 @@
+//! Whether every database that a plan restores has a declared place to be restored to.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::BindProblem;
+use crate::{
+    action::{Role, restore},
+    plan::{Arg, Binding, Step},
+};
+
+/// Adds a problem for each database and region that lacks its `restore_test`. A cluster that nobody gave
+/// a place would stand in the default security group (facts §2).
+pub(super) fn declared(
+    steps: &[Step],
+    inputs: &BTreeMap<String, Value>,
+    binding: Option<&Binding>,
+    problems: &mut Vec<BindProblem>,
+) {
+    let Some(binding) = binding else { return };
+    for step in steps {
+        let tasks = [Some(&step.task), step.forced.as_ref()].into_iter().flatten();
+        for task in tasks.filter(|task| restore::MAKE.contains(&task.action.as_str())) {
+            let given = match task.with.get("at") {
+                Some(Arg::Literal(value)) => Some(value),
+                Some(Arg::Input(name)) => inputs.get(name),
+                Some(Arg::Output { .. } | Arg::Worst { .. }) | None => None,
+            };
+            let role: Option<Role> =
+                given.and_then(Value::as_str).and_then(|word| word.parse().ok());
+            let (Some(role), Some(name)) = (role, &step.component) else { continue };
+            let region = match role {
+                Role::Active => &binding.active,
+                Role::Standby => &binding.standby,
+            };
+            let databases = &binding.application.databases;
+            let is_declared = databases.iter().any(|database| {
+                database.name == *name && database.restore_test.contains_key(region.as_str())
+            });
+            let is_told = problems.iter().any(|problem| {
+                matches!(problem, BindProblem::NoRestoreTest { database, region: at, .. }
+                    if database == name && at == region)
+            });
+            if !is_declared && !is_told {
+                problems.push(BindProblem::NoRestoreTest {
+                    step: step.id.clone(),
+                    database: name.clone(),
+                    region: region.clone(),
+                });
+            }
+        }
+    }
+}
