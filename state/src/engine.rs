@@ -6,6 +6,7 @@
 
 mod answer;
 mod ask;
+mod consequences;
 mod finding;
 mod hold;
 mod leaks;

@@ -1,24 +1,27 @@
 //! Facts, and the streams they belong to. Nothing changes but by one of these.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+mod application;
+
+use std::{fmt, str::FromStr};
 
 use jiff::Timestamp;
 use muster_runbooks::{
     action::control::Risk,
-    name::{ApplicationName, ComponentName, Region, RunId, ScheduleId, StepId},
+    name::{ApplicationName, RunId, ScheduleId, StepId},
     plan::Frozen,
     request::Request,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+pub use application::ApplicationEvent;
+
 use crate::{
-    catalog::{Finding, RecoveryPoint, Tested},
     run::{Outcome, PauseCause},
     step::Change,
 };
 
 /// The version of the events that this program writes. It reads all older ones.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// The sequence of records that one subject has.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -180,110 +183,6 @@ pub enum RunEvent {
     Ended {
         /// How.
         outcome: Outcome,
-    },
-}
-
-/// What happened to an application.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ApplicationEvent {
-    /// The application was seen to be served from a region.
-    ActiveObserved {
-        /// Where.
-        region: Region,
-        /// By what it was seen.
-        evidence: String,
-    },
-    /// A recovery point exists.
-    PointRecorded {
-        /// The point.
-        point: Box<RecoveryPoint>,
-    },
-    /// A recovery point may be deleted once the waiting time is over.
-    PointMarked {
-        /// The point's ARN.
-        id: String,
-        /// Why it may go.
-        because: String,
-    },
-    /// A recovery point is gone.
-    PointDeleted {
-        /// The point's ARN.
-        id: String,
-    },
-    /// A recovery point was restored and its data proven.
-    PointVerified {
-        /// The point's ARN.
-        id: String,
-    },
-    /// A recovery point was tested, well or not.
-    PointTested {
-        /// The point's ARN.
-        id: String,
-        /// How the test went.
-        tested: Box<Tested>,
-    },
-    /// Somebody keeps a recovery point, whatever the policy says.
-    PointHeld {
-        /// The point's ARN.
-        id: String,
-        /// What the hold is called.
-        name: String,
-        /// Who.
-        by: String,
-        /// Why.
-        reason: String,
-    },
-    /// Somebody no longer does.
-    PointReleased {
-        /// The point's ARN.
-        id: String,
-        /// What the hold was called.
-        name: String,
-        /// Who.
-        by: String,
-        /// Why.
-        reason: String,
-    },
-    /// Something is wrong or unknown from now on.
-    FindingOpened {
-        /// What.
-        finding: Finding,
-    },
-    /// It no longer is.
-    FindingClosed {
-        /// The finding's id.
-        id: String,
-    },
-    /// The maintenance window is open.
-    WindowOpened {
-        /// The run that opened it.
-        run: RunId,
-        /// When it closes by itself.
-        closes_at: Timestamp,
-    },
-    /// The maintenance window is closed.
-    WindowClosed {
-        /// The run that closed it.
-        run: RunId,
-    },
-    /// The rows of a database were counted in the source, by checks that passed.
-    RowsCounted {
-        /// The database.
-        database: ComponentName,
-        /// How many rows each table had.
-        rows: BTreeMap<String, u64>,
-    },
-    /// From now on this process writes the canary of a database, until its epoch or the place ends.
-    CanaryGranted {
-        /// The database.
-        database: ComponentName,
-        /// Where it is written.
-        region: Region,
-        /// The schema that holds nothing else.
-        schema: String,
-        /// What allowed it.
-        by: String,
     },
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
-    action::{Action, Reach, Role, database},
+    action::Reach,
     name::{RunId, StepId},
     plan::{Part, Step},
     request::Manner,
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{
     Engine, Output, Reply, Sight,
-    finding::{REPROTECT, finding_id, reprotect, stands_until_it_passes},
+    finding::{finding_id, stands_until_it_passes},
 };
 use crate::{
     call::{Answer, CallError, Done, Progress},
@@ -320,96 +320,6 @@ impl Engine {
         ));
         entries
     }
-
-    /// What the application's own stream learns from a step that ended well.
-    fn consequences(
-        &self,
-        run: &Run,
-        step: &Step,
-        action: &Action,
-        done: &Done,
-    ) -> Vec<ApplicationEvent> {
-        let Some(binding) = &run.plan.binding else { return Vec::new() };
-        let region = |role| match role {
-            Role::Active => binding.active.clone(),
-            Role::Standby => binding.standby.clone(),
-        };
-        match action {
-            Action::SwitchoverDatabase(database::SwitchoverDatabase { to })
-            | Action::FailoverDatabase(database::FailoverDatabase { to, .. }) => {
-                // Between two databases of one application nobody can say where it is.
-                if promotes_more(run, step) {
-                    return Vec::new();
-                }
-                let evidence = format!("run {} made it the writer", run.id);
-                vec![ApplicationEvent::ActiveObserved { region: region(*to), evidence }]
-            }
-            Action::ShiftTraffic(shift) => {
-                let traffic = binding.application.traffic.as_ref();
-                let at_home = traffic.is_some_and(|traffic| traffic.primary == region(shift.to));
-                if at_home { self.closed(run, REPROTECT) } else { vec![reprotect()] }
-            }
-            action if stands_until_it_passes(action) => self.closed(run, &finding_id(step)),
-            Action::DeleteExpired(delete) => {
-                self.left_behind(run, step, &region(delete.at), delete.cap, done)
-            }
-            Action::SnapshotDatabase(_)
-            | Action::CopySnapshot(_)
-            | Action::MarkExpired(_)
-            | Action::SnapshotCache(_)
-            | Action::CheckReadiness(_)
-            | Action::PredictLoss(_)
-            | Action::CheckObservers(_)
-            | Action::CheckReplication(_)
-            | Action::CheckActive(_)
-            | Action::WriteCanary(_)
-            | Action::CompareBuckets(_)
-            | Action::CheckBucketReplication(_)
-            | Action::Probe(_)
-            | Action::CheckSql(_)
-            | Action::Fence(_)
-            | Action::FailoverInRegion(_)
-            | Action::ExportObjects(_)
-            | Action::ApplyObjects(_)
-            | Action::ChoosePoint(_)
-            | Action::RestoreCluster(_)
-            | Action::RotatePassword(_)
-            | Action::StartInstance(_)
-            | Action::RemoveInstance(_)
-            | Action::RemoveCluster(_)
-            | Action::StampPoint(_)
-            | Action::FindLeaks(_)
-            | Action::WeighTraffic(_)
-            | Action::Approval(_)
-            | Action::Wait(_)
-            | Action::Gate(_)
-            | Action::OpenWindow(_)
-            | Action::CloseWindow(_)
-            | Action::Notify(_)
-            | Action::Rehearse(_) => Vec::new(),
-        }
-    }
-
-    /// Closes a finding of the run's application, if it stands.
-    pub(super) fn closed(&self, run: &Run, id: &str) -> Vec<ApplicationEvent> {
-        let state = run.application().and_then(|name| self.known.applications.get(name));
-        let stands = state.is_some_and(|state| state.findings.contains_key(id));
-        if stands {
-            vec![ApplicationEvent::FindingClosed { id: id.to_owned() }]
-        } else {
-            Vec::new()
-        }
-    }
-}
-
-/// Whether another database of the run is still to be promoted.
-fn promotes_more(run: &Run, this: &Step) -> bool {
-    run.steps().any(|(step, state)| {
-        let promotes = ["switchover-database", "failover-database"];
-        step.id != this.id
-            && promotes.contains(&step.task(run.manner).action.as_str())
-            && !state.is_over()
-    })
 }
 
 fn point_event(change: PointChange) -> ApplicationEvent {

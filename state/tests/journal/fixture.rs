@@ -3,20 +3,22 @@
 use std::{env, fs, path::PathBuf};
 
 use muster_runbooks::{
-    action::control::Risk,
+    action::{control::Risk, restore::TestStatus},
     name::{Region, StepId},
     request::Request,
+    value::Span,
 };
 use muster_state::{
-    catalog::{Finding, RecoveryPoint},
+    catalog::{Finding, RecoveryPoint, Stamp, Tested},
     event::{
         AccessEvent, ApplicationEvent, Batch, Claim, Entry, Event, NoticeEvent, RunEvent,
-        ScheduleEvent, Stream,
+        ScheduleEvent, Stream, VERSION,
     },
     journal::{
         Journal, LogJournal, Options,
         offline::{self, Existing},
     },
+    progress::ApplicationState,
     run::{Outcome, PauseCause},
     step::Change,
 };
@@ -30,13 +32,32 @@ fn fixtures() -> PathBuf {
 }
 
 /// Goal: version 1 is read for ever.
-/// Method: bring back the export and the segment of a version 1 journal that holds every kind of
-/// event, and look at what is known. `MUSTER_WRITE_FIXTURES=1` writes what is not there; what is
-/// there is never written again once a release has written such journals.
+/// Method: see [`read`].
 #[test]
 fn version_1_is_read() {
-    let (export, segment) = (fixtures().join("v1.export"), fixtures().join("v1.muster"));
-    if env::var_os("MUSTER_WRITE_FIXTURES").is_some() && !export.exists() {
+    read(1);
+}
+
+/// Goal: version 2 is read for ever, with what it added: tests and holds of a point, rows that were
+/// counted.
+/// Method: see [`read`].
+#[test]
+fn version_2_is_read() {
+    let known = read(2);
+    let point = &known.points["one"];
+    assert_eq!(point.tested.as_deref(), Some(&tested()));
+    let holds: Vec<&str> = point.holds.iter().map(|hold| hold.name.as_str()).collect();
+    assert_eq!(holds, ["case-8"]);
+    assert_eq!(known.rows.values().next().expect("rows").rows["public.orders"], 100);
+}
+
+/// Brings back the export and the segment of a journal of a version that holds every kind of event, and
+/// looks at what is known. `MUSTER_WRITE_FIXTURES=1` writes what is not there for the present version;
+/// what is there is never written again once a release has written such journals.
+fn read(version: u16) -> ApplicationState {
+    let name = |kind: &str| fixtures().join(format!("v{version}.{kind}"));
+    let (export, segment) = (name("export"), name("muster"));
+    if version == VERSION && env::var_os("MUSTER_WRITE_FIXTURES").is_some() && !export.exists() {
         let dir = temp();
         let small = Options { segment_bytes: 24 << 10, ..options() };
         let journal = LogJournal::open(dir.path(), small).expect("opened");
@@ -49,11 +70,11 @@ fn version_1_is_read() {
         fs::copy(dir.path().join("log/00000000000000000000.muster"), &segment).expect("copied");
     }
     let (one, other) = (temp(), temp());
-    offline::restore_from(one.path(), &export, Existing::Refuse).expect("version 1");
+    offline::restore_from(one.path(), &export, Existing::Refuse).expect("it is read");
     fs::create_dir_all(other.path().join("log")).expect("made");
     fs::write(other.path().join("format"), "muster state 1\n").expect("written");
     fs::copy(&segment, other.path().join("log/00000000000000000000.muster")).expect("copied");
-    offline::restore(other.path()).expect("version 1");
+    offline::restore(other.path()).expect("it is read");
     let (one, other) = (open(one.path()), open(other.path()));
     assert_eq!(records(&one), records(&other));
     assert_eq!(*one.progress(), *other.progress());
@@ -72,6 +93,7 @@ fn version_1_is_read() {
     let ended = one.ended(None, 9).expect("intact");
     assert_eq!(ended.len(), 1);
     assert_eq!((ended[0].id.clone(), ended[0].len), (run_id(2), 3));
+    known.clone()
 }
 
 /// One of every kind of event but the changes of steps, which have a table of their own.
@@ -150,6 +172,35 @@ fn application_events() -> Vec<ApplicationEvent> {
         point("one"),
         point("two"),
         ApplicationEvent::PointVerified { id: "one".to_owned() },
+        ApplicationEvent::PointTested { id: "one".to_owned(), tested: Box::new(tested()) },
+        ApplicationEvent::PointHeld {
+            id: "one".to_owned(),
+            name: "case-7".to_owned(),
+            by: by(),
+            reason: "an audit".to_owned(),
+        },
+        ApplicationEvent::PointHeld {
+            id: "one".to_owned(),
+            name: "case-8".to_owned(),
+            by: by(),
+            reason: "an audit".to_owned(),
+        },
+        ApplicationEvent::PointReleased {
+            id: "one".to_owned(),
+            name: "case-7".to_owned(),
+            by: by(),
+            reason: "an audit".to_owned(),
+        },
+        ApplicationEvent::RowsCounted {
+            database: "orders".parse().expect("a name"),
+            rows: [("public.orders".to_owned(), 100)].into(),
+        },
+        ApplicationEvent::CanaryGranted {
+            database: "orders".parse().expect("a name"),
+            region: region.clone(),
+            schema: "muster".to_owned(),
+            by: by(),
+        },
         ApplicationEvent::PointMarked { id: "two".to_owned(), because: "old".to_owned() },
         ApplicationEvent::PointDeleted { id: "two".to_owned() },
         ApplicationEvent::FindingOpened { finding },
@@ -157,6 +208,18 @@ fn application_events() -> Vec<ApplicationEvent> {
         ApplicationEvent::WindowOpened { run: run_id(1), closes_at: at(90) },
         ApplicationEvent::WindowClosed { run: run_id(1) },
     ]
+}
+
+fn tested() -> Tested {
+    let stamp = |status| Stamp { status, at: at(30) };
+    Tested {
+        run: run_id(1),
+        restore: stamp(TestStatus::Succeeded),
+        validation: stamp(TestStatus::Failed),
+        clean_up: stamp(TestStatus::Pending),
+        took: Some(Span::from_mins(21)),
+        because: Some("rows are missing".to_owned()),
+    }
 }
 
 fn access_events() -> Vec<AccessEvent> {
