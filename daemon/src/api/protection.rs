@@ -63,9 +63,11 @@ pub fn page(
 ) -> Result<Page<PointView>, Problem> {
     let application = api.intake.applications().get(name).ok_or_else(|| unknown(name))?;
     let limit = list::limit(wanted.limit)?;
+    let component = wanted.component.as_deref().map(str::parse).transpose();
     let region = wanted.region.as_deref().map(str::parse).transpose();
     let sieve = Sieve {
-        component: wanted.component.as_deref().map(str::parse).transpose()?,
+        component: component
+            .map_err(|_| Problem::invalid("`component` is no name of a component"))?,
         region: region.map_err(|_| Problem::invalid("`region` is not the name of a region"))?,
     };
     let after: Option<Place> = wanted.after.as_deref().map(list::decode).transpose()?;

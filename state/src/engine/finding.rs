@@ -27,14 +27,14 @@ pub(super) fn finding_id(step: &Step) -> String {
 /// Whether a failure of it is a finding of the application until it passes. What a restored copy
 /// lacks is no trouble of the source.
 pub(super) fn stands_until_it_passes(action: &Action) -> bool {
-    match action {
-        Action::CheckSql(check) => !check.is_of_restored(),
-        other => matches!(
-            other,
-            Action::CheckReplication(_)
-                | Action::WriteCanary(_)
-                | Action::CompareBuckets(_)
-                | Action::CheckBucketReplication(_)
-        ),
+    if let Action::CheckSql(check) = action {
+        return !check.is_of_restored();
     }
+    matches!(
+        action,
+        Action::CheckReplication(_)
+            | Action::WriteCanary(_)
+            | Action::CompareBuckets(_)
+            | Action::CheckBucketReplication(_)
+    )
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use muster_state::{
-    event::{AccessEvent, Event, Record},
+    event::{AccessEvent, Event, Record, VERSION},
     journal::{Journal, LogJournal, OpenError, offline},
     progress::{EndedRun, Progress},
 };
@@ -311,7 +311,7 @@ fn newer_versions_are_refused() {
     let last = segments(pristine.path()).pop().expect("a segment");
     newer_commit(&last, progress.end);
     let refused = LogJournal::open(pristine.path(), options()).expect_err("newer");
-    let OpenError::NewerEvents { seq, found: 9, known: 1, .. } = refused else {
+    let OpenError::NewerEvents { seq, found: 9, known: VERSION, .. } = refused else {
         panic!("{refused:?}")
     };
     assert_eq!(seq, progress.end);

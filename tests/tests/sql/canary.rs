@@ -276,12 +276,11 @@ async fn the_canary_follows_the_writer() {
     assert!(lag(&sample, now).is_none_or(|lag| lag > SignedDuration::ZERO), "{sample:?}");
     let grants =
         stage.journal.read(None, 0, 10_000).expect("in memory").into_iter().filter_map(|record| {
-            match record.event {
-                Event::Application(ApplicationEvent::CanaryGranted { region, .. }) => {
-                    Some(region.to_string())
-                }
-                _ => None,
-            }
+            let Event::Application(ApplicationEvent::CanaryGranted { region, .. }) = record.event
+            else {
+                return None;
+            };
+            Some(region.to_string())
         });
     assert_eq!(grants.collect::<Vec<_>>(), [EAST, WEST]);
     stage.process.stop().await;
@@ -328,10 +327,9 @@ async fn a_prediction_takes_what_was_measured() {
     let real = world.real(Vec::new()).await;
     let ask = async |action: &str, with: serde_json::Value| {
         let call = calls::call(&world, &shop, action, with);
-        match real.observe(&call).await.expect("an answer").progress {
-            Progress::Done(done) => done,
-            other => panic!("{other}"),
-        }
+        let progress = real.observe(&call).await.expect("an answer").progress;
+        let Progress::Done(done) = progress else { panic!("{progress}") };
+        done
     };
     let by_metric = ask("predict-loss", json!({})).await;
     assert_eq!(by_metric.outputs["data_loss"], json!("1m 30s"), "{by_metric:?}");

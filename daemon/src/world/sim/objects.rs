@@ -170,8 +170,11 @@ pub(super) fn observe_rules(
     ])))
 }
 
-/// The prefix of every canary, and its bucket and key.
-fn keys(call: &Call, action: &WriteCanary) -> Result<Vec<(String, (String, String))>, CallError> {
+/// A canary's prefix, and its bucket and key.
+type Canary = (String, (String, String));
+
+/// Every canary of a call.
+fn keys(call: &Call, action: &WriteCanary) -> Result<Vec<Canary>, CallError> {
     let (on, bucket) = bucket_of(call)?;
     let prefixes = bucket.canaries();
     if prefixes.is_empty() {

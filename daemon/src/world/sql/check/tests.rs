@@ -24,9 +24,9 @@ fn what_checks_come_to_together() {
     let told =
         |list: &[(&Check, Said)]| verdict(list, [("orders".to_owned(), 7)].into(), &action(false));
     let (yes, no, idle) = (Said::passed("y"), Said::failed("n"), Said::not_done("i"));
-    let done = |progress: Progress| match progress {
-        Progress::Done(done) => done,
-        other => panic!("{other}"),
+    let done = |progress: Progress| {
+        let Progress::Done(done) = progress else { panic!("{progress}") };
+        done
     };
     let proven = done(told(&[(&rows, yes.clone()), (&roles, yes.clone())]));
     assert_eq!(proven.outputs["proves_data"], json!(true));

@@ -221,7 +221,12 @@ fn by_quick_xml(text: &str) -> Vec<Row> {
                 }
             }
             Event::Eof => return rows,
-            _ => {}
+            Event::Empty(_)
+            | Event::CData(_)
+            | Event::Comment(_)
+            | Event::Decl(_)
+            | Event::PI(_)
+            | Event::DocType(_) => {}
         }
     }
 }
