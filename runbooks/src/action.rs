@@ -257,6 +257,7 @@ actions! {
     check::WriteCanary,
     check::Probe,
     sql::CheckSql,
+    sql::CheckRestored,
     database::Fence,
     database::SwitchoverDatabase,
     database::FailoverDatabase,

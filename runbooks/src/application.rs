@@ -255,7 +255,9 @@ impl Component {
     /// looked at where it was said what must be true of it.
     pub fn takes_part(&self, action: &str) -> bool {
         match self {
-            Component::Database(database) => action != "check-sql" || !database.checks.is_empty(),
+            Component::Database(database) => {
+                !matches!(action, "check-sql" | "check-restored") || !database.checks.is_empty()
+            }
             Component::Cache(_) | Component::Workload(_) => true,
             Component::Bucket(bucket) => action != "write-canary" || !bucket.canaries().is_empty(),
         }

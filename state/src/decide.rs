@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
-    action::{Action, Outputs, Reach, control::Risk},
+    action::{
+        Action, Outputs, Reach,
+        control::{Risk, Wait},
+    },
     name::StepId,
     plan::{Part, Step, Unresolved},
     request::Mode,
@@ -187,13 +190,7 @@ fn open(
             approval::Tally::Missing { said } => said,
         },
         Action::Wait(wait) => {
-            let until = match (wait.until, wait.duration) {
-                (Some(until), _) => {
-                    until - wait.before.map_or(SignedDuration::ZERO, |before| before.duration())
-                }
-                (None, Some(duration)) => attempt.started_at + duration.duration(),
-                (None, None) => attempt.started_at,
-            };
+            let until = ends_at(wait, attempt.started_at);
             if until <= now && !given_up {
                 return due.push(succeed([("ended_at".to_owned(), json!(now))].into()));
             }
@@ -240,6 +237,7 @@ fn open(
         | Action::WriteCanary(_)
         | Action::Probe(_)
         | Action::CheckSql(_)
+        | Action::CheckRestored(_)
         | Action::Fence(_)
         | Action::SwitchoverDatabase(_)
         | Action::FailoverDatabase(_)
@@ -257,6 +255,17 @@ fn open(
         due.push(fail(run, step, attempt.number, Fault::TimedOut { seen }));
     } else {
         due.push(Next::WakeAt(attempt.deadline));
+    }
+}
+
+/// When a wait that began at an instant ends.
+fn ends_at(wait: &Wait, started_at: Timestamp) -> Timestamp {
+    match (wait.until, wait.duration) {
+        (Some(until), _) => {
+            until - wait.before.map_or(SignedDuration::ZERO, |before| before.duration())
+        }
+        (None, Some(duration)) => started_at + duration.duration(),
+        (None, None) => started_at,
     }
 }
 

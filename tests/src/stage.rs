@@ -33,6 +33,9 @@ const LOOK_WITHIN: SignedDuration = SignedDuration::from_secs(10);
 /// So many looks without a change are stillness.
 const STILL_LOOKS: u32 = 2;
 
+/// So many without a change mean that nothing is on its way at all, whatever comes between two calls.
+const SETTLED_LOOKS: u32 = 20;
+
 /// While calls hang, the clock goes on by a second in so many looks: about four times as fast as
 /// the machine's.
 const HELD_LOOKS: u32 = 6;
@@ -215,6 +218,24 @@ impl Stage {
                 self.world.pass(if held { 1 } else { self.tick_secs });
                 still = 0;
             }
+            pause().await;
+        }
+    }
+
+    /// Waits until nothing moves, without letting time pass: what the daemon looks at by itself when it
+    /// starts has been looked at.
+    ///
+    /// # Panics
+    ///
+    /// When something moves for ever.
+    pub async fn settle(&mut self) {
+        let limit = Clock::Real.now() + PATIENCE;
+        let (mut last, mut still) = (String::new(), 0);
+        while still < SETTLED_LOOKS {
+            let (pulse, _) = self.pulse().await;
+            assert!(Clock::Real.now() < limit, "it does not settle: {pulse}");
+            still = if pulse == last { still + 1 } else { 0 };
+            last = pulse;
             pause().await;
         }
     }

@@ -149,6 +149,7 @@ impl Sim {
             }
             Action::Probe(action) => check::observe_probe(self, now, call, action),
             Action::CheckSql(action) => sql::observe(self, now, call, action),
+            Action::CheckRestored(action) => sql::observe(self, now, call, &action.check()),
             Action::Fence(_) => promote::observe_fence(self, now, call),
             Action::SwitchoverDatabase(action) => {
                 promote::observe_switchover(self, now, call, action.to)
@@ -236,6 +237,7 @@ impl Sim {
             | Action::CheckActive(_)
             | Action::Probe(_)
             | Action::CheckSql(_)
+            | Action::CheckRestored(_)
             | Action::Fence(_)
             | Action::Approval(_)
             | Action::Wait(_)

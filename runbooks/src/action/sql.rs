@@ -85,6 +85,48 @@ impl CheckSql {
     }
 }
 
+action! {
+    /// Makes the checks of a database by SQL in a cluster that was restored from it. Fails when one of them does.
+    CheckRestored = "check-restored", Reads, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    with {
+        /// The side where the cluster is.
+        at: Role,
+        /// The identifier of the cluster. Without one nothing is checked, and the source least of all.
+        cluster: String,
+        /// The ARN of the secret that holds its user and password.
+        secret: String,
+        /// The instant that its data should be from; the age of a canary counts against it.
+        data_time: Timestamp,
+    }
+    gives {
+        /// `succeeded`; a check that fails fails the step.
+        validation: Validation,
+        /// Whether a check passed that says something about the data.
+        proves_data: bool,
+        /// What each check said, in a sentence.
+        checks: Vec<String>,
+        /// The rows that were counted, table by table.
+        rows: String,
+    }
+}
+
+impl CheckRestored {
+    /// The same checks, made there.
+    pub fn check(&self) -> CheckSql {
+        CheckSql {
+            at: Some(self.at),
+            endpoint: None,
+            cluster: Some(self.cluster.clone()),
+            secret: Some(self.secret.clone()),
+            data_time: Some(self.data_time),
+        }
+    }
+
+    pub(super) fn describe(&self, on: &On<'_>) -> Description {
+        self.check().describe(on)
+    }
+}
+
 /// The statement by which a person makes the same check.
 fn by_hand(database: &Database, check: &Check) -> String {
     match &check.kind {

@@ -68,7 +68,7 @@ impl Engine {
         component: Option<&ComponentName>,
         action: &Action,
     ) -> Option<Arc<Counted>> {
-        let Action::CheckSql(_) = action else { return None };
+        let (Action::CheckSql(_) | Action::CheckRestored(_)) = action else { return None };
         let state = self.known.applications.get(run.application()?)?;
         state.rows.get(component?).cloned().map(Arc::new)
     }

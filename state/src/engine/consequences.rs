@@ -58,6 +58,7 @@ impl Engine {
             | Action::CheckBucketReplication(_)
             | Action::Probe(_)
             | Action::CheckSql(_)
+            | Action::CheckRestored(_)
             | Action::Fence(_)
             | Action::FailoverInRegion(_)
             | Action::ExportObjects(_)

@@ -58,6 +58,7 @@ fn cadence(action: &Action) -> SignedDuration {
         | Action::WriteCanary(_)
         | Action::Probe(_)
         | Action::CheckSql(_)
+        | Action::CheckRestored(_)
         | Action::Fence(_)
         | Action::SwitchoverDatabase(_)
         | Action::FailoverDatabase(_)

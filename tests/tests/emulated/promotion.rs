@@ -83,7 +83,8 @@ async fn a_failover_needs_nothing_of_the_old_region() {
     let with = json!({ "to": "standby", "data_loss_max": "5m" });
     let mut failing = call(&world, &shop, "failover-database", with);
     let moved = carry_out(&mut world, &real, &mut failing, 5).await;
-    assert_eq!(moved.seen[1], format!("no answer: rds {WEST} FailoverGlobalCluster"));
+    let lost = format!("no answer from rds {WEST} to FailoverGlobalCluster");
+    assert!(moved.seen[1].starts_with(&lost), "{:?}", moved.seen);
     assert_eq!(moved.begins, 1, "{:?}", moved.seen);
     assert_eq!(moved.done.outputs["writer"], json!(cluster_arn(WEST, "orders-west")));
     assert_eq!(world.count("global-failover-begun").await, 1);

@@ -95,6 +95,7 @@ async fn the_irreversible_call_is_sent_once() {
         let request =
             json!({ "runbook": "other-writer", "application": "shop", "reason": "a test" });
         let run = stage.ask("ana", fate, request).await;
+        stage.settle().await;
         let base = stage.last_call().await;
         // The approval asks nobody; then comes one look, and then the call.
         let pid = stage.daemon.pid();

@@ -72,6 +72,7 @@ async fn a_pipeline_waits_for_its_snapshot() {
     let open = stage.open_runs().await;
     let id = open[0]["id"].as_str().expect("a run").to_owned();
     assert!(said.contains(&format!("next: muster watch {id}")), "{said}");
+    stage.tick_secs = 300;
     let view = stage.carry(&id, &[]).await;
     assert_eq!(view["status"], "succeeded");
 

@@ -148,17 +148,20 @@ async fn read(
     };
     let side = real.aws.side(region);
     let sent = side.look.s3.get_object().bucket(bucket).key(key).send().await;
-    let found = sent.map_err(|why| error::trouble(why).at(side.name("s3"), OPERATION))?;
-    let length = found.content_length().and_then(|length| usize::try_from(length).ok());
-    if length.is_none_or(|length| length > export::BYTES_MAX) {
-        return Err(error::unfit(call, &format!("`{arn}` is larger than any export")));
+    let mut found = sent.map_err(|why| error::trouble(why).at(side.name("s3"), OPERATION))?;
+    let mut body = Vec::new();
+    while let Some(piece) = found.body.next().await {
+        let piece = piece.map_err(|why| CallError::NoAnswer {
+            service: side.name("s3"),
+            operation: OPERATION,
+            source: Box::new(why),
+        })?;
+        body.extend_from_slice(&piece);
+        if body.len() > export::BYTES_MAX {
+            return Err(error::unfit(call, &format!("`{arn}` is larger than any export")));
+        }
     }
-    let body = found.body.collect().await.map_err(|why| CallError::NoAnswer {
-        service: side.name("s3"),
-        operation: OPERATION,
-        source: Box::new(why),
-    })?;
-    export::items(&body.into_bytes())
+    export::items(&body)
         .map_err(|why| error::unfit(call, &format!("`{arn}` cannot be read: {why}")))
 }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use muster_runbooks::{
     action::{
         Role,
-        sql::{CheckSql, Validation},
+        sql::{CheckRestored, CheckSql, Validation},
     },
     application::{
         Database,
@@ -85,6 +85,15 @@ enum Stop {
     Ends(Progress),
     /// There is no answer, or nobody let us in.
     Call(CallError),
+}
+
+/// Makes every check that the database declares in a cluster that was restored from it.
+pub async fn restored(
+    real: &Real,
+    call: &Call,
+    action: &CheckRestored,
+) -> Result<Progress, CallError> {
+    observe(real, call, &action.check()).await
 }
 
 /// Makes every check that the database declares.
