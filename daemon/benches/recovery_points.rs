@@ -85,25 +85,9 @@ fn catalogue() -> ApplicationState {
         let region = if number % 2 == 0 { "us-east-1" } else { "us-west-2" };
         // Identifiers in another order than time, as real ones are.
         let scattered = number.wrapping_mul(2_654_435_761);
-        let point = RecoveryPoint {
-            id: format!(
+        let point = RecoveryPoint { key: Some(format!("arn:aws:kms:{region}:123456789012:key/one")), size_gib: Some(20), source_resource: Some("cluster-ABC".to_owned()), ..RecoveryPoint::new(format!(
                 "arn:aws:rds:{region}:123456789012:cluster-snapshot:muster-{scattered:010}-{number}"
-            ),
-            component: format!("c{}", number % 10).parse().expect("a name"),
-            region: region.parse().expect("a region"),
-            account: "123456789012".to_owned(),
-            data_time: at - minutes(number),
-            copied_from: None,
-            key: Some(format!("arn:aws:kms:{region}:123456789012:key/one")),
-            size_gib: Some(20),
-            source_resource: Some("cluster-ABC".to_owned()),
-            made_by: "r00000000001".parse().expect("a run id"),
-            marked_at: None,
-            verified_at: None,
-            tested: None,
-            purpose: Default::default(),
-            holds: Vec::new(),
-        };
+            ), format!("c{}", number % 10).parse().expect("a name"), region.parse().expect("a region"), "123456789012".to_owned(), at - minutes(number), "r00000000001".parse().expect("a run id")) };
         (point.id.clone(), point)
     });
     ApplicationState { points: points.collect(), ..ApplicationState::default() }

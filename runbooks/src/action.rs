@@ -145,6 +145,14 @@ impl<'a> On<'a> {
             Role::Standby => self.standby,
         }
     }
+
+    /// The region on the other side of a role's.
+    pub fn across(&self, role: Role) -> &'a Region {
+        match role {
+            Role::Active => self.standby,
+            Role::Standby => self.active,
+        }
+    }
 }
 
 /// What preview and the page of commands print about one step.

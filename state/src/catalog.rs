@@ -50,6 +50,36 @@ pub struct RecoveryPoint {
     pub holds: Vec<Hold>,
 }
 
+impl RecoveryPoint {
+    /// A point of which nothing more is known: no copy, no key, not marked, held, tested or proven.
+    pub fn new(
+        id: String,
+        component: ComponentName,
+        region: Region,
+        account: String,
+        data_time: Timestamp,
+        made_by: RunId,
+    ) -> RecoveryPoint {
+        RecoveryPoint {
+            id,
+            component,
+            region,
+            account,
+            data_time,
+            made_by,
+            copied_from: None,
+            key: None,
+            size_gib: None,
+            source_resource: None,
+            marked_at: None,
+            verified_at: None,
+            tested: None,
+            purpose: Purpose::default(),
+            holds: Vec::new(),
+        }
+    }
+}
+
 /// How a restore test of a recovery point went: three things that say nothing about each other.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -111,9 +111,7 @@ impl Comparisons {
         running.insert(name.to_owned(), one);
         Ok(going)
     }
-}
 
-impl Comparisons {
     /// What the last complete comparison of a name has counted, if one is written down.
     pub fn last(&self, name: &str) -> Option<Tally> {
         let file = self.folder.as_ref()?.join(format!("{name}.json"));

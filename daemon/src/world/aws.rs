@@ -173,17 +173,6 @@ impl Aws {
         aws_sdk_route53::Client::from_conf(config)
     }
 
-    /// A region's secrets.
-    pub(super) fn secrets(&self, region: &Region) -> aws_sdk_secretsmanager::Client {
-        let config = aws_sdk_secretsmanager::config::Builder::from(&self.shared)
-            .region(aws_config::Region::new(region.as_str().to_owned()))
-            .retry_config(LOOK.retries())
-            .retry_partition(LOOK.partition("secretsmanager", region))
-            .timeout_config(LOOK.limits())
-            .build();
-        aws_sdk_secretsmanager::Client::from_conf(config)
-    }
-
     /// A client for long listings.
     pub fn bulk(&self, region: &Region) -> aws_sdk_s3::Client {
         self.s3(region, BULK)

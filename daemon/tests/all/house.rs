@@ -206,23 +206,14 @@ fn snapshot(call: &Call) -> String {
 }
 
 fn point(call: &Call) -> RecoveryPoint {
-    RecoveryPoint {
-        id: snapshot(call),
-        component: call.component.as_ref().unwrap().name().clone(),
-        region: "us-east-1".parse().unwrap(),
-        account: "123456789012".to_owned(),
-        data_time: call.started_at,
-        copied_from: None,
-        key: None,
-        size_gib: None,
-        source_resource: None,
-        made_by: call.run.clone(),
-        marked_at: None,
-        verified_at: None,
-        tested: None,
-        purpose: Default::default(),
-        holds: Vec::new(),
-    }
+    RecoveryPoint::new(
+        snapshot(call),
+        call.component.as_ref().unwrap().name().clone(),
+        "us-east-1".parse().unwrap(),
+        "123456789012".to_owned(),
+        call.started_at,
+        call.run.clone(),
+    )
 }
 
 fn look(call: &Call, begun: &BTreeSet<RunToken>) -> Sight {

@@ -33,21 +33,15 @@ fn covetpy() -> ApplicationName {
 
 fn point(number: u32, region: &str, data_time: Timestamp) -> RecoveryPoint {
     RecoveryPoint {
-        id: format!("arn:aws:rds:{region}:123456789012:cluster-snapshot:muster-{number}"),
-        component: "main".parse().unwrap(),
-        region: region.parse().unwrap(),
-        account: "123456789012".to_owned(),
-        data_time,
-        copied_from: None,
-        key: None,
         size_gib: Some(20),
-        source_resource: None,
-        made_by: "r00000000001".parse().unwrap(),
-        marked_at: None,
-        verified_at: None,
-        tested: None,
-        purpose: Default::default(),
-        holds: Vec::new(),
+        ..RecoveryPoint::new(
+            format!("arn:aws:rds:{region}:123456789012:cluster-snapshot:muster-{number}"),
+            "main".parse().unwrap(),
+            region.parse().unwrap(),
+            "123456789012".to_owned(),
+            data_time,
+            "r00000000001".parse().unwrap(),
+        )
     }
 }
 

@@ -213,23 +213,14 @@ fn recovery_points_against_the_objective() {
         let mut known = Progress::default();
         let mut state = ApplicationState::default();
         if let Some(age) = age {
-            let point = RecoveryPoint {
-                id: "arn:aws:rds:us-east-1:123456789012:cluster-snapshot:one".to_owned(),
-                component: application.databases[0].name.clone(),
-                region: application.home.clone(),
-                account: "123456789012".to_owned(),
-                data_time: at(-age),
-                copied_from: None,
-                key: None,
-                size_gib: None,
-                source_resource: None,
-                made_by: "a00000000001".parse().unwrap(),
-                marked_at: None,
-                verified_at: None,
-                tested: None,
-                purpose: Default::default(),
-                holds: Vec::new(),
-            };
+            let point = RecoveryPoint::new(
+                "arn:aws:rds:us-east-1:123456789012:cluster-snapshot:one".to_owned(),
+                application.databases[0].name.clone(),
+                application.home.clone(),
+                "123456789012".to_owned(),
+                at(-age),
+                "a00000000001".parse().unwrap(),
+            );
             state.points.insert(point.id.clone(), point);
         }
         known.applications.insert(application.name.clone(), state);

@@ -3,6 +3,7 @@
 use super::{ComponentKind, Description, On, Role, action};
 use crate::{
     application::Component,
+    name::Region,
     value::{Loss, words},
 };
 use jiff::Timestamp;
@@ -120,15 +121,11 @@ impl CheckBucketReplication {
 
 /// The bucket of a side, and the one of the other side.
 fn pair<'a>(on: &On<'a>, from: Role) -> (&'a str, &'a str) {
-    let to = match from {
-        Role::Active => Role::Standby,
-        Role::Standby => Role::Active,
-    };
     let bucket = on.component.and_then(Component::bucket);
-    let name = |role| {
+    let name = |region: &Region| {
         bucket
-            .and_then(|bucket| bucket.buckets.get(on.region(role).as_str()))
+            .and_then(|bucket| bucket.buckets.get(region.as_str()))
             .map_or("(no bucket)", String::as_str)
     };
-    (name(from), name(to))
+    (name(on.region(from)), name(on.across(from)))
 }

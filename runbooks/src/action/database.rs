@@ -64,7 +64,7 @@ action! {
 impl SwitchoverDatabase {
     pub(super) fn describe(&self, on: &On<'_>) -> Description {
         // Facts §1.1: a switchover is asked for in the region of the present writer.
-        let (region, target) = (other(on, self.to), cluster(on, self.to));
+        let (region, target) = (on.across(self.to), cluster(on, self.to));
         let global = global(on);
         Description {
             effect: vec![format!("rds {region}: SwitchoverGlobalCluster {global} to {target}")],
@@ -157,13 +157,6 @@ fn promote(call: &str) -> Vec<String> {
     [call, "rds:DescribeGlobalClusters", "rds:DescribeDBClusters", "rds:DescribeDBInstances"]
         .map(str::to_owned)
         .to_vec()
-}
-
-fn other<'a>(on: &On<'a>, role: Role) -> &'a crate::name::Region {
-    match role {
-        Role::Active => on.standby,
-        Role::Standby => on.active,
-    }
 }
 
 fn cluster<'a>(on: &On<'a>, role: Role) -> &'a str {

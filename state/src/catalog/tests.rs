@@ -10,21 +10,15 @@ fn instant(text: &str) -> Timestamp {
 fn point(text: &str) -> RecoveryPoint {
     let region: Region = "us-east-1".parse().unwrap();
     RecoveryPoint {
-        id: format!("arn:aws:rds:{region}:123456789012:cluster-snapshot:{text}"),
-        component: "main".parse().unwrap(),
-        region,
-        account: "123456789012".to_owned(),
-        data_time: instant(text),
-        copied_from: None,
-        key: None,
-        size_gib: None,
-        source_resource: None,
-        made_by: "r00000000001".parse().unwrap(),
-        marked_at: None,
-        verified_at: None,
-        tested: None,
         purpose: Purpose::Backup,
-        holds: Vec::new(),
+        ..RecoveryPoint::new(
+            format!("arn:aws:rds:{region}:123456789012:cluster-snapshot:{text}"),
+            "main".parse().unwrap(),
+            region,
+            "123456789012".to_owned(),
+            instant(text),
+            "r00000000001".parse().unwrap(),
+        )
     }
 }
 

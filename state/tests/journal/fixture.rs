@@ -149,21 +149,16 @@ fn application_events() -> Vec<ApplicationEvent> {
     let region: Region = "eu-west-1".parse().expect("a region");
     let point = |id: &str| ApplicationEvent::PointRecorded {
         point: Box::new(RecoveryPoint {
-            id: id.to_owned(),
-            component: "orders".parse().expect("a name"),
-            region: region.clone(),
-            account: "123456789012".to_owned(),
-            data_time: at(-60),
-            copied_from: None,
             key: Some("alias/muster".to_owned()),
             size_gib: Some(40),
-            source_resource: None,
-            made_by: run_id(1),
-            marked_at: None,
-            verified_at: None,
-            tested: None,
-            purpose: Default::default(),
-            holds: Vec::new(),
+            ..RecoveryPoint::new(
+                id.to_owned(),
+                "orders".parse().expect("a name"),
+                region.clone(),
+                "123456789012".to_owned(),
+                at(-60),
+                run_id(1),
+            )
         }),
     };
     let finding = Finding { id: "goes".to_owned(), message: "m".to_owned(), hint: "h".to_owned() };

@@ -113,11 +113,6 @@ class Server:
         finally:
             getattr(chunks, "close", lambda: None)()
         call["error"] = error_code(answer) if call["status"] >= 400 else None
-        if call["operation"] == "GetBucketVersioning":
-            # moto names the outermost element after the operation; S3, and so every SDK, does not.
-            # As long as before, because the length was told already.
-            wrong = b"GetBucketVersioningResponse"
-            answer = answer.replace(wrong, b"VersioningConfiguration".ljust(len(wrong)))
         return [answer]
 
 

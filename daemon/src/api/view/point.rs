@@ -243,23 +243,14 @@ mod tests {
 
     fn state(points: &[(&str, &str, &str)]) -> ApplicationState {
         let points = points.iter().map(|(id, component, at)| {
-            let point = RecoveryPoint {
-                id: (*id).to_owned(),
-                component: component.parse().unwrap(),
-                region: "us-east-1".parse().unwrap(),
-                account: "123456789012".to_owned(),
-                data_time: at.parse().unwrap(),
-                copied_from: None,
-                key: None,
-                size_gib: None,
-                source_resource: None,
-                made_by: "r00000000001".parse().unwrap(),
-                marked_at: None,
-                verified_at: None,
-                tested: None,
-                purpose: Default::default(),
-                holds: Vec::new(),
-            };
+            let point = RecoveryPoint::new(
+                (*id).to_owned(),
+                component.parse().unwrap(),
+                "us-east-1".parse().unwrap(),
+                "123456789012".to_owned(),
+                at.parse().unwrap(),
+                "r00000000001".parse().unwrap(),
+            );
             (point.id.clone(), point)
         });
         ApplicationState { points: points.collect(), ..ApplicationState::default() }

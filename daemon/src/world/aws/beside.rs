@@ -14,7 +14,7 @@ pub struct Beside {
     pub(super) caches: aws_sdk_elasticache::Client,
     /// Caches, to change: one try.
     pub(super) caches_act: aws_sdk_elasticache::Client,
-    /// Secrets. Their values are never asked for.
+    /// Secrets: how they are replicated, and those by which a database is reached.
     pub(super) secrets: aws_sdk_secretsmanager::Client,
 }
 
@@ -40,5 +40,15 @@ impl Aws {
             .timeout_config(patience.limits())
             .build();
         aws_sdk_elasticache::Client::from_conf(config)
+    }
+
+    fn secrets(&self, region: &Region) -> aws_sdk_secretsmanager::Client {
+        let config = aws_sdk_secretsmanager::config::Builder::from(&self.shared)
+            .region(aws_config::Region::new(region.as_str().to_owned()))
+            .retry_config(LOOK.retries())
+            .retry_partition(LOOK.partition("secretsmanager", region))
+            .timeout_config(LOOK.limits())
+            .build();
+        aws_sdk_secretsmanager::Client::from_conf(config)
     }
 }

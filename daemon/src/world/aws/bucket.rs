@@ -17,7 +17,7 @@ use muster_runbooks::{
 use muster_state::call::{Answer, Call, CallError, Done, Progress};
 use serde_json::json;
 
-use super::{Side, error};
+use super::{Clients, Side, error};
 use crate::world::real::{Real, on};
 
 /// Metadata of a canary.
@@ -36,12 +36,12 @@ pub async fn observe(
 ) -> Result<Progress, CallError> {
     let on = on(call)?;
     let from = on.region(action.at);
-    let to = if from == on.active { on.standby } else { on.active };
+    let to = on.across(action.at);
     let bucket = bucket(call)?;
     let mut spans = Vec::new();
     let mut missing = None;
     for prefix in prefixes(call, bucket)? {
-        if let Some(replica) = head(&real.aws.side(to), call, bucket, to, prefix).await? {
+        if let Some(replica) = canary(&real.aws.side(to), call, bucket, to, prefix).await? {
             let seen_at = real.arrivals.first_seen(&key(call, prefix), call.asked_at);
             match arrived(call, &replica, seen_at) {
                 Ok(span) => spans.push((prefix, span)),
@@ -49,7 +49,7 @@ pub async fn observe(
             }
             continue;
         }
-        let written = head(&real.aws.side(from), call, bucket, from, prefix).await?;
+        let written = canary(&real.aws.side(from), call, bucket, from, prefix).await?;
         let progress =
             written.map_or_else(Progress::not_started, |object| travelling(call, prefix, &object));
         match progress {
@@ -94,15 +94,25 @@ pub async fn begin(real: &Real, call: &Call, action: &WriteCanary) -> Result<Ans
     Ok(Answer::Accepted)
 }
 
-async fn head(
+/// The canary of a prefix in a region, if it is there.
+async fn canary(
     side: &Side,
     call: &Call,
     bucket: &Bucket,
     region: &Region,
     prefix: &str,
 ) -> Result<Option<HeadObjectOutput>, CallError> {
-    let (name, key) = (name(call, bucket, region)?, key(call, prefix));
-    match side.looks_for(call).s3.head_object().bucket(name).key(key).send().await {
+    head(side, side.looks_for(call), name(call, bucket, region)?, &key(call, prefix)).await
+}
+
+/// What S3 says of an object, if it is there.
+pub(super) async fn head(
+    side: &Side,
+    clients: &Clients,
+    bucket: &str,
+    key: &str,
+) -> Result<Option<HeadObjectOutput>, CallError> {
+    match clients.s3.head_object().bucket(bucket).key(key).send().await {
         Ok(found) => Ok(Some(found)),
         Err(why) => match error::trouble(why) {
             why if why.class == error::Class::Missing => Ok(None),
@@ -140,7 +150,8 @@ fn key(call: &Call, prefix: &str) -> String {
     format!("{prefix}/{}", call.token)
 }
 
-fn metadata<'a>(object: &'a HeadObjectOutput, name: &str) -> Option<&'a str> {
+/// An object's own metadata.
+pub(super) fn metadata<'a>(object: &'a HeadObjectOutput, name: &str) -> Option<&'a str> {
     object.metadata()?.get(name).map(String::as_str)
 }
 

@@ -107,21 +107,16 @@ fn point(call: &Call, found: &Snapshot) -> Option<RecoveryPoint> {
     let id = found.arn()?;
     let arn = Arn::parse(id)?;
     Some(RecoveryPoint {
-        id: id.to_owned(),
-        component: call.component.as_ref()?.name().clone(),
-        region: arn.region,
-        account: arn.account,
-        data_time: data_time(found)?,
-        copied_from: None,
         key: found.kms_key_id().map(str::to_owned),
-        size_gib: None,
         source_resource: found.replication_group_id().map(str::to_owned),
-        made_by: call.run.clone(),
-        marked_at: None,
-        verified_at: None,
-        tested: None,
-        purpose: Default::default(),
-        holds: Vec::new(),
+        ..RecoveryPoint::new(
+            id.to_owned(),
+            call.component.as_ref()?.name().clone(),
+            arn.region,
+            arn.account,
+            data_time(found)?,
+            call.run.clone(),
+        )
     })
 }
 

@@ -13,7 +13,10 @@ use muster_state::{
 };
 use serde_json::json;
 
-use super::{Side, error, listing};
+use super::{
+    bucket::{head, metadata},
+    error, listing,
+};
 use crate::world::{
     kube::{
         apply::Presence,
@@ -46,7 +49,9 @@ pub async fn observe_export(
     let workload = workload(call)?;
     let (bucket, key) = (bucket(call, workload, region)?, key(&on, call.token.as_str()));
     let side = real.aws.side(region);
-    let Some(found) = head(&side, bucket, &key).await? else { return Ok(Progress::not_started()) };
+    let Some(found) = head(&side, &side.look, bucket, &key).await? else {
+        return Ok(Progress::not_started());
+    };
     if metadata(&found, TOKEN) != Some(call.token.as_str()) {
         let saw = format!("`s3://{bucket}/{key}` exists and does not bear this run's token");
         return Ok(Progress::Foreign { saw });
@@ -188,37 +193,17 @@ fn done(
         done.notes.push(format!("not in the export, for their server did not answer: {left_out}"));
     }
     done.points.push(PointChange::Recorded(Box::new(RecoveryPoint {
-        id,
-        component: workload(call)?.name.clone(),
-        region: region.clone(),
-        account: String::new(),
-        data_time,
-        copied_from: None,
         key: found.ssekms_key_id().map(str::to_owned),
-        size_gib: None,
-        source_resource: None,
-        made_by: call.run.clone(),
-        marked_at: None,
-        verified_at: None,
-        tested: None,
-        purpose: Default::default(),
-        holds: Vec::new(),
+        ..RecoveryPoint::new(
+            id,
+            workload(call)?.name.clone(),
+            region.clone(),
+            String::new(),
+            data_time,
+            call.run.clone(),
+        )
     })));
     Ok(Progress::Done(done))
-}
-
-async fn head(side: &Side, bucket: &str, key: &str) -> Result<Option<HeadObjectOutput>, CallError> {
-    match side.look.s3.head_object().bucket(bucket).key(key).send().await {
-        Ok(found) => Ok(Some(found)),
-        Err(why) => match error::trouble(why) {
-            why if why.class == error::Class::Missing => Ok(None),
-            why => Err(why.at(side.name("s3"), "HeadObject")),
-        },
-    }
-}
-
-fn metadata<'a>(object: &'a HeadObjectOutput, name: &str) -> Option<&'a str> {
-    object.metadata()?.get(name).map(String::as_str)
 }
 
 fn workload(call: &Call) -> Result<&Workload, CallError> {

@@ -87,7 +87,7 @@ fn wanted(call: &Call, action: &WeighTraffic) -> Result<BTreeMap<String, i64>, C
         return Err(error::unfit(call, "a share is 100 percent at most"));
     }
     let at: &Region = on.region(action.at);
-    let other = if at == on.active { on.standby } else { on.active };
+    let other = on.across(action.at);
     let share = i64::from(action.percent);
     Ok([(at.to_string(), share), (other.to_string(), 100 - share)].into())
 }

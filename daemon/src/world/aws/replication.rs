@@ -51,7 +51,7 @@ pub async fn observe(
     let on = on(call)?;
     let declared = bucket::bucket(call)?;
     let from = on.region(action.from);
-    let to = if from == on.active { on.standby } else { on.active };
+    let to = on.across(action.from);
     let (source, target) = (bucket::name(call, declared, from)?, bucket::name(call, declared, to)?);
     let side = real.aws.side(from);
     if !is_versioned(&side, call, source).await? {

@@ -27,7 +27,8 @@ pub async fn account(aws: &Aws, arn: &str) -> Result<Account, CallError> {
         return Err(refused("NotConfigured", &format!("`{arn}` is not the ARN of a secret")));
     };
     let side = aws.side(&place.region);
-    let sent = aws.secrets(&place.region).get_secret_value().secret_id(arn).send().await;
+    let secrets = &aws.beside(&place.region).secrets;
+    let sent = secrets.get_secret_value().secret_id(arn).send().await;
     let answer =
         sent.map_err(|why| error::trouble(why).at(side.name("secretsmanager"), OPERATION))?;
     let written: Option<Written> =

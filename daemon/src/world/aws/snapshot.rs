@@ -248,21 +248,19 @@ fn point(call: &Call, snapshot: &DbClusterSnapshot, origin: Origin<'_>) -> Optio
         Origin::Copy(copy) => (copy.data_time, Some(copy.snapshot.clone())),
     };
     Some(RecoveryPoint {
-        id: id.to_owned(),
-        component: call.component.as_ref()?.name().clone(),
-        region: arn.region,
-        account: arn.account,
-        data_time,
         copied_from,
         key: snapshot.kms_key_id().map(str::to_owned),
         size_gib: snapshot.allocated_storage().and_then(|size| size.try_into().ok()),
         source_resource: snapshot.db_cluster_resource_id().map(str::to_owned),
-        made_by: call.run.clone(),
-        marked_at: None,
-        verified_at: None,
-        tested: None,
         purpose: purpose(call),
-        holds: Vec::new(),
+        ..RecoveryPoint::new(
+            id.to_owned(),
+            call.component.as_ref()?.name().clone(),
+            arn.region,
+            arn.account,
+            data_time,
+            call.run.clone(),
+        )
     })
 }
 

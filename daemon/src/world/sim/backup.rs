@@ -91,21 +91,19 @@ fn purpose(action: &Action) -> Purpose {
 
 fn done(call: &Call, one: &Snapshot) -> Done {
     let point = RecoveryPoint {
-        id: one.arn.clone(),
-        component: one.component.clone(),
-        region: one.region.clone(),
-        account: place_of(&one.arn).map(|(_, account)| account.to_owned()).unwrap_or_default(),
-        data_time: data_time(call, one),
         copied_from: one.copied_from.as_ref().map(|(arn, _)| arn.clone()),
         key: one.key.clone(),
         size_gib: Some(one.size_gib),
         source_resource: Some(one.resource.clone()),
-        made_by: call.run.clone(),
-        marked_at: None,
-        verified_at: None,
-        tested: None,
         purpose: purpose(&call.action),
-        holds: Vec::new(),
+        ..RecoveryPoint::new(
+            one.arn.clone(),
+            one.component.clone(),
+            one.region.clone(),
+            place_of(&one.arn).map(|(_, account)| account.to_owned()).unwrap_or_default(),
+            data_time(call, one),
+            call.run.clone(),
+        )
     };
     Done {
         points: vec![PointChange::Recorded(Box::new(point))],

@@ -91,23 +91,14 @@ pub(super) fn observe(
     if one.status(at) == "creating" {
         return Ok(Progress::in_progress("creating"));
     }
-    let point = RecoveryPoint {
-        id: one.arn.clone(),
-        component: one.component.clone(),
-        region: one.region.clone(),
-        account: ACCOUNT.to_owned(),
-        data_time: one.taken_at,
-        copied_from: None,
-        key: None,
-        size_gib: None,
-        source_resource: None,
-        made_by: call.run.clone(),
-        marked_at: None,
-        verified_at: None,
-        tested: None,
-        purpose: Default::default(),
-        holds: Vec::new(),
-    };
+    let point = RecoveryPoint::new(
+        one.arn.clone(),
+        one.component.clone(),
+        one.region.clone(),
+        ACCOUNT.to_owned(),
+        one.taken_at,
+        call.run.clone(),
+    );
     Ok(Progress::Done(Done {
         points: vec![PointChange::Recorded(Box::new(point))],
         ..Done::with([("snapshot", json!(one.arn)), ("data_time", json!(one.taken_at))])

@@ -49,23 +49,14 @@ pub(super) fn observe_export(
     let id = arn(&on, workload, region)?;
     let shown = sim.exports.written.get(&id).filter(|export| export.put_at <= at);
     let Some(export) = shown else { return Ok(Progress::not_started()) };
-    let point = RecoveryPoint {
-        id: id.clone(),
-        component: workload.name.clone(),
-        region: region.clone(),
-        account: String::new(),
-        data_time: export.data_time,
-        copied_from: None,
-        key: None,
-        size_gib: None,
-        source_resource: None,
-        made_by: call.run.clone(),
-        marked_at: None,
-        verified_at: None,
-        tested: None,
-        purpose: Default::default(),
-        holds: Vec::new(),
-    };
+    let point = RecoveryPoint::new(
+        id.clone(),
+        workload.name.clone(),
+        region.clone(),
+        String::new(),
+        export.data_time,
+        call.run.clone(),
+    );
     Ok(Progress::Done(Done {
         points: vec![PointChange::Recorded(Box::new(point))],
         ..Done::with([

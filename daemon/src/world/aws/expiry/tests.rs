@@ -21,21 +21,16 @@ fn arn(days: i64) -> String {
 /// A point whose data is so many days old, marked two days ago if it is to be deleted.
 fn point(days: i64, marked: bool) -> RecoveryPoint {
     RecoveryPoint {
-        id: arn(days),
-        component: "orders".parse().unwrap(),
-        region: "us-east-1".parse().unwrap(),
-        account: "123456789012".to_owned(),
-        data_time: at(NOW) - SignedDuration::from_hours(24 * days),
-        copied_from: None,
-        key: None,
-        size_gib: None,
         source_resource: Some("cluster-ABC".to_owned()),
-        made_by: "r00000000000".parse().unwrap(),
         marked_at: marked.then(|| at(NOW) - SignedDuration::from_hours(48)),
-        verified_at: None,
-        tested: None,
-        purpose: Default::default(),
-        holds: Vec::new(),
+        ..RecoveryPoint::new(
+            arn(days),
+            "orders".parse().unwrap(),
+            "us-east-1".parse().unwrap(),
+            "123456789012".to_owned(),
+            at(NOW) - SignedDuration::from_hours(24 * days),
+            "r00000000000".parse().unwrap(),
+        )
     }
 }
 

@@ -66,23 +66,14 @@ fn seen(at: &str, run: char, data_time: &str) -> Seen {
 }
 
 fn point(component: &str, of: &Seen) -> RecoveryPoint {
-    RecoveryPoint {
-        id: of.id.clone(),
-        component: component.parse().unwrap(),
-        region: of.region.clone(),
-        account: of.account.clone(),
-        data_time: of.data_time.unwrap(),
-        copied_from: None,
-        key: None,
-        size_gib: None,
-        source_resource: None,
-        made_by: of.run.as_ref().unwrap().parse().unwrap(),
-        marked_at: None,
-        verified_at: None,
-        tested: None,
-        purpose: Default::default(),
-        holds: Vec::new(),
-    }
+    RecoveryPoint::new(
+        of.id.clone(),
+        component.parse().unwrap(),
+        of.region.clone(),
+        of.account.clone(),
+        of.data_time.unwrap(),
+        of.run.as_ref().unwrap().parse().unwrap(),
+    )
 }
 
 fn list(all: &[&Seen]) -> Said<BTreeMap<String, Seen>> {
