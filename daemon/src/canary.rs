@@ -3,6 +3,8 @@
 //! One loop per database, with at most one connection per side. What it writes falls under one event,
 //! which is durable before the first row of this process goes to a region (design §3.1).
 
+mod silence;
+
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -14,8 +16,8 @@ use muster_state::{
     call::{CallError, in_one_line},
     command::Command,
 };
-use tracing::{info, warn};
 
+use self::silence::Silence;
 use crate::{
     clock::Clock,
     intake::Intake,
@@ -93,7 +95,7 @@ struct Line {
 impl Bird<'_> {
     async fn live(&self) {
         let clock = self.intake.clock();
-        let (mut was_known, mut perch) = (true, None);
+        let (mut silence, mut perch) = (Silence::default(), None);
         loop {
             let next = clock.now() + self.canary.every.duration();
             match self.sides() {
@@ -107,7 +109,10 @@ impl Bird<'_> {
                     self.show(Sample::unknown(why));
                 }
             }
-            self.tell(&mut was_known);
+            let (application, database) = (self.application, &self.database.name);
+            if let Some(sample) = self.real.canaries().of(&application.name, database) {
+                silence.hear(self.intake, application, database, &sample).await;
+            }
             clock.sleep_until(next).await;
         }
     }
@@ -243,20 +248,6 @@ impl Bird<'_> {
 
     fn show(&self, sample: Sample) {
         self.real.canaries().put(&self.application.name, &self.database.name, sample);
-    }
-
-    /// Says once when nothing is known any more, and once when it is again.
-    fn tell(&self, was_known: &mut bool) {
-        let (application, database) = (&self.application.name, &self.database.name);
-        let Some(sample) = self.real.canaries().of(application, database) else { return };
-        let now = self.intake.clock().now();
-        let is_known = sample.lag(now) != muster_runbooks::value::Loss::Unknown;
-        if is_known && !*was_known {
-            info!(%application, %database, lag = %sample.lag(now), "the canary is seen");
-        } else if !is_known && *was_known {
-            warn!(%application, %database, because = sample.by, "the canary says nothing");
-        }
-        *was_known = is_known;
     }
 }
 

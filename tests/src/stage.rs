@@ -278,6 +278,14 @@ impl Stage {
         views
     }
 
+    /// What the second listener tells a scraper.
+    pub async fn metrics(&self) -> String {
+        let url = format!("http://127.0.0.1:{}/metrics", self.setup.metrics_port);
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let answer = client.get(url).send().await.expect("an answer");
+        answer.text().await.expect("a text")
+    }
+
     /// Kills the daemon, if it still lives, and waits until it is gone.
     pub fn crash(&mut self) {
         self.daemon.kill();

@@ -82,14 +82,17 @@ async fn until_canary(stage: &mut Stage, is_known: bool) {
         .await;
 }
 
-fn request(runbook: &str) -> Value {
-    json!({ "runbook": runbook, "application": "shop", "reason": "a test" })
+/// Waits until a finding stands, or until it is gone.
+async fn until_found(stage: &mut Stage, id: &str, stands: bool) {
+    stage
+        .until("a finding is there, or gone", async |stage| {
+            application(stage).await["findings"].to_string().contains(id) == stands
+        })
+        .await;
 }
 
-async fn metrics(stage: &Stage) -> String {
-    let url = format!("http://127.0.0.1:{}/metrics", stage.setup.metrics_port);
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    client.get(url).send().await.unwrap().text().await.unwrap()
+fn request(runbook: &str) -> Value {
+    json!({ "runbook": runbook, "application": "shop", "reason": "a test" })
 }
 
 const LAG: &str =
@@ -107,7 +110,7 @@ async fn what_is_measured_is_shown() {
     postgres.replicate().await;
     declare(&mut stage, &postgres).await;
     until_canary(&mut stage, true).await;
-    assert!(metrics(&stage).await.contains(LAG), "{}", metrics(&stage).await);
+    assert!(stage.metrics().await.contains(LAG), "{}", stage.metrics().await);
     let page = stage.daemon.get("/").await.expect("a page").1.to_string();
     assert!(page.contains("Replication, measured") && page.contains("behind"), "{page}");
 
@@ -139,11 +142,13 @@ async fn what_is_measured_is_shown() {
 
     postgres.stop(Side::Replica);
     until_canary(&mut stage, false).await;
-    assert!(!metrics(&stage).await.contains(LAG), "unknown is no number");
+    assert!(!stage.metrics().await.contains(LAG), "unknown is no number");
     let shown = application(&stage).await["canaries"][0].to_string();
     assert!(shown.contains("us-west-2 cannot be read"), "{shown}");
+    until_found(&mut stage, "canary-unknown/orders", true).await;
     postgres.launch(Side::Replica).await;
     until_canary(&mut stage, true).await;
+    until_found(&mut stage, "canary-unknown/orders", false).await;
 
     stage.crash();
     let log = fs::read_to_string(stage.folder().join("muster.log")).unwrap();
