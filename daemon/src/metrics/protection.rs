@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use muster_runbooks::{name::Region, value::Span};
+use muster_state::catalog::Tested;
 use prometheus_client::registry::Registry;
 
 use super::{gauge, secs, set};
@@ -19,6 +20,7 @@ use crate::{
 
 pub(super) fn register(api: &Api, registry: &mut Registry) {
     looks(api, registry);
+    restores(api, registry);
     objectives(api, registry);
 }
 
@@ -81,6 +83,50 @@ fn looks(api: &Api, registry: &mut Registry) {
         set(&used, pairs, usize::try_from(quota.used).unwrap_or(usize::MAX));
         set(&max, pairs, usize::try_from(quota.max).unwrap_or(usize::MAX));
     }
+}
+
+/// What restore tests have shown of each component in each region.
+fn restores(api: &Api, registry: &mut Registry) {
+    let now = api.intake().clock().now();
+    let proven = gauge(
+        registry,
+        "restore_proven_age_seconds",
+        "Since a restore was last proven by its data; absent when none ever was",
+    );
+    let well = gauge(
+        registry,
+        "restore_test_well",
+        "1 if the last restore test restored, failed no check and left nothing behind, 0 if not",
+    );
+    let took = gauge(
+        registry,
+        "restore_test_seconds",
+        "How long the last restore test took until an instance answered; absent if it did not",
+    );
+    api.intake().known(|known| {
+        for (name, state) in &known.applications {
+            let mut places: BTreeMap<_, (Option<Timestamp>, Option<&Tested>)> = BTreeMap::new();
+            for point in state.points.values() {
+                let (component, region) = (point.component.as_str(), point.region.as_str());
+                let (verified_at, last) = places.entry((component, region)).or_default();
+                *verified_at = point.verified_at.max(*verified_at);
+                let tested = point.tested.as_deref().into_iter().chain(*last);
+                *last = tested.max_by_key(|tested| tested.restore.at);
+            }
+            for ((component, region), (verified_at, last)) in places {
+                let pairs =
+                    [("application", name.as_str()), ("component", component), ("region", region)];
+                if let Some(at) = verified_at {
+                    set(&proven, pairs, secs(Span::between(at, now).secs()));
+                }
+                let Some(last) = last else { continue };
+                set(&well, pairs, usize::from(last.is_well()));
+                if let Some(length) = last.took {
+                    set(&took, pairs, secs(length.secs()));
+                }
+            }
+        }
+    });
 }
 
 fn objectives(api: &Api, registry: &mut Registry) {

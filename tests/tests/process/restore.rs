@@ -93,6 +93,13 @@ async fn a_restore_test_survives_kills_and_leaves_nothing() {
     assert!((1_340..2_400).contains(&took), "{took}");
     assert_eq!(step(&view, "start-orders")["outputs"]["restore_took"], test["took"]["text"]);
     assert_eq!(point["verified_at"], Value::Null, "no check proved its data");
+    let metrics = stage.metrics().await;
+    let of = "{application=\"shop\",component=\"orders\",region=\"us-west-2\"}";
+    for line in [format!("restore_test_seconds{of} {took}.0"), format!("restore_test_well{of} 1.0")]
+    {
+        assert!(metrics.contains(&format!("muster_{line}")), "{line}: {metrics}");
+    }
+    assert!(!metrics.contains(&format!("restore_proven_age_seconds{of}")), "nothing is proven");
     // Whatever is written down, read by anybody: no password.
     let events = stage.daemon.get(&format!("/v1/runs/{run}/events?limit=200")).await;
     let (status, events) = events.expect("an answer");
