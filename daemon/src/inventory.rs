@@ -31,6 +31,7 @@ use crate::{
 };
 
 pub use due::due;
+use measure::Measurements;
 
 /// How often everything is looked at. What it finds is a matter of hours, and each round costs calls.
 pub const LOOK_EVERY: SignedDuration = SignedDuration::from_mins(5);
@@ -75,9 +76,10 @@ pub async fn watch(intake: Intake, world: Arc<World>, mut located: watch::Receiv
     // Without anybody who looks there is nothing to wait for.
     let _ = located.wait_for(|located| *located).await;
     let mut doubts = Doubts::new();
+    let mut measured = Measurements::default();
     loop {
         let since = intake.clock().now();
-        let measured = measure::all(intake.journal());
+        measured.go_on(intake.journal()).await;
         // Before any list is asked for: a point that comes while they are read is not missing.
         let before: BTreeMap<ApplicationName, BTreeSet<String>> = intake.known(|known| {
             let states = known.applications.iter();
@@ -95,7 +97,7 @@ pub async fn watch(intake: Intake, world: Arc<World>, mut located: watch::Receiv
             let seen = world.inventory(application, since).await;
             let judged = judge_now(&intake, application, &seen, before.get(name));
             write_down(&intake, name, &judged, &mut doubts).await;
-            let measured = measured.get(name).cloned().unwrap_or_default();
+            let measured = measured.of(name);
             intake.looks().keep(name, Look { seen, judged, measured });
         }
         intake.clock().sleep(LOOK_EVERY).await;

@@ -1,11 +1,11 @@
 //! What earlier runs have measured: how long a failover and a restore took, how long a canary travelled.
-//! Read from the journal, once a round for all applications.
+//! Read from the journal: everything once, and then, each round, what has ended since.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use muster_runbooks::{
-    name::{ApplicationName, ComponentName, StepId},
+    name::{ApplicationName, ComponentName, RunId, StepId},
     plan::Thawed,
     request::{Mode, Request},
     value::Span,
@@ -21,8 +21,9 @@ use tracing::warn;
 
 use crate::world::inventory::objectives::{Measured, Took};
 
-/// How many of the newest ended runs are looked through.
-const ROWS_MAX: usize = 2_000;
+/// How many of the newest ended runs are looked through: more than a year of a check every fifteen minutes
+/// for five applications. A failover is measured once a quarter.
+const ROWS_MAX: usize = 200_000;
 
 /// How many are read at a time.
 const ROWS_AT_ONCE: usize = 200;
@@ -39,40 +40,96 @@ const RESTORES: &[&str] = &["restore-test"];
 /// Runs that send canaries.
 const CHECKS: &[&str] = &["replication-check"];
 
-/// What runs of each application have measured. A journal that cannot be read has measured nothing.
-pub(super) fn all(journal: &dyn Journal) -> BTreeMap<ApplicationName, Measured> {
-    let mut measured: BTreeMap<ApplicationName, Measured> = BTreeMap::new();
-    if let Err(error) = look_back(journal, &mut measured) {
-        warn!(%error, "what earlier runs measured cannot be read");
-    }
-    measured
+/// What runs of each application have measured, and up to which run that was read.
+#[derive(Debug, Default)]
+pub(super) struct Measurements {
+    of: BTreeMap<ApplicationName, Measured>,
+    newest: Option<RunId>,
 }
 
-fn look_back(
-    journal: &dyn Journal,
-    measured: &mut BTreeMap<ApplicationName, Measured>,
-) -> Result<(), ReadError> {
-    let mut after: Option<EndedRun> = None;
-    let mut checked: BTreeMap<ApplicationName, ()> = BTreeMap::new();
-    for _ in 0..ROWS_MAX / ROWS_AT_ONCE {
-        let rows = journal.ended(after.as_ref(), ROWS_AT_ONCE)?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        after = Some(last.clone());
-        for row in &rows {
-            let Some(name) = &row.application else { continue };
-            let of = measured.entry(name.clone()).or_default();
-            let runbook = row.runbook.as_str();
-            let took = |wanted: &[&str], known: &Option<Took>| {
-                wanted.contains(&runbook) && known.is_none() && row.status == Status::Succeeded
-            };
-            if took(MOVES, &of.failover) {
-                of.failover = whole(journal, row)?;
-            } else if took(RESTORES, &of.restore) {
-                of.restore = whole(journal, row)?;
-            } else if CHECKS.contains(&runbook) && checked.insert(name.clone(), ()).is_none() {
-                of.canaries = canaries(journal, row)?;
+impl Measurements {
+    /// What runs of an application have measured.
+    pub(super) fn of(&self, name: &ApplicationName) -> Measured {
+        self.of.get(name).cloned().unwrap_or_default()
+    }
+
+    /// Takes in what has ended since the last time. What cannot be read has measured nothing, and is read
+    /// again the next time.
+    pub(super) async fn go_on(&mut self, journal: &dyn Journal) {
+        match self.newer(journal).await {
+            Ok((newer, newest)) => {
+                for (name, newer) in newer {
+                    newer.over(self.of.entry(name).or_default());
+                }
+                self.newest = newest.or(self.newest.take());
             }
+            Err(error) => warn!(%error, "what earlier runs measured cannot be read"),
         }
+    }
+
+    /// What the runs measured that ended after the newest known one, and which is the newest now.
+    async fn newer(&self, journal: &dyn Journal) -> Result<Newer, ReadError> {
+        let mut measured = BTreeMap::new();
+        let (mut after, mut newest): (Option<EndedRun>, _) = (None, None);
+        for _ in 0..ROWS_MAX / ROWS_AT_ONCE {
+            let rows = journal.ended(after.as_ref(), ROWS_AT_ONCE)?;
+            for row in &rows {
+                if Some(&row.id) == self.newest.as_ref() {
+                    return Ok((measured, newest));
+                }
+                newest = newest.or(Some(row.id.clone()));
+                take_in(journal, row, &mut measured)?;
+            }
+            let Some(last) = rows.last() else { break };
+            after = Some(last.clone());
+            // A year of runs takes a while, and others have work to do.
+            tokio::task::yield_now().await;
+        }
+        Ok((measured, newest))
+    }
+}
+
+/// What newer runs measured, and the newest of them.
+type Newer = (BTreeMap<ApplicationName, Since>, Option<RunId>);
+
+/// What was measured since the last time.
+#[derive(Debug, Default)]
+struct Since {
+    failover: Option<Took>,
+    restore: Option<Took>,
+    /// Of the newest check; one whose canary did not arrive has none.
+    canaries: Option<BTreeMap<ComponentName, Took>>,
+}
+
+impl Since {
+    /// Puts it in the place of what was measured before.
+    fn over(self, known: &mut Measured) {
+        known.failover = self.failover.or(known.failover.take());
+        known.restore = self.restore.or(known.restore.take());
+        if let Some(canaries) = self.canaries {
+            known.canaries = canaries;
+        }
+    }
+}
+
+/// Takes a run in, unless a newer one has measured the same.
+fn take_in(
+    journal: &dyn Journal,
+    row: &EndedRun,
+    measured: &mut BTreeMap<ApplicationName, Since>,
+) -> Result<(), ReadError> {
+    let Some(name) = &row.application else { return Ok(()) };
+    let of = measured.entry(name.clone()).or_default();
+    let runbook = row.runbook.as_str();
+    let took = |wanted: &[&str], known: &Option<Took>| {
+        wanted.contains(&runbook) && known.is_none() && row.status == Status::Succeeded
+    };
+    if took(MOVES, &of.failover) {
+        of.failover = whole(journal, row)?;
+    } else if took(RESTORES, &of.restore) {
+        of.restore = whole(journal, row)?;
+    } else if CHECKS.contains(&runbook) && of.canaries.is_none() {
+        of.canaries = Some(canaries(journal, row)?);
     }
     Ok(())
 }
