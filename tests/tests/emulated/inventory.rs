@@ -242,6 +242,41 @@ async fn a_silent_region_is_unknown_and_asked_once() {
     assert!(seen.quotas[&shop.standby].is_ok());
 }
 
+/// Goal: a round asks for each list of RDS and ElastiCache once, however many applications it serves, and
+/// for each application only for what has no list; so what a thousand of them cost is known beforehand.
+/// Method: a round over one application and one over eight, counted at the proxy.
+#[tokio::test]
+#[expect(clippy::print_stdout, reason = "what a round costs is told")]
+async fn a_round_asks_for_each_list_once() {
+    const MANY: u64 = 8;
+    let mut world = world!();
+    let shop = shop(&mut world).await;
+    let real = world.real(Vec::new()).await;
+    let mut rounds = Vec::new();
+    for applications in [1, MANY] {
+        world.pass(300);
+        world.forget_calls().await;
+        let since = world.now();
+        for number in 0..applications {
+            let name = format!("shop-{number}").parse().unwrap();
+            real.inventory(&Application { name, ..shop.clone() }, since).await;
+        }
+        let mut counted: BTreeMap<(String, String), u64> = BTreeMap::new();
+        for call in world.called().await {
+            *counted.entry(call).or_default() += 1;
+        }
+        rounds.push(counted);
+    }
+    let asked: BTreeSet<&(String, String)> = rounds.iter().flat_map(BTreeMap::keys).collect();
+    assert!(asked.len() >= 8, "{asked:?}");
+    for call in asked {
+        let [one, many] = [0, 1].map(|round| rounds[round].get(call).copied().unwrap_or_default());
+        let is_shared = matches!(call.0.as_str(), "rds" | "elasticache");
+        assert_eq!(many, if is_shared { one } else { MANY * one }, "{call:?}");
+        println!("calls a round: {} {} {one}, shared {is_shared}", call.0, call.1);
+    }
+}
+
 /// Goal: the last places of a quota are for snapshots that cannot wait, and a snapshot that can waits
 /// until there is room.
 /// Method: fill a region up to the last five, ask for both kinds, make room.
