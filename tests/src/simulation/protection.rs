@@ -1,4 +1,4 @@
-//! Forty days of protection: schedules ring, points are held, clocks jump, and every minute somebody
+//! Weeks of protection: schedules ring, points are held, clocks jump, and every minute somebody
 //! looks for what the clock promised.
 
 use std::sync::LazyLock;
@@ -28,12 +28,21 @@ use super::{
     watch::Watch,
 };
 
-/// How long it goes on.
-pub const DAYS: i64 = 40;
+/// How long it goes on where months matter.
+const DAYS: i64 = 40;
 
-/// Nothing goes wrong any more after so many days, so that everything has caught up at the end, and
-/// the last month begins quietly.
-const DISTURBED_DAYS: i64 = 28;
+/// How long it goes on under most seeds: long enough for every point of the first days to be marked and
+/// deleted, and a third of what forty days cost.
+const FEW_DAYS: i64 = 15;
+
+/// Which seeds go on for forty days.
+const LONG_EVERY: u64 = 8;
+
+/// Nothing goes wrong any more in the last days, so that everything has caught up at the end, and of forty
+/// days the last month begins quietly.
+const fn disturbed_days(days: i64) -> i64 {
+    if days == DAYS { 28 } else { days - 7 }
+}
 
 /// How often somebody looks for what is overdue. The daemon does it every minute.
 const PATROLS_EVERY: SignedDuration = SignedDuration::from_mins(30);
@@ -58,10 +67,14 @@ fn hours(hours: i64) -> SignedDuration {
 
 /// Forty days without any trouble.
 pub fn quiet() -> Scenario {
+    days(DAYS)
+}
+
+fn days(days: i64) -> Scenario {
     // It is over when the script is, so its last line is what everything waits for.
-    let end = hours(24 * DAYS) + hours(4);
+    let end = hours(24 * days) + hours(4);
     Scenario {
-        horizon: hours(24 * (DAYS + 4)),
+        horizon: hours(24 * (days + 4)),
         schedules: RINGS.clone(),
         ..Scenario::new("protection", vec![(end, Act::HealAll)])
     }
@@ -90,14 +103,16 @@ pub fn moved_expiry() -> RunId {
     id('e', 24 * 10 + 11)
 }
 
-/// Forty days, disturbed for the first four weeks in ways that the seed chooses.
+/// Days and weeks, disturbed but for the last ones in ways that the seed chooses.
 pub fn disturbed(seed: u64) -> Scenario {
     let mut chance = Chance::new(seed.wrapping_mul(77));
-    let mut scenario = quiet();
+    let length = if seed.is_multiple_of(LONG_EVERY) { DAYS } else { FEW_DAYS };
+    let disturbed_days = disturbed_days(length);
+    let mut scenario = days(length);
     let at = |chance: &mut Chance| {
         // Not before the first backup: what nobody has seen come due was promised by nobody.
         SignedDuration::from_mins(
-            120 + chance.below((DISTURBED_DAYS.unsigned_abs() * 24 - 2) * 60) as i64,
+            120 + chance.below((disturbed_days.unsigned_abs() * 24 - 2) * 60) as i64,
         )
     };
     for _ in 0..4 + chance.below(6) {
@@ -132,7 +147,7 @@ pub fn disturbed(seed: u64) -> Scenario {
         let from = at(&mut chance);
         scenario = scenario.and(from, Act::Say(Box::new(off)));
     }
-    let calm = hours(24 * DISTURBED_DAYS) + hours(1);
+    let calm = hours(24 * disturbed_days) + hours(1);
     let on = Command::On { by: dora(), reason: "all is well".to_owned() };
     let calmed =
         [Act::HealAll, Act::Skew(SignedDuration::ZERO), Act::Release, Act::Say(Box::new(on))];
@@ -372,7 +387,7 @@ impl Watch {
         self.missed.len()
     }
 
-    /// After twelve quiet days: every occurrence ran or was missed, once; nothing is left that the
+    /// After the quiet days: every occurrence ran or was missed, once; nothing is left that the
     /// policy lets go; nothing is missing and nothing is said to be.
     pub fn protected_at_the_end(&mut self, simulation: &Simulation) {
         let (now, schedules) = (simulation.now, &simulation.scenario.schedules);
@@ -397,7 +412,7 @@ impl Watch {
             .filter(|id| kinds.iter().any(|kind| id.starts_with(kind)))
             .collect();
         self.check("findings", standing.is_empty(), || {
-            format!("{standing:?} after twelve quiet days")
+            format!("{standing:?} after the quiet days")
         });
         for region in [home(), standby()] {
             for database in &SHOP.databases {
@@ -442,7 +457,9 @@ fn left(
 /// The same as the policy wants it: the last days, and the firsts of the months that it keeps.
 fn wanted(now: Timestamp, monthly: u32) -> Vec<String> {
     let day = |back: i64| (now - hours(24 * back)).to_zoned(TimeZone::UTC).date().to_string();
-    let mut days = vec![format!("{monthly} before")];
+    let months = month(now - hours(24 * DAYS_LEFT)) - month(dawn()) + 1;
+    let mut days =
+        vec![format!("{} before", months.min(i32::try_from(monthly).unwrap_or(i32::MAX)))];
     days.extend((0..=DAYS_LEFT).rev().map(day));
     days
 }

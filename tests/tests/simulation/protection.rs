@@ -1,4 +1,4 @@
-//! Forty days of backups, copies and expiries.
+//! Weeks of backups, copies and expiries.
 
 use muster_tests::simulation::{Simulation, protection, scenario::Scenario};
 
@@ -7,7 +7,7 @@ use super::tell;
 /// So many disturbed seeds are run when none is asked for.
 const SEEDS: u64 = 40;
 
-fn forty_days(seed: u64, scenario: &Scenario) -> Simulation {
+fn weeks(seed: u64, scenario: &Scenario) -> Simulation {
     let mut simulation = Simulation::new(seed, scenario.clone());
     simulation.run();
     let mut watch = std::mem::take(&mut simulation.watch);
@@ -26,7 +26,7 @@ fn forty_days(seed: u64, scenario: &Scenario) -> Simulation {
 #[test]
 fn forty_quiet_days() {
     for seed in 1..=3 {
-        let simulation = forty_days(seed, &protection::quiet());
+        let simulation = weeks(seed, &protection::quiet());
         // From the first night to the last, and a noon less.
         assert_eq!(simulation.watch.outcomes.len(), 41 + 40, "{:?}", simulation.watch.outcomes);
         println!("protection: {:?}", simulation.figures);
@@ -40,7 +40,7 @@ fn forty_quiet_days() {
 fn nothing_goes_while_the_application_moves() {
     let mut beside = 0;
     for seed in 1..=5 {
-        let simulation = forty_days(seed, &protection::moving());
+        let simulation = weeks(seed, &protection::moving());
         let expiry = protection::moved_expiry();
         assert!(simulation.watch.outcomes.contains_key(&expiry));
         let truth = simulation.sim.truth();
@@ -53,18 +53,19 @@ fn nothing_goes_while_the_application_moves() {
     assert!(beside >= 3, "it went on beside the failover {beside} times of 5");
 }
 
-/// Goal: whatever is throttled, lost, stale, stuck, switched off, held or put forward for four weeks,
-/// no point goes that must stay, every occurrence is run or missed, what is missing is found, and twelve
-/// days later all is as the policy says.
-/// Method: random troubles out of seeds; `MUSTER_SEED` replays one.
+/// Goal: whatever is throttled, lost, stale, stuck, switched off, held or put forward for days or weeks,
+/// no point goes that must stay, every occurrence is run or missed, what is missing is found, and when
+/// it has been quiet for a while all is as the policy says.
+/// Method: random troubles out of seeds, fifteen days and every eighth time forty; `MUSTER_SEED` replays
+/// one.
 #[test]
-fn forty_disturbed_days() {
+fn disturbed_weeks() {
     let asked: Option<u64> = std::env::var("MUSTER_SEED").ok().and_then(|seed| seed.parse().ok());
     let many: Option<u64> = std::env::var("MUSTER_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
     let seeds = asked.map_or(0..many.unwrap_or(SEEDS), |seed| seed..seed + 1);
     let (mut calls, mut checks, mut runs, mut missed) = (0, 0, 0, 0);
     for seed in seeds.clone() {
-        let simulation = forty_days(seed, &protection::disturbed(seed));
+        let simulation = weeks(seed, &protection::disturbed(seed));
         calls += simulation.figures.calls;
         checks += simulation.figures.checks;
         runs += simulation.watch.outcomes.len();
