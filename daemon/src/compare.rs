@@ -53,6 +53,10 @@ const ROUNDS_MAX: u32 = 8;
 /// How often a range is halved for one look: seven places.
 const HALVINGS: u32 = 3;
 
+/// For so many ranges that there is room for, one range is looked through for cuts: about as many as a look
+/// finds. What is looked for beyond that keeps lists from being read.
+const CUTS_TYPICAL: usize = 4;
+
 /// Why a comparison did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum Stopped {
@@ -245,17 +249,25 @@ impl Comparison {
     /// When a listing has no answer, is refused, or cannot be trusted. What was counted until then
     /// stands in the checkpoint.
     pub async fn run(&self) -> Result<Tally, CallError> {
-        self.walk.learn().await;
+        let ((), tally) = futures::join!(self.walk.learn(), self.walk_all());
+        tally
+    }
+
+    async fn walk_all(&self) -> Result<Tally, CallError> {
         let mut open = JoinSet::new();
+        let (mut walking, mut probing) = (0, 0);
         for shard in self.shards() {
             self.start(shard, &mut open);
+            walking += 1;
         }
         loop {
-            while open.len() < self.shards_max
+            let room = self.shards_max.saturating_sub(walking);
+            while probing < room.div_ceil(CUTS_TYPICAL)
                 && let Some(shard) = self.longest()
             {
                 let walk = Arc::clone(&self.walk);
                 open.spawn(async move { Ended::Probed(probe(&walk, &shard).await, shard) });
+                probing += 1;
             }
             let ended = tokio::select! {
                 ended = open.join_next() => ended,
@@ -270,12 +282,17 @@ impl Comparison {
                 None => break,
                 Some(Ended::Walked(done, shard)) => {
                     done?;
+                    walking -= 1;
                     self.shards_mut(|shards| shards.retain(|other| !Arc::ptr_eq(other, &shard)));
                 }
                 Some(Ended::Probed(found, shard)) => {
-                    let room = self.shards_max.saturating_sub(open.len());
-                    for rest in self.cut(&shard, found?, room) {
+                    // The others that are looked through shall find room too: what is cut unevenly is waited
+                    // for at the end.
+                    let share = room.div_ceil(probing);
+                    probing -= 1;
+                    for rest in self.cut(&shard, &found?, share) {
                         self.start(rest, &mut open);
+                        walking += 1;
                     }
                 }
             }
@@ -297,14 +314,18 @@ impl Comparison {
         Some(Arc::clone(shard))
     }
 
-    /// Cuts a range at some of the keys, from behind, into as many ranges as there is room for.
-    fn cut(&self, shard: &Shard, mut at: Vec<String>, room: usize) -> Vec<Arc<Shard>> {
-        let step = at.len().div_ceil(room.max(1)).max(1);
-        at.reverse();
+    /// Cuts a range at some of the keys, from behind, into as many ranges as there is room for. With less
+    /// room than keys, at those that leave about as much on either side.
+    fn cut(&self, shard: &Shard, at: &[String], room: usize) -> Vec<Arc<Shard>> {
+        let wanted = room.min(at.len());
+        let even = |number: usize| &at[number * (at.len() + 1) / (wanted + 1) - 1];
         // Whoever writes down what is left sees both parts or the whole.
         let rests = self.shards_mut(|shards| {
-            let cuts = at.iter().step_by(step).filter_map(|at| shard.cut(at));
-            let rests: Vec<_> = cuts.take(room).map(|rest| Arc::new(Shard::new(rest))).collect();
+            let cuts = (1..=wanted).rev().map(even).filter_map(|at| shard.cut(at));
+            // As long as there is room for more, a new range is worth a cut before a page was read.
+            let rests: Vec<_> = cuts.collect();
+            let new = if rests.len() < room { Shard::whole } else { Shard::new };
+            let rests: Vec<_> = rests.into_iter().map(|rest| Arc::new(new(rest))).collect();
             shards.extend(rests.iter().cloned());
             rests
         });
@@ -321,14 +342,14 @@ fn what(walk: &Walk) -> String {
 /// nothing is left behind the last of them the range ends earlier, and the next look is nearer.
 async fn probe(walk: &Walk, shard: &Shard) -> Result<Vec<String>, CallError> {
     let mut is_outlined = false;
+    let mut first = None;
     for _ in 0..ROUNDS_MAX {
         let Some(range) = shard.ahead() else { return Ok(Vec::new()) };
+        if range.after.is_empty() && first.is_none() {
+            first = walk.first_behind("", &range).await?;
+        }
         // A key that is there: where it branches off, others may.
-        let from = if range.after.is_empty() {
-            walk.first_behind("", &range).await?
-        } else {
-            Some(range.after.clone())
-        };
+        let from = if range.after.is_empty() { first.clone() } else { Some(range.after.clone()) };
         let Some(from) = from else { return Ok(Vec::new()) };
         let outlines = range.until.is_none() && !is_outlined;
         let places = if outlines { outline(&from) } else { between(&from, range.until.as_deref()) };

@@ -8,6 +8,10 @@ use muster::{
     demo, offline, serve,
 };
 
+/// Gives memory back that is no longer used; how soon stands in `.cargo/config.toml`.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let Cli { global, verb } = Cli::parse();
     let mut terminal = Terminal::real(&global);

@@ -49,7 +49,7 @@ pub struct Compare {
     #[arg(long, value_name = "REGION")]
     pub target_region: Option<Region>,
     /// How many ranges of keys are read at a time.
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub shards: u16,
     /// Write down how far it is, and go on from there if it is written already. At the end it keeps
     /// what was found, for `--incremental`.
@@ -89,8 +89,10 @@ pub(super) async fn compare(args: &Compare, terminal: &mut Terminal) -> Result<E
         None => Access::Environment,
     };
     let aws = Aws::load(&access).await;
-    let source = shelf(&aws, &args.source, args.source_region.as_ref(), args).await?;
-    let target = shelf(&aws, &args.target, args.target_region.as_ref(), args).await?;
+    let (source, target) = futures::try_join!(
+        shelf(&aws, &args.source, args.source_region.as_ref(), args),
+        shelf(&aws, &args.target, args.target_region.as_ref(), args),
+    )?;
     let comparison = Comparison::new(source, target, args.depth, args.shards.into());
     let file = args.checkpoint.as_deref();
     let unwritable = |why: std::io::Error| {

@@ -74,7 +74,8 @@ pub fn outline(key: &str) -> Vec<String> {
 }
 
 /// Letters between which most names branch: digits and small letters more finely than others.
-const RUNGS: [char; 14] = ['1', '3', '5', '7', ':', 'G', 'N', 'U', '`', 'e', 'j', 'o', 't', '{'];
+const RUNGS: [char; 19] =
+    ['1', '2', '3', '4', '5', '6', '7', '8', '9', ':', 'G', 'N', 'U', '`', 'e', 'j', 'o', 't', '{'];
 
 /// Places between two keys that differ from the lower one in the first letter in which the two differ, or
 /// in the next one where those are neighbours. None where that makes fewer than two.
@@ -119,10 +120,10 @@ mod tests {
     #[test]
     fn places_where_names_branch() {
         assert_eq!(outline("a/é"), ["a/é\u{10ffff}", "a/\u{10ffff}", "a\u{10ffff}"]);
-        let few = rungs("a/400/7", Some("a/9"));
-        assert_eq!(few, ["a/5", "a/7"]);
+        let few = rungs("a/400/7", Some("a/8"));
+        assert_eq!(few, ["a/5", "a/6", "a/7"]);
         let deeper = rungs("a/100/7", Some("a/2"));
-        assert_eq!(deeper[..3], ["a/11", "a/13", "a/15"]);
+        assert_eq!(deeper[..3], ["a/11", "a/12", "a/13"]);
         assert_eq!(rungs("a", Some("a!")), [""; 0]);
     }
 

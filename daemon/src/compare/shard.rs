@@ -4,7 +4,10 @@ use std::sync::{Mutex, PoisonError};
 
 use super::range::Range;
 
-/// How many pages must pass after each look for a cut that found none.
+/// How many pages must be read before it is worth a look for a cut: of a short range little is left.
+const PAGES_BEFORE: u64 = 2;
+
+/// How many more for each look for a cut that found none.
 const PAGES_BETWEEN: u64 = 4;
 
 /// A range that is being walked, as others see it.
@@ -46,7 +49,7 @@ impl Shard {
     /// All that there is, worth a cut before a page was read.
     pub fn whole(range: Range) -> Shard {
         let shard = Shard::new(range);
-        shard.with(|state| state.pages = 1);
+        shard.with(|state| state.pages = PAGES_BEFORE);
         shard
     }
 
@@ -71,7 +74,7 @@ impl Shard {
     pub fn pages_ahead(&self) -> Option<u64> {
         self.with(|state| {
             // A range that could not be cut is left alone for longer each time.
-            let is_worth = state.pages > state.in_vain * PAGES_BETWEEN;
+            let is_worth = state.pages >= PAGES_BEFORE + state.in_vain * PAGES_BETWEEN;
             (state.goes_on && is_worth && !state.is_claimed).then_some(state.pages)
         })
     }

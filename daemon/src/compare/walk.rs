@@ -3,13 +3,13 @@
 use std::{
     cmp::Ordering,
     collections::BTreeSet,
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use muster_state::call::CallError;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OnceCell};
 
 use super::{
     Depth,
@@ -26,6 +26,9 @@ use crate::world::aws::listing::{Encryption, Head, Marker, Shelf};
 /// The most heads that are asked for at a time.
 const HEADS_MAX: usize = 48;
 
+/// The most lists of a single key that are asked for at a time.
+const LOOKS_MAX: usize = 48;
+
 /// What a walk works with.
 #[derive(Debug)]
 pub struct Walk {
@@ -39,8 +42,10 @@ pub struct Walk {
     pub news: Notify,
     /// What it may ask at a time.
     calls: Calls,
+    /// What it may ask besides, for one key each, so that neither waits for the other.
+    looks: Calls,
     /// Whether entity tags say something, once that was asked.
-    tags: OnceLock<Tags>,
+    tags: OnceCell<Tags>,
     /// What is asked for its head, if not everything.
     recent: Option<Recent>,
     /// What was written since then, in milliseconds since 1970, may be on its way.
@@ -81,11 +86,12 @@ impl Walk {
         };
         Walk {
             calls: Calls::at_most(calls_max),
+            looks: Calls::at_most(LOOKS_MAX),
             source,
             target,
             depth,
             news: Notify::new(),
-            tags: OnceLock::new(),
+            tags: OnceCell::new(),
             recent: None,
             spared_ms: None,
             tally: Mutex::default(),
@@ -110,14 +116,19 @@ impl Walk {
         Walk { spared_ms: Some(since.as_millisecond()), ..self }
     }
 
-    /// Asks whether entity tags mean something. Where nobody can say, they do not.
+    /// Asks whether entity tags mean something, unless that is known. Where nobody can say, they do
+    /// not.
     pub async fn learn(&self) {
-        let both = futures::join!(self.source.encryption(), self.target.encryption());
-        let tags = match both {
+        self.tags().await;
+    }
+
+    async fn tags(&self) -> Tags {
+        let ask = async || match futures::join!(self.source.encryption(), self.target.encryption())
+        {
             (Ok(Encryption::S3), Ok(Encryption::S3)) => Tags::Comparable,
             (Ok(_) | Err(_), Ok(_) | Err(_)) => Tags::Mute,
         };
-        self.tags.get_or_init(|| tags);
+        *self.tags.get_or_init(ask).await
     }
 
     /// What is counted so far.
@@ -125,20 +136,20 @@ impl Walk {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The first key behind a place that a range still holds, on either side.
+    /// The first key behind a place that a range still holds; in the target only where the source has none.
     pub async fn first_behind(
         &self,
         place: &str,
         range: &Range,
     ) -> Result<Option<String>, CallError> {
         let marker = Marker { key: place.to_owned(), version: None };
-        let (one, other) = futures::try_join!(
-            self.calls.one(self.source.page(&marker, 1)),
-            self.calls.one(self.target.page(&marker, 1)),
-        )?;
-        let firsts = [one.key(0), other.key(0)].into_iter().flatten();
-        let first = firsts.filter(|key| range.holds(key)).min();
-        Ok(first.map(|key| String::from_utf8_lossy(key).into_owned()))
+        for side in [&self.source, &self.target] {
+            let page = self.looks.one(side.page(&marker, 1)).await?;
+            if let Some(first) = page.key(0).filter(|key| range.holds(key)) {
+                return Ok(Some(String::from_utf8_lossy(first).into_owned()));
+            }
+        }
+        Ok(None)
     }
 
     /// Compares a range to its end, which others may move nearer meanwhile.
@@ -147,6 +158,8 @@ impl Walk {
         let mut source = Cursor::new(&self.source, &self.calls, &range.after);
         let mut target = Cursor::new(&self.target, &self.calls, &range.after);
         let mut batch = Batch::default();
+        // Asked for while the first pages come in.
+        let mut tags = None;
         loop {
             if source.is_short(&range) || target.is_short(&range) {
                 self.settle(shard, &mut batch).await?;
@@ -175,7 +188,13 @@ impl Walk {
                 }
                 Ordering::Less => batch.tally.add(key, Verdict::Differs(How::Missing)),
                 Ordering::Greater => batch.tally.add(key, Verdict::Differs(How::Extra)),
-                Ordering::Equal => self.judge(key, [&source, &target], counts, &mut batch),
+                Ordering::Equal => {
+                    let tags = match tags {
+                        Some(tags) => tags,
+                        None => *tags.insert(self.tags().await),
+                    };
+                    self.judge(key, [&source, &target], counts, tags, &mut batch);
+                }
             }
             source.pass(counts[0]);
             target.pass(counts[1]);
@@ -184,17 +203,24 @@ impl Walk {
     }
 
     /// Judges a key that both sides have, or puts it on the list of those whose heads are asked for.
-    fn judge(&self, key: &[u8], sides: [&Cursor<'_>; 2], counts: [usize; 2], batch: &mut Batch) {
+    fn judge(
+        &self,
+        key: &[u8],
+        sides: [&Cursor<'_>; 2],
+        counts: [usize; 2],
+        tags: Tags,
+        batch: &mut Batch,
+    ) {
         let [source, target] = sides;
         match source.version().zip(target.version()) {
             // Most keys have one version, and need no list.
             Some((one, other)) if counts == [1, 1] => {
-                self.weigh(key, &mut [one], &mut [other], batch);
+                self.weigh(key, [&mut [one], &mut [other]], tags, batch);
             }
             Some(_) | None => {
                 let [mut ours, mut theirs] =
                     [source.versions(counts[0]), target.versions(counts[1])];
-                self.weigh(key, &mut ours, &mut theirs, batch);
+                self.weigh(key, [&mut ours, &mut theirs], tags, batch);
             }
         }
     }
@@ -202,11 +228,11 @@ impl Walk {
     fn weigh(
         &self,
         key: &[u8],
-        ours: &mut [Version<'_>],
-        theirs: &mut [Version<'_>],
+        [ours, theirs]: [&mut [Version<'_>]; 2],
+        tags: Tags,
         batch: &mut Batch,
     ) {
-        let verdict = judge(ours, theirs, *self.tags.get().unwrap_or(&Tags::Mute));
+        let verdict = judge(ours, theirs, tags);
         if matches!(verdict, Verdict::Differs(_)) && self.is_spared(ours) {
             batch.tally.pending += 1;
             return;
