@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 use super::{Length, Verdict, application::age};
 use crate::{
     inventory::Look,
-    world::inventory::{Place as Spot, Said, Seen},
+    world::inventory::{Said, Seen},
 };
 
 /// A recovery point.
@@ -170,13 +170,16 @@ pub fn view(
     rpo: Span,
     now: Timestamp,
 ) -> PointView {
-    let spot = (point.component.clone(), point.region.clone());
-    let listed = look.and_then(|look| Some((look.seen.read_at, list(look, &spot)?)));
-    let seen = listed.and_then(|(_, list)| list.get(&point.id));
-    let is_gone = seen.is_none() && {
-        let id = format!("missing-point/{}/{}", point.component, point.region);
-        listed.is_some() && state.findings.contains_key(&id)
-    };
+    let listed = look.and_then(|look| {
+        let (list, place) = list(look, point)?;
+        Some((look.seen.read_at, list, place))
+    });
+    let seen = listed.as_ref().and_then(|(_, list, _)| list.get(&point.id));
+    let is_gone = seen.is_none()
+        && listed.as_ref().is_some_and(|(.., place)| {
+            let id = format!("missing-point/{}/{place}", point.component);
+            state.findings.contains_key(&id)
+        });
     let status = seen.map(|seen| seen.status.clone()).or(is_gone.then(|| "missing".to_owned()));
     let age = age(point.data_time, now);
     let within_rpo = match &age {
@@ -192,7 +195,7 @@ pub fn view(
         data_at: point.data_time,
         age,
         within_rpo,
-        status_read_at: status.as_ref().and(listed).map(|(read_at, _)| read_at),
+        status_read_at: status.as_ref().and(listed.as_ref()).map(|(read_at, ..)| *read_at),
         status,
         copied_from: point.copied_from.clone(),
         key: point.key.clone(),
@@ -230,11 +233,24 @@ pub(super) fn holds(point: &RecoveryPoint) -> Vec<PointHoldView> {
     point.holds.iter().map(view).collect()
 }
 
-fn list<'a>(look: &'a Look, spot: &Spot) -> Option<&'a BTreeMap<String, Seen>> {
-    let databases = look.seen.databases.get(spot).map(|side| &side.points);
-    let caches = || look.seen.caches.get(spot).map(|side| &side.points);
-    let said: &Said<_> = databases.or_else(caches)?;
-    said.as_ref().ok()
+/// The list that a point would be in, and what findings call its place. A list shows one account: what
+/// lies in another that nobody looked into has none.
+fn list<'a>(look: &'a Look, point: &RecoveryPoint) -> Option<(&'a BTreeMap<String, Seen>, String)> {
+    if let Some(vault) = look.seen.vaults.get(&point.component)
+        && vault.account == point.account
+    {
+        let place = format!("{}/{}", vault.region, vault.account);
+        return Some((vault.points.as_ref().ok()?, place));
+    }
+    let spot = (point.component.clone(), point.region.clone());
+    let database = look.seen.databases.get(&spot);
+    let cluster = database.and_then(|side| side.cluster.as_ref().ok()?.as_ref());
+    if cluster.is_some_and(|cluster| cluster.account != point.account) {
+        return None;
+    }
+    let caches = || look.seen.caches.get(&spot).map(|side| &side.points);
+    let said: &Said<_> = database.map(|side| &side.points).or_else(caches)?;
+    Some((said.as_ref().ok()?, point.region.to_string()))
 }
 
 #[cfg(test)]
