@@ -86,8 +86,8 @@ action! {
     /// Takes back what the vault's account may do with a cluster snapshot.
     UnshareSnapshot = "unshare-snapshot", SetLike, on: Some(ComponentKind::Databases), needs_active: false, global: false,
     with {
-        /// The ARN of the snapshot.
-        snapshot: String,
+        /// The ARN of the snapshot; where there is none, nothing was shared.
+        snapshot: Option<String>,
         /// The side where it lies. The step is left out where that is not the vault's region.
         at: Role,
     }
@@ -99,7 +99,8 @@ action! {
 
 impl UnshareSnapshot {
     pub(super) fn describe(&self, on: &On<'_>) -> Description {
-        attribute(on, self.at, &self.snapshot, "remove")
+        let snapshot = self.snapshot.as_deref().unwrap_or("(no snapshot)");
+        attribute(on, self.at, snapshot, "remove")
     }
 }
 

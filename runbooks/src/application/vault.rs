@@ -42,7 +42,8 @@ impl Database {
     /// Whether a recovery point of an account and a region lies where the database itself lives there, and
     /// not in another account.
     pub fn is_own(&self, region: &Region, account: &str) -> bool {
-        self.account(region).is_none_or(|own| own == account)
+        let is_vault = self.vault.as_ref().is_some_and(|vault| vault.account == account);
+        !is_vault && self.account(region).is_none_or(|own| own == account)
     }
 
     /// Whether a step of this name takes part, done at a region if it names one. What serves the vault

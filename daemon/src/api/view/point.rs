@@ -255,7 +255,12 @@ fn list<'a>(look: &'a Look, point: &RecoveryPoint) -> Option<(&'a BTreeMap<Strin
 
 #[cfg(test)]
 mod tests {
+    use muster_state::catalog::Finding;
+
     use super::*;
+    use crate::world::inventory::{
+        DatabaseSide, Inventory, Maker, Quota, VaultSide, judge::Judged, objectives::Measured,
+    };
 
     fn state(points: &[(&str, &str, &str)]) -> ApplicationState {
         let points = points.iter().map(|(id, component, at)| {
@@ -270,6 +275,74 @@ mod tests {
             (point.id.clone(), point)
         });
         ApplicationState { points: points.collect(), ..ApplicationState::default() }
+    }
+
+    /// Goal: the points of two accounts in one region are told apart: each has the status that the list of
+    /// its own account shows, and none from a list that shows another.
+    /// Method: the same region with a vault: seen, gone with a finding, not read, and not looked into.
+    #[test]
+    fn a_point_has_the_status_that_its_own_account_shows() {
+        let mut state = state(&[
+            ("own", "main", "2026-03-01T02:00:00Z"),
+            ("kept", "main", "2026-03-01T02:00:00Z"),
+        ]);
+        state.points.get_mut("kept").unwrap().account = "999988887777".to_owned();
+        let now: Timestamp = "2026-03-01T03:00:00Z".parse().unwrap();
+        let seen = |id: &str, account: &str| Seen {
+            id: id.to_owned(),
+            region: "us-east-1".parse().unwrap(),
+            account: account.to_owned(),
+            maker: Maker::Muster,
+            run: None,
+            status: format!("available in {account}"),
+            data_time: None,
+            copied_from: None,
+            key: None,
+            size_gib: None,
+            tags: BTreeMap::new(),
+        };
+        let list = |one: Seen| BTreeMap::from([(one.id.clone(), one)]);
+        let mut inventory = Inventory::empty(now);
+        let side = DatabaseSide {
+            cluster: Err("unread".to_owned()),
+            points: Ok(list(seen("own", "123456789012"))),
+            automated: Ok(BTreeMap::new()),
+            lag: Ok(None),
+        };
+        let (main, east) = ("main".parse().unwrap(), "us-east-1".parse::<Region>().unwrap());
+        inventory.databases.insert((main, east.clone()), side);
+        let mut look =
+            Look { seen: inventory, judged: Judged::default(), measured: Measured::default() };
+        let status = |state: &ApplicationState, look: &Look, id: &str| {
+            let point = &state.points[id];
+            view(point, state, Some(look), Span::from_mins(5), now).status
+        };
+        let vault = |look: &mut Look, points| {
+            let side = VaultSide {
+                region: east.clone(),
+                account: "999988887777".to_owned(),
+                points,
+                quota: Ok(Quota { used: 0, max: 100 }),
+            };
+            look.seen.vaults.insert("main".parse().unwrap(), side);
+        };
+        vault(&mut look, Ok(list(seen("kept", "999988887777"))));
+        for (id, account) in [("own", "123456789012"), ("kept", "999988887777")] {
+            let said = status(&state, &look, id).unwrap();
+            assert_eq!(said, format!("available in {account}"));
+        }
+        vault(&mut look, Err("closed".to_owned()));
+        assert_eq!(status(&state, &look, "kept"), None, "nobody knows");
+        vault(&mut look, Ok(BTreeMap::new()));
+        assert_eq!(status(&state, &look, "kept"), None, "not for long enough");
+        let finding = Finding {
+            id: "missing-point/main/us-east-1/999988887777".to_owned(),
+            message: "gone".to_owned(),
+            hint: "look".to_owned(),
+        };
+        state.findings.insert(finding.id.clone(), (now, finding));
+        assert_eq!(status(&state, &look, "kept").as_deref(), Some("missing"));
+        assert!(status(&state, &look, "own").unwrap().starts_with("available"));
     }
 
     /// Goal: pages are whole, in order and without overlap, whatever their length, points of the same

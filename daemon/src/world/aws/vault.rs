@@ -98,8 +98,15 @@ pub async fn observe_unshared(
     action: &UnshareSnapshot,
 ) -> Result<Progress, CallError> {
     let (vault, side) = (vault(call)?, outside(real, call, action.at)?);
-    let shares = shares(&side, &action.snapshot).await?;
-    Ok(unshared(call, vault, &action.snapshot, &shares.unwrap_or_default()))
+    let shares = shares_of(&side, action).await?;
+    let snapshot = action.snapshot.as_deref().unwrap_or_default();
+    Ok(unshared(call, vault, snapshot, &shares))
+}
+
+/// What was never taken, or is gone, nobody may copy.
+async fn shares_of(side: &Side, action: &UnshareSnapshot) -> Result<BTreeSet<String>, CallError> {
+    let Some(snapshot) = &action.snapshot else { return Ok(BTreeSet::new()) };
+    Ok(shares(side, snapshot).await?.unwrap_or_default())
 }
 
 fn unshared(call: &Call, vault: &Vault, snapshot: &str, shares: &BTreeSet<String>) -> Progress {
@@ -120,15 +127,16 @@ pub async fn begin_unshared(
     action: &UnshareSnapshot,
 ) -> Result<Answer, CallError> {
     let (vault, side) = (vault(call)?, outside(real, call, action.at)?);
-    let shares = shares(&side, &action.snapshot).await?.unwrap_or_default();
-    if !shares.contains(&vault.account) {
+    let shares = shares_of(&side, action).await?;
+    let Some(snapshot) = action.snapshot.as_ref().filter(|_| shares.contains(&vault.account))
+    else {
         return Ok(Answer::Done(taken_back(vault)));
-    }
+    };
     let sent = side
         .act
         .rds
         .modify_db_cluster_snapshot_attribute()
-        .db_cluster_snapshot_identifier(cluster_name(&action.snapshot))
+        .db_cluster_snapshot_identifier(cluster_name(snapshot))
         .attribute_name(RESTORE)
         .values_to_remove(&vault.account)
         .send()

@@ -88,12 +88,13 @@ pub(super) fn observe_unshared(
 ) -> Result<Progress, CallError> {
     let (bound, vault) = (Bound::database(call)?, vault(call)?);
     let at = sim.ask(now, Door::rds(bound.on.region(action.at), READ))?;
-    let is_shared = sim.snapshots.is_shared(&action.snapshot, &vault.account, at);
+    let snapshot = action.snapshot.as_deref().unwrap_or_default();
+    let is_shared = sim.snapshots.is_shared(snapshot, &vault.account, at);
     // As in the real world: what stands before is written down first.
     if call.aim.is_some() && !is_shared {
         return Ok(Progress::Done(done(vault)));
     }
-    Ok(not_started(&action.snapshot, is_shared))
+    Ok(not_started(snapshot, is_shared))
 }
 
 pub(super) fn begin_unshared(
@@ -105,8 +106,9 @@ pub(super) fn begin_unshared(
     let (bound, vault) = (Bound::database(call)?, vault(call)?);
     let door = Door::rds(bound.on.region(action.at), MODIFY);
     sim.tell(now, door, |sim| {
-        if sim.snapshots.share(&action.snapshot, &vault.account, now, false) {
-            sim.took_effect(now, call, MODIFY, &action.snapshot);
+        let snapshot = action.snapshot.as_deref().unwrap_or_default();
+        if sim.snapshots.share(snapshot, &vault.account, now, false) {
+            sim.took_effect(now, call, MODIFY, snapshot);
         }
         Ok(Answer::Done(done(vault)))
     })
