@@ -210,7 +210,14 @@ fn applications(api: &Api, registry: &mut Registry) {
             let Some(length) = &newest.age else { continue };
             let (component, region) = (newest.component.as_str(), newest.region.as_str());
             let pairs = [("application", name), ("component", component), ("region", region)];
-            set(&age, pairs, secs(length.secs));
+            match &newest.account {
+                None => set(&age, pairs, secs(length.secs)),
+                Some(account) => {
+                    let [application, component, region] = pairs;
+                    let pairs = [application, component, region, ("account", account)];
+                    set(&age, pairs, secs(length.secs));
+                }
+            }
         }
     }
 }

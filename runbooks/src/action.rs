@@ -14,6 +14,7 @@ pub mod objects;
 pub mod restore;
 pub mod sql;
 pub mod traffic;
+pub mod vault;
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -282,6 +283,11 @@ actions! {
     restore::FindLeaks,
     traffic::ShiftTraffic,
     traffic::WeighTraffic,
+    vault::ShareSnapshot,
+    vault::CopyToVault,
+    vault::UnshareSnapshot,
+    vault::MarkVaultExpired,
+    vault::DeleteVaultExpired,
     control::Approval,
     control::Wait,
     control::Gate,

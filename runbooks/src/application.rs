@@ -4,12 +4,14 @@ mod beside;
 mod parse;
 pub mod policy;
 pub mod sql;
+mod vault;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 pub use policy::{EngineWindow, Purpose, Retention};
+pub use vault::Vault;
 
 use crate::{
     action::ComponentKind,
@@ -107,6 +109,9 @@ pub struct Database {
     /// When the engine is maintained by AWS, in UTC, if that was declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine_maintenance_window: Option<EngineWindow>,
+    /// Another account that keeps copies; none are made there without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vault: Option<Vault>,
 }
 
 /// Where a restore test brings a recovery point back. Without these AWS would take the default security
@@ -251,13 +256,12 @@ pub enum Component {
 }
 
 impl Component {
-    /// Whether an action is meant for it. Canaries are off until they are declared (design §9), and data is
-    /// looked at where it was said what must be true of it.
-    pub fn takes_part(&self, action: &str) -> bool {
+    /// Whether an action is meant for it, done at a region if its step names one. Canaries are off until
+    /// they are declared (design §9), data is looked at where it was said what must be true of it, and
+    /// another account has copies where one was named.
+    pub fn takes_part(&self, action: &str, at: Option<&Region>) -> bool {
         match self {
-            Component::Database(database) => {
-                !matches!(action, "check-sql" | "check-restored") || !database.checks.is_empty()
-            }
+            Component::Database(database) => database.takes_part(action, at),
             Component::Cache(_) | Component::Workload(_) => true,
             Component::Bucket(bucket) => action != "write-canary" || !bucket.canaries().is_empty(),
         }

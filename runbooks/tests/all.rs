@@ -10,4 +10,5 @@ mod all {
     pub(crate) mod schedule;
     pub(crate) mod schema;
     pub(crate) mod shipped;
+    pub(crate) mod vault;
 }

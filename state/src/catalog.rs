@@ -192,6 +192,8 @@ words! {
         Monthly = "the first of its month",
         /// The application is being moved, and nothing is let go meanwhile.
         Moving = "the application is being moved",
+        /// Nobody was given the right to delete there.
+        NoRole = "no role may delete in its account",
     }
 }
 
@@ -206,6 +208,19 @@ pub struct Judged {
     pub waiting: Vec<String>,
     /// What stays, and every reason.
     pub kept: BTreeMap<String, BTreeSet<Kept>>,
+}
+
+impl Judged {
+    /// The same where no role may delete: everything stays, and each point says so.
+    pub fn without_a_role(mut self) -> Judged {
+        for id in self.mark.drain(..).chain(self.delete.drain(..)).chain(self.waiting.drain(..)) {
+            self.kept.entry(id).or_default();
+        }
+        self.kept.values_mut().for_each(|why| {
+            why.insert(Kept::NoRole);
+        });
+        self
+    }
 }
 
 /// Chooses the point of a component and region to test: the one that was asked for, or else of those that

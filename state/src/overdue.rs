@@ -43,7 +43,9 @@ pub struct Backup {
     pub newest: Option<Timestamp>,
     /// The instant of the newest data that was copied to another region, where that is wanted.
     pub copied: Option<Timestamp>,
-    /// What there is no backup of: nothing, the data, or only its copy.
+    /// The instant of the newest data that was copied to another account, where one keeps copies.
+    pub vaulted: Option<Timestamp>,
+    /// What there is no backup of: nothing, the data, or only one of its copies.
     pub lacks: Lacks,
 }
 
@@ -54,8 +56,10 @@ pub enum Lacks {
     Nothing,
     /// There is no backup that is new enough.
     Data,
-    /// There is one, and no copy of it.
+    /// There is one, and no copy of it in another region.
     Copy,
+    /// There are both, and no copy in the account that is to keep one.
+    Vault,
 }
 
 /// Holds the backups of an application against every schedule that makes them.
@@ -75,7 +79,7 @@ pub fn backups(
         let Some(how) = library.get(&schedule.runbook).and_then(backs_up) else { continue };
         let due_at = must_be_done(schedule, known.schedules.get(&schedule.id), now);
         for database in &application.databases {
-            let newest = |is: fn(&RecoveryPoint) -> bool| {
+            let newest = |is: &dyn Fn(&RecoveryPoint) -> bool| {
                 let own = points.values().filter(|point| {
                     point.component == database.name
                         && point.purpose == Purpose::Backup
@@ -83,8 +87,11 @@ pub fn backups(
                 });
                 own.map(|point| point.data_time).max()
             };
-            let taken = newest(|point| point.copied_from.is_none());
-            let copied = newest(|point| point.copied_from.is_some());
+            let is_own = |point: &RecoveryPoint| database.is_own(&point.region, &point.account);
+            let taken = newest(&|point| point.copied_from.is_none() && is_own(point));
+            let copied = newest(&|point| point.copied_from.is_some() && is_own(point));
+            let vault = database.vault.as_ref();
+            let vaulted = vault.and_then(|vault| newest(&|point| point.account == vault.account));
             let lacking = |data: Option<Timestamp>| {
                 due_at.is_some_and(|due| data.is_none_or(|data| data + CLOCKS_DIFFER < due))
             };
@@ -92,6 +99,8 @@ pub fn backups(
                 Lacks::Data
             } else if how.copies && lacking(copied) {
                 Lacks::Copy
+            } else if how.vaults && vault.is_some() && lacking(vaulted) {
+                Lacks::Vault
             } else {
                 Lacks::Nothing
             };
@@ -101,6 +110,7 @@ pub fn backups(
                 due_at,
                 newest: taken,
                 copied,
+                vaulted,
                 lacks,
             });
         }
@@ -158,11 +168,12 @@ pub fn changes(
 }
 
 fn missing(backup: &Backup) -> Option<Finding> {
-    let Backup { component, schedule, due_at, newest, copied, lacks } = backup;
+    let Backup { component, schedule, due_at, newest, copied, vaulted, lacks } = backup;
     let (what, data) = match lacks {
         Lacks::Nothing => return None,
         Lacks::Data => ("backup", newest),
         Lacks::Copy => ("copy in another region", copied),
+        Lacks::Vault => ("copy in another account", vaulted),
     };
     let due_at = due_at.as_ref()?;
     let newest =

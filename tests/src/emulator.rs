@@ -1,6 +1,7 @@
 //! The emulated AWS, its fault proxy and its name server, as a test speaks to them. What they can do
 //! stands in `tests/world/README.md`.
 
+pub mod accounts;
 pub mod aws;
 pub mod calls;
 pub mod ministack;

@@ -195,16 +195,21 @@ fn matches(pattern: &str, text: &str) -> bool {
     pattern[at..].iter().all(|&left| left == '*')
 }
 
-/// What one recorded call of RDS asks for: each action with each resource that AWS checks it against.
+/// What one recorded call of RDS or STS asks for: each action with each resource that AWS checks it
+/// against.
 ///
-/// The emulator cannot tell resources, so they are read from the parameters of the request. `tags` are
-/// those of everything that was made before, by name.
-pub fn asked_by(call: &Value, tags: &BTreeMap<String, BTreeMap<String, String>>) -> Vec<Asked> {
+/// The emulator cannot tell resources, so they are read from the parameters of the request, in the account
+/// of whoever called. `tags` are those of everything that was made before, by name.
+pub fn asked_by(
+    call: &Value,
+    account: &str,
+    tags: &BTreeMap<String, BTreeMap<String, String>>,
+) -> Vec<Asked> {
     let text = |name: &str| call["parameters"][name].as_str().unwrap_or_default();
     let region = call["region"].as_str().unwrap_or_default();
     let arn = |kind: &str, name: &str| {
         let name = name.rsplit(':').next().unwrap_or_default();
-        format!("arn:aws:rds:{region}:{}:{kind}:{name}", super::emulator::aws::ACCOUNT)
+        format!("arn:aws:rds:{region}:{account}:{kind}:{name}")
     };
     let operation = call["operation"].as_str().unwrap_or_default();
     let service = call["service"].as_str().unwrap_or_default();
@@ -228,7 +233,9 @@ pub fn asked_by(call: &Value, tags: &BTreeMap<String, BTreeMap<String, String>>)
         "ModifyDBCluster" | "DeleteDBCluster" | "FailoverDBCluster" => &["cluster"],
         "DeleteDBInstance" => &["db"],
         "CreateDBClusterSnapshot" => &["cluster-snapshot", "cluster"],
-        "CopyDBClusterSnapshot" | "DeleteDBClusterSnapshot" => &["cluster-snapshot"],
+        "CopyDBClusterSnapshot"
+        | "DeleteDBClusterSnapshot"
+        | "ModifyDBClusterSnapshotAttribute" => &["cluster-snapshot"],
         "SwitchoverGlobalCluster" | "FailoverGlobalCluster" => &["global-cluster"],
         _ => &[],
     };
@@ -240,7 +247,9 @@ pub fn asked_by(call: &Value, tags: &BTreeMap<String, BTreeMap<String, String>>)
         Asked { action: action.clone(), resource: arn(kind, name(kind)), context }
     };
     let mut asked: Vec<Asked> = kinds.iter().map(of).collect();
-    if kinds.is_empty() {
+    if operation == "AssumeRole" {
+        asked.push(Asked { action, resource: text("RoleArn").to_owned(), ..Asked::default() });
+    } else if kinds.is_empty() {
         asked.push(Asked { action, resource: "*".to_owned(), ..Asked::default() });
     }
     // Who makes something with tags also tags it.
@@ -249,10 +258,8 @@ pub fn asked_by(call: &Value, tags: &BTreeMap<String, BTreeMap<String, String>>)
         asked.push(made);
     }
     if call["parameters"]["ManageMasterUserPassword"] == "true" {
-        let secret = format!(
-            "arn:aws:secretsmanager:{region}:{}:secret:rds!cluster-0123-abcdef",
-            super::emulator::aws::ACCOUNT
-        );
+        let secret =
+            format!("arn:aws:secretsmanager:{region}:{account}:secret:rds!cluster-0123-abcdef");
         for action in ["secretsmanager:CreateSecret", "secretsmanager:TagResource"] {
             let (action, resource) = (action.to_owned(), secret.clone());
             asked.push(Asked { action, resource, ..Asked::default() });
@@ -265,7 +272,9 @@ pub fn asked_by(call: &Value, tags: &BTreeMap<String, BTreeMap<String, String>>)
 pub fn tags_of(call: &Value) -> Option<(String, BTreeMap<String, String>)> {
     let parameters = call["parameters"].as_object()?;
     let text = |name: &str| parameters.get(name)?.as_str();
-    let name = text("DBInstanceIdentifier").or_else(|| text("DBClusterIdentifier"))?;
+    let name = text("TargetDBClusterSnapshotIdentifier")
+        .or_else(|| text("DBInstanceIdentifier"))
+        .or_else(|| text("DBClusterIdentifier"))?;
     let mut tags = BTreeMap::new();
     for number in 1.. {
         let Some(key) = text(&format!("Tags.Tag.{number}.Key")) else { break };

@@ -93,11 +93,32 @@ impl Stage {
     ///
     /// When something cannot be started.
     pub async fn with(schedules: &str, runbook: &str) -> Option<Stage> {
+        Stage::build(schedules, runbook, async |_, _| {}).await
+    }
+
+    /// The same with another account that keeps copies of the database, in the west.
+    ///
+    /// # Panics
+    ///
+    /// When something cannot be started.
+    pub async fn with_vault(schedules: &str) -> Option<Stage> {
+        let vault = async |world: &Emulator, shop: &mut Value| {
+            shop["databases"][0]["vault"] = world.vault(WEST).await;
+        };
+        Stage::build(schedules, "", vault).await
+    }
+
+    async fn build(
+        schedules: &str,
+        runbook: &str,
+        adds: impl AsyncFnOnce(&Emulator, &mut Value),
+    ) -> Option<Stage> {
         let mut world = Emulator::start()?;
         let folder = tempfile::tempdir().expect("a folder");
         let (sides, pager, observers, control) =
             (Site::start(200), Site::start(200), Site::start(200), Site::start(200));
-        let application = shop(&mut world, &sides, &observers, &control).await;
+        let mut application = shop(&mut world, &sides, &observers, &control).await;
+        adds(&world, &mut application).await;
         let file = |name: &str, text: &str| fs::write(folder.path().join(name), text);
         fs::create_dir(folder.path().join("runbooks")).expect("a folder");
         file("shop.yaml", &application.to_string()).expect("written");
@@ -387,8 +408,16 @@ impl Stage {
 /// Whether a call belongs to an action. A backup reads snapshots; whatever else is asked meanwhile is
 /// asked by others.
 fn is_about(call: &Value, action: &str) -> bool {
-    let reads_snapshots = matches!(action, "snapshot-database" | "copy-snapshot");
-    !reads_snapshots || call["operation"] == "DescribeDBClusterSnapshots"
+    match action {
+        // Whoever looks into another account takes its role first.
+        "snapshot-database" | "copy-snapshot" | "copy-to-vault" => {
+            call["operation"] == "DescribeDBClusterSnapshots"
+        }
+        "share-snapshot" | "unshare-snapshot" => {
+            call["operation"] == "DescribeDBClusterSnapshotAttributes"
+        }
+        _ => true,
+    }
 }
 
 /// A run's view in a line for each step, for whoever reads why a test failed.

@@ -10,6 +10,7 @@ mod restoring;
 mod second;
 mod side;
 mod traffic;
+mod vault;
 
 /// Starts the world of a test, or ends the test with a skip that is written down.
 macro_rules! world {

@@ -12,6 +12,7 @@ mod protection;
 mod restore;
 mod sql;
 mod start;
+mod vault;
 
 /// Builds the stage of a test, or ends the test with a skip that is written down.
 macro_rules! stage {

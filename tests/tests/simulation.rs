@@ -9,6 +9,7 @@ mod figures;
 mod protection;
 mod quiet;
 mod storms;
+mod vault;
 
 use muster_tests::simulation::{Simulation, scenario::Scenario};
 

@@ -69,6 +69,7 @@ pub(super) async fn backups(
     let mut header = vec![
         "COMPONENT",
         "REGION",
+        "ACCOUNT",
         "DATA OF",
         "AGE",
         "STATUS",
@@ -122,6 +123,7 @@ fn row(point: &PointView) -> Vec<String> {
     vec![
         point.component.clone(),
         point.region.clone(),
+        point.account.clone(),
         at_text(point.data_at),
         point.age.as_ref().map_or("unknown".to_owned(), |age| age.text.clone()),
         point.status.clone().unwrap_or("unknown".to_owned()),

@@ -10,7 +10,7 @@ use crate::api::{
     runs::RunsPage,
     view::{
         Length, Verdict,
-        application::ApplicationView,
+        application::{ApplicationView, NewestView},
         figures::{LossesView, RecoveryView},
         run::RunView,
         runbook::ProposalView,
@@ -139,11 +139,15 @@ fn oldest(one: &ApplicationView) -> String {
     }
     let worst =
         one.newest.iter().max_by_key(|newest| newest.age.as_ref().map_or(u64::MAX, |age| age.secs));
+    let place = |newest: &NewestView| match &newest.account {
+        None => newest.region.clone(),
+        Some(account) => format!("{} of {account}", newest.region),
+    };
     match worst.map(|newest| (newest, &newest.age)) {
         Some((newest, Some(age))) => {
-            format!("{} old in {}{}", age.text, newest.region, over(newest.within_rpo))
+            format!("{} old in {}{}", age.text, place(newest), over(newest.within_rpo))
         }
-        Some((newest, None)) => format!("none in {}", newest.region),
+        Some((newest, None)) => format!("none in {}", place(newest)),
         None => "unknown".to_owned(),
     }
 }

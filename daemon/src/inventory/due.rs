@@ -30,6 +30,8 @@ pub fn due(
         let newest = |actions: &[&str]| settled(schedule, time_for(runbook, actions)?, now);
         due.snapshot = due.snapshot.max(newest(&["snapshot-database"]));
         due.copy = due.copy.max(newest(&["snapshot-database", "copy-snapshot"]));
+        let steps = ["snapshot-database", "copy-snapshot", "share-snapshot", "copy-to-vault"];
+        due.vault = due.vault.max(newest(&steps));
         due.cache = due.cache.max(newest(&["snapshot-cache"]));
     }
     due
@@ -64,7 +66,8 @@ mod tests {
 ";
 
     /// Goal: a backup is late when its time is over, not when it is due.
-    /// Method: the shipped nightly backup, which has 2 h for the snapshot and 8 h more for the copy.
+    /// Method: the shipped nightly backup, which has 2 h for the snapshot, 8 h more for the copy, and then as
+    /// long again and a quarter of an hour for the one in the vault.
     #[test]
     fn a_backup_has_as_long_as_its_steps() {
         let schedules = schedule::parse("schedules.yaml", SCHEDULES).unwrap();
@@ -78,6 +81,12 @@ mod tests {
         assert_eq!(due_at("2026-03-02T02:30:00Z"), [first, first, first]);
         assert_eq!(due_at("2026-03-02T04:00:00Z"), [second, first, second]);
         assert_eq!(due_at("2026-03-02T12:00:00Z"), [second, second, second]);
+        let vault = |now: &str| {
+            let due = due(&schedules, &library, &"shop".parse().unwrap(), at(now));
+            due.vault.unwrap().to_string()
+        };
+        assert_eq!(vault("2026-03-02T20:14:59Z"), first);
+        assert_eq!(vault("2026-03-02T20:15:00Z"), second);
         let nobody = due(&schedules, &library, &"third".parse().unwrap(), at(first));
         assert_eq!(nobody, Due::default());
     }

@@ -18,6 +18,9 @@ use crate::{
     world::inventory::Quota,
 };
 
+/// A region and, where it is another than the application's own, the account.
+type Seat = (Region, Option<String>);
+
 pub(super) fn register(api: &Api, registry: &mut Registry) {
     looks(api, registry);
     restores(api, registry);
@@ -39,7 +42,7 @@ fn looks(api: &Api, registry: &mut Registry) {
         "Age of the newest usable point where schedules promise a newer one; absent while protected",
     );
     let bare = gauge(registry, "unprotected", "1 where a promised recovery point is missing");
-    let mut quotas: BTreeMap<Region, (Timestamp, Quota)> = BTreeMap::new();
+    let mut quotas: BTreeMap<Seat, (Timestamp, Quota)> = BTreeMap::new();
     for name in api.intake().applications().keys() {
         let Some(look) = api.intake().looks().last(name) else { continue };
         let application = name.as_str();
@@ -67,10 +70,27 @@ fn looks(api: &Api, registry: &mut Registry) {
                 set(&unprotected, pairs, since(*newest));
             }
         }
-        // One account: the newest reading of a region is everybody's.
-        for (region, quota) in &look.seen.quotas {
+        for (component, newest) in &look.judged.unprotected_vaults {
+            let Some(vault) = look.seen.vaults.get(component) else { continue };
+            let pairs = [
+                ("application", application),
+                ("component", component.as_str()),
+                ("region", vault.region.as_str()),
+                ("account", vault.account.as_str()),
+            ];
+            set(&bare, pairs, 1);
+            if let Some(newest) = newest {
+                set(&unprotected, pairs, since(*newest));
+            }
+        }
+        // The newest reading of a region of an account is everybody's.
+        let own = look.seen.quotas.iter().map(|(region, quota)| ((region.clone(), None), quota));
+        let vaults = look.seen.vaults.values();
+        let vaults =
+            vaults.map(|side| ((side.region.clone(), Some(side.account.clone())), &side.quota));
+        for (seat, quota) in own.chain(vaults) {
             let Ok(quota) = quota else { continue };
-            let newest = quotas.entry(region.clone()).or_insert((look.seen.read_at, *quota));
+            let newest = quotas.entry(seat).or_insert((look.seen.read_at, *quota));
             if newest.0 < look.seen.read_at {
                 *newest = (look.seen.read_at, *quota);
             }
@@ -78,10 +98,16 @@ fn looks(api: &Api, registry: &mut Registry) {
     }
     let used = gauge(registry, "snapshot_quota_used", "Manual cluster snapshots of a region");
     let max = gauge(registry, "snapshot_quota_max", "How many a region may have");
-    for (region, (_, quota)) in quotas {
-        let pairs = [("region", region.as_str())];
-        set(&used, pairs, usize::try_from(quota.used).unwrap_or(usize::MAX));
-        set(&max, pairs, usize::try_from(quota.max).unwrap_or(usize::MAX));
+    for ((region, account), (_, quota)) in quotas {
+        let of = |count| usize::try_from(count).unwrap_or(usize::MAX);
+        for (gauge, count) in [(&used, of(quota.used)), (&max, of(quota.max))] {
+            match &account {
+                None => set(gauge, [("region", region.as_str())], count),
+                Some(account) => {
+                    set(gauge, [("region", region.as_str()), ("account", account)], count);
+                }
+            }
+        }
     }
 }
 

@@ -230,7 +230,9 @@ fn newest_point(one: &NewestView, now: Timestamp) -> Markup {
     };
     html! {
         li {
-            code { (one.component) } " in " (one.region) ": "
+            code { (one.component) } " in " (one.region)
+            @if let Some(account) = &one.account { " of the account " (account) }
+            ": "
             @match (&one.data_at, &one.age) {
                 (None, _) => {},
                 (Some(data_at), None) => { (when(*data_at, now)) " — in the future" },

@@ -1,6 +1,7 @@
 //! AWS as the rest of the program sees it: one set of clients per region, and never a global endpoint
 //! but for `weigh-traffic` (facts §5.1).
 
+mod assumed;
 pub mod beside;
 pub mod bucket;
 pub mod cache;
@@ -25,6 +26,7 @@ pub mod restore;
 pub mod secret;
 pub mod snapshot;
 pub mod teardown;
+pub mod vault;
 pub mod version;
 pub mod writer;
 
@@ -72,6 +74,7 @@ pub struct Aws {
     path_style: bool,
     sides: Mutex<BTreeMap<Region, Arc<Side>>>,
     beside: Mutex<BTreeMap<Region, Arc<beside::Beside>>>,
+    assumed: assumed::Sessions,
 }
 
 /// One region. Which client a call takes decides how often and how long the SDK tries.
@@ -79,6 +82,8 @@ pub struct Aws {
 pub struct Side {
     /// The region.
     pub region: Region,
+    /// The account, where it is another than the process's own.
+    pub account: Option<String>,
     /// For reads: a second try inside one call, and a retry budget of their own.
     pub look: Clients,
     /// For what changes something: one try. A retry after a lost answer would look like somebody
@@ -87,6 +92,9 @@ pub struct Side {
     /// For best-effort calls to the side being left: one short try.
     pub spare: Clients,
 }
+
+/// A region and, where it is another than the process's own, the account.
+pub(super) type Seat = (Region, Option<String>);
 
 /// The services of one region.
 #[derive(Clone, Debug)]
@@ -145,21 +153,37 @@ impl Aws {
         };
         let overridden = std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
         let path_style = overridden || shared.endpoint_url().is_some();
-        Aws { shared, path_style, sides: Mutex::default(), beside: Mutex::default() }
+        Aws { path_style, ..Aws::of(shared) }
+    }
+
+    fn of(shared: SdkConfig) -> Aws {
+        Aws {
+            shared,
+            path_style: false,
+            sides: Mutex::default(),
+            beside: Mutex::default(),
+            assumed: assumed::Sessions::default(),
+        }
     }
 
     /// One region's clients.
     pub fn side(&self, region: &Region) -> Arc<Side> {
         let mut sides = self.sides.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = || {
-            Arc::new(Side {
-                region: region.clone(),
-                look: self.clients(region, LOOK),
-                act: self.clients(region, ACT),
-                spare: self.clients(region, SPARE),
-            })
-        };
+        let made = || Arc::new(self.made(&self.shared, region, None));
         sides.entry(region.clone()).or_insert_with(made).clone()
+    }
+
+    /// The clients of a region with whatever credentials `shared` has.
+    fn made(&self, shared: &SdkConfig, region: &Region, account: Option<&str>) -> Side {
+        let seat = account.map_or_else(|| region.to_string(), |of| format!("{region}-{of}"));
+        let clients = |patience| self.clients(shared, region, &seat, patience);
+        Side {
+            region: region.clone(),
+            account: account.map(str::to_owned),
+            look: clients(LOOK),
+            act: clients(ACT),
+            spare: clients(SPARE),
+        }
     }
 
     /// Route 53's control plane. Nothing in a failover or failback calls it.
@@ -175,7 +199,7 @@ impl Aws {
 
     /// A client for long listings.
     pub fn bulk(&self, region: &Region) -> aws_sdk_s3::Client {
-        self.s3(region, BULK)
+        self.s3(&self.shared, region, region.as_str(), BULK)
     }
 
     /// The region that the environment names, if any.
@@ -183,35 +207,47 @@ impl Aws {
         self.shared.region()?.as_ref().parse().ok()
     }
 
-    fn s3(&self, region: &Region, patience: Patience) -> aws_sdk_s3::Client {
-        let config = aws_sdk_s3::config::Builder::from(&self.shared)
+    fn s3(
+        &self,
+        shared: &SdkConfig,
+        region: &Region,
+        seat: &str,
+        patience: Patience,
+    ) -> aws_sdk_s3::Client {
+        let config = aws_sdk_s3::config::Builder::from(shared)
             .region(aws_config::Region::new(region.as_str().to_owned()))
             .force_path_style(self.path_style)
             .retry_config(patience.retries())
-            .retry_partition(patience.partition("s3", region))
+            .retry_partition(patience.partition("s3", seat))
             .timeout_config(patience.limits())
             .build();
         aws_sdk_s3::Client::from_conf(config)
     }
 
-    fn clients(&self, region: &Region, patience: Patience) -> Clients {
+    fn clients(
+        &self,
+        shared: &SdkConfig,
+        region: &Region,
+        seat: &str,
+        patience: Patience,
+    ) -> Clients {
         let at = aws_config::Region::new(region.as_str().to_owned());
         let (retries, limits) = (patience.retries(), patience.limits());
-        let rds = aws_sdk_rds::config::Builder::from(&self.shared)
+        let rds = aws_sdk_rds::config::Builder::from(shared)
             .region(at.clone())
             .retry_config(retries.clone())
-            .retry_partition(patience.partition("rds", region))
+            .retry_partition(patience.partition("rds", seat))
             .timeout_config(limits.clone())
             .build();
-        let cloudwatch = aws_sdk_cloudwatch::config::Builder::from(&self.shared)
+        let cloudwatch = aws_sdk_cloudwatch::config::Builder::from(shared)
             .region(at)
             .retry_config(retries)
-            .retry_partition(patience.partition("cloudwatch", region))
+            .retry_partition(patience.partition("cloudwatch", seat))
             .timeout_config(limits)
             .build();
         Clients {
             rds: aws_sdk_rds::Client::from_conf(rds),
-            s3: self.s3(region, patience),
+            s3: self.s3(shared, region, seat, patience),
             cloudwatch: aws_sdk_cloudwatch::Client::from_conf(cloudwatch),
         }
     }
@@ -224,9 +260,9 @@ impl Patience {
             .with_max_backoff(Duration::from_secs(2))
     }
 
-    /// Each kind of call has a retry budget of its own per service and region.
-    fn partition(self, service: &str, region: &Region) -> RetryPartition {
-        RetryPartition::new(format!("muster-{}-{service}-{region}", self.name))
+    /// Each kind of call has a retry budget of its own per service, region and account.
+    fn partition(self, service: &str, seat: &str) -> RetryPartition {
+        RetryPartition::new(format!("muster-{}-{service}-{seat}", self.name))
     }
 
     /// Without these a call to a dead region hangs (facts §8).
@@ -247,7 +283,15 @@ impl Side {
 
     /// What errors and people call a service of this region.
     pub fn name(&self, service: &str) -> String {
-        format!("{service} {}", self.region)
+        match &self.account {
+            None => format!("{service} {}", self.region),
+            Some(account) => format!("{service} {} of {account}", self.region),
+        }
+    }
+
+    /// Whose lists it reads.
+    pub(super) fn seat(&self) -> Seat {
+        (self.region.clone(), self.account.clone())
     }
 }
 

@@ -28,10 +28,12 @@ pub type Place = (ComponentName, Region);
 pub struct Inventory {
     /// The oldest instant at which any part of it was asked for.
     pub read_at: Timestamp,
-    /// How many snapshots each region may have.
+    /// How many snapshots each region of the application's own account may have.
     pub quotas: BTreeMap<Region, Said<Quota>>,
     /// Its databases.
     pub databases: BTreeMap<Place, DatabaseSide>,
+    /// The vaults of those databases that have one.
+    pub vaults: BTreeMap<ComponentName, VaultSide>,
     /// Its caches, where they have a replication group.
     pub caches: BTreeMap<Place, CacheSide>,
     /// Its buckets.
@@ -49,6 +51,7 @@ impl Inventory {
             read_at,
             quotas: BTreeMap::new(),
             databases: BTreeMap::new(),
+            vaults: BTreeMap::new(),
             caches: BTreeMap::new(),
             buckets: BTreeMap::new(),
             secrets: BTreeMap::new(),
@@ -106,6 +109,19 @@ pub struct DatabaseSide {
     pub automated: Said<BTreeMap<String, Seen>>,
     /// The newest lag sample of its cluster as a standby; `None` if there is none that is fresh.
     pub lag: Said<Option<Lag>>,
+}
+
+/// What another account keeps of a database, as a role of that account sees it.
+#[derive(Clone, Debug)]
+pub struct VaultSide {
+    /// The region.
+    pub region: Region,
+    /// The account.
+    pub account: String,
+    /// Every manual snapshot of the database there, by ARN.
+    pub points: Said<BTreeMap<String, Seen>>,
+    /// How many snapshots that region of that account may have.
+    pub quota: Said<Quota>,
 }
 
 /// A cluster.

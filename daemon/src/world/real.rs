@@ -21,7 +21,7 @@ use super::{
     aws::{
         Access, Aws, bucket, cache, comparison, error, expiry, global, instance, inventory, marker,
         objects, poller::Poller, readiness, record, replication, restore, snapshot, teardown,
-        writer,
+        vault, writer,
     },
     canary::Canaries,
     dns,
@@ -148,6 +148,20 @@ impl Real {
                 observe: Box::pin(snapshot::observe_copied(self, call, with)),
                 begin: Box::pin(snapshot::begin_copied(self, call, with)),
             },
+            Action::CopyToVault(with) => Verbs {
+                observe: Box::pin(vault::observe_copied(self, call, with)),
+                begin: Box::pin(vault::begin_copied(self, call, with)),
+            },
+            Action::ShareSnapshot(with) => verbs(
+                call,
+                vault::observe_shared(self, call, with),
+                vault::begin_shared(self, call, with),
+            ),
+            Action::UnshareSnapshot(with) => verbs(
+                call,
+                vault::observe_unshared(self, call, with),
+                vault::begin_unshared(self, call, with),
+            ),
             Action::SnapshotCache(with) => {
                 verbs(call, cache::observe(self, call, with), cache::begin(self, call, with))
             }
@@ -156,6 +170,12 @@ impl Real {
                 call,
                 expiry::observe_delete(self, call, with),
                 expiry::begin_delete(self, call, with),
+            ),
+            Action::MarkVaultExpired(_) => reads(call, expiry::observe_vault_mark(self, call)),
+            Action::DeleteVaultExpired(with) => verbs(
+                call,
+                expiry::observe_vault_delete(self, call, with),
+                expiry::begin_vault_delete(self, call, with),
             ),
             Action::CheckReadiness(with) => {
                 reads(call, readiness::observe_readiness(self, call, with))

@@ -27,6 +27,7 @@ mod snapshots;
 mod sql;
 mod traffic;
 mod truth;
+mod vault;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -134,9 +135,16 @@ impl Sim {
         let progress = match &*call.action {
             Action::SnapshotDatabase(action) => backup::observe_snapshot(self, now, call, action),
             Action::CopySnapshot(action) => backup::observe_copy(self, now, call, action),
+            Action::ShareSnapshot(action) => vault::observe_shared(self, now, call, action),
+            Action::CopyToVault(_) => vault::observe_copied(self, now, call),
+            Action::UnshareSnapshot(action) => vault::observe_unshared(self, now, call, action),
             Action::SnapshotCache(action) => caches::observe(self, now, call, action),
             Action::MarkExpired(action) => expire::observe_mark(self, now, call, action),
             Action::DeleteExpired(action) => expire::observe_delete(self, now, call, action),
+            Action::MarkVaultExpired(_) => expire::observe_vault_mark(self, now, call),
+            Action::DeleteVaultExpired(action) => {
+                expire::observe_vault_delete(self, now, call, action)
+            }
             Action::CheckReadiness(action) => check::observe_readiness(self, now, call, action),
             Action::PredictLoss(_) => check::observe_loss(self, now, call),
             Action::CheckObservers(action) => observers::observe(self, now, call, action),
@@ -204,8 +212,12 @@ impl Sim {
         match &*call.action {
             Action::SnapshotDatabase(action) => backup::begin_snapshot(self, now, call, action),
             Action::CopySnapshot(action) => backup::begin_copy(self, now, call, action),
+            Action::ShareSnapshot(action) => vault::begin_shared(self, now, call, action),
+            Action::CopyToVault(action) => vault::begin_copied(self, now, call, action),
+            Action::UnshareSnapshot(action) => vault::begin_unshared(self, now, call, action),
             Action::SnapshotCache(action) => caches::begin(self, now, call, action),
             Action::DeleteExpired(action) => expire::begin_delete(self, now, call, action),
+            Action::DeleteVaultExpired(_) => expire::begin_vault_delete(self, now, call),
             Action::WriteCanary(action) => objects::begin_canary(self, now, call, action),
             Action::SwitchoverDatabase(action) => {
                 promote::begin_switchover(self, now, call, action.to)
@@ -228,6 +240,7 @@ impl Sim {
             Action::Notify(_) => control::begin_notice(self, now, call),
             Action::Rehearse(_) => control::begin_rehearsal(self, now, call),
             Action::MarkExpired(_)
+            | Action::MarkVaultExpired(_)
             | Action::CheckReadiness(_)
             | Action::PredictLoss(_)
             | Action::CheckObservers(_)
@@ -295,6 +308,7 @@ impl Sim {
             | Fault::NoCapacity { .. }
             | Fault::KeyGone { .. }
             | Fault::CredentialsExpired { .. }
+            | Fault::VaultClosed { .. }
             | Fault::ObserverLies { .. }
             | Fault::ObserverSilent { .. }
             | Fault::FenceFails

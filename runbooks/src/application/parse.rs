@@ -6,6 +6,7 @@ mod policy;
 mod restore;
 mod sql;
 mod traffic;
+mod vault;
 mod workload;
 
 use super::{Application, Bucket, Database, Objectives, Observer, Retention};
@@ -173,6 +174,7 @@ fn database(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -
         "restore_test",
         "engine_backup_window",
         "engine_maintenance_window",
+        "vault",
     ];
     let known = [&known, sql::KEYS].concat();
     let fields = Fields::open(node, "a database", &known, out)?;
@@ -194,6 +196,7 @@ fn database(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -
     let said = sql::read(&fields, sides, out);
     let sql::Said { sql, canary, checks } = said?;
     let (engine_backup_window, engine_maintenance_window) = policy::engine_windows(&fields, out);
+    let vault = fields.get("vault").map(|node| vault::read(node, &clusters, sides, out));
     Some(Database {
         name: name?,
         global_cluster: global_cluster?,
@@ -206,6 +209,10 @@ fn database(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -
         checks,
         engine_backup_window,
         engine_maintenance_window,
+        vault: match vault {
+            Some(vault) => Some(vault?),
+            None => None,
+        },
     })
 }
 

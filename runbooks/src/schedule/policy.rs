@@ -17,6 +17,8 @@ use crate::{
 pub struct BacksUp {
     /// Whether it copies what it took to another region.
     pub copies: bool,
+    /// Whether it copies that to another account, where one keeps copies.
+    pub vaults: bool,
 }
 
 /// Whether a runbook is a backup of all databases, and how. One that only keeps a way back from a
@@ -26,10 +28,10 @@ pub fn backs_up(runbook: &Runbook) -> Option<BacksUp> {
     let is = |step: &StepDefinition, action: &str| {
         step.each.is_some() && step.task.action.value == action && purpose(step) == Purpose::Backup
     };
-    steps
-        .clone()
-        .any(|step| is(step, "snapshot-database"))
-        .then(|| BacksUp { copies: steps.any(|step| is(step, "copy-snapshot")) })
+    steps.clone().any(|step| is(step, "snapshot-database")).then(|| BacksUp {
+        copies: steps.clone().any(|step| is(step, "copy-snapshot")),
+        vaults: steps.any(|step| is(step, "copy-to-vault")),
+    })
 }
 
 fn purpose(step: &StepDefinition) -> Purpose {

@@ -2,6 +2,7 @@
 
 use muster_runbooks::{
     action::{Action, Role, database},
+    application::{Component, Vault},
     plan::Step,
 };
 
@@ -42,11 +43,23 @@ impl Engine {
             }
             action if stands_until_it_passes(action) => self.closed(run, &finding_id(step)),
             Action::DeleteExpired(delete) => {
-                self.left_behind(run, step, &region(delete.at), delete.cap, done)
+                self.left_behind(run, step, region(delete.at).as_str(), delete.cap, done)
+            }
+            Action::DeleteVaultExpired(delete) => {
+                let component = step.component.as_ref().and_then(|name| run.plan.component(name));
+                let vault = component.as_ref().and_then(Component::database);
+                let place = vault.and_then(|database| database.vault.as_ref()).map(Vault::place);
+                place.map_or_else(Vec::new, |place| {
+                    self.left_behind(run, step, &place, delete.cap, done)
+                })
             }
             Action::SnapshotDatabase(_)
             | Action::CopySnapshot(_)
+            | Action::ShareSnapshot(_)
+            | Action::CopyToVault(_)
+            | Action::UnshareSnapshot(_)
             | Action::MarkExpired(_)
+            | Action::MarkVaultExpired(_)
             | Action::SnapshotCache(_)
             | Action::CheckReadiness(_)
             | Action::PredictLoss(_)

@@ -2,14 +2,13 @@
 
 use jiff::Timestamp;
 use muster_runbooks::{
-    action::Action,
-    name::{ApplicationName, Region, RunId},
+    name::{ApplicationName, RunId},
     plan::Step,
     request::Mode,
 };
 use serde_json::Value;
 
-use super::{Engine, Output};
+use super::{Engine, Output, ask::deletes_points};
 use crate::{
     call::Done,
     catalog::{Finding, PointChange, RecoveryPoint},
@@ -72,10 +71,7 @@ impl Engine {
     fn deletes(&self, id: &str) -> Option<&RunId> {
         let aims = |state: &StepState| {
             let StepState::Running(attempt) = state else { return false };
-            let aim = attempt
-                .aim
-                .as_ref()
-                .filter(|_| matches!(*attempt.action, Action::DeleteExpired(_)));
+            let aim = attempt.aim.as_ref().filter(|_| deletes_points(&attempt.action));
             aim.is_some_and(|aim| aim.targets.iter().any(|target| target == id))
         };
         let mut runs = self.known.runs.values();
@@ -100,12 +96,12 @@ impl Engine {
         &self,
         run: &Run,
         step: &Step,
-        region: &Region,
+        place: &str,
         cap: u32,
         done: &Done,
     ) -> Vec<ApplicationEvent> {
         let component = step.component.as_ref().map_or("application", |name| name.as_str());
-        match undeletable(component, region, cap, done) {
+        match undeletable(component, place, cap, done) {
             Some(Ok(finding)) => vec![ApplicationEvent::FindingOpened { finding }],
             Some(Err(id)) => self.closed(run, &id),
             None => Vec::new(),
@@ -125,22 +121,23 @@ fn is_held_by(point: &RecoveryPoint, name: &str) -> bool {
 }
 
 /// What a deletion could not delete, as a finding with its cause; or the id of the finding that is
-/// over. Nothing where the cap leaves open what became of the rest.
+/// over. Nothing where the cap leaves open what became of the rest. The place is a region, or a region and
+/// another account.
 fn undeletable(
     component: &str,
-    region: &Region,
+    place: &str,
     cap: u32,
     done: &Done,
 ) -> Option<Result<Finding, String>> {
     let count = |name: &str| done.outputs.get(name).and_then(Value::as_u64).unwrap_or(0);
-    let id = format!("undeletable/{component}/{region}");
+    let id = format!("undeletable/{component}/{place}");
     match (count("undeletable"), count("deleted")) {
         (0, deleted) if deleted < u64::from(cap) => Some(Err(id)),
         (0, _) => None,
         (left, _) => Some(Ok(Finding {
             id,
             message: format!(
-                "{left} recovery points of `{component}` in {region} are past the policy and could not \
+                "{left} recovery points of `{component}` in {place} are past the policy and could not \
                  be deleted: {}",
                 done.notes.first().map_or("nobody said why", String::as_str)
             ),

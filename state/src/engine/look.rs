@@ -37,7 +37,7 @@ pub(super) struct Look {
 /// waits, longer for what takes hours).
 fn cadence(action: &Action) -> SignedDuration {
     SignedDuration::from_secs(match action {
-        Action::CopySnapshot(_) | Action::RestoreCluster(_) => 30,
+        Action::CopySnapshot(_) | Action::CopyToVault(_) | Action::RestoreCluster(_) => 30,
         Action::SnapshotDatabase(_)
         | Action::SnapshotCache(_)
         | Action::ApplyObjects(_)
@@ -48,6 +48,10 @@ fn cadence(action: &Action) -> SignedDuration {
         Action::Rehearse(_) => 1,
         Action::MarkExpired(_)
         | Action::DeleteExpired(_)
+        | Action::MarkVaultExpired(_)
+        | Action::DeleteVaultExpired(_)
+        | Action::ShareSnapshot(_)
+        | Action::UnshareSnapshot(_)
         | Action::CompareBuckets(_)
         | Action::CheckBucketReplication(_)
         | Action::CheckReadiness(_)

@@ -51,9 +51,13 @@ impl Case {
 
     /// A point with data of this instant, a copy or none.
     fn point(&mut self, text: &str, is_copy: bool) {
-        let id = format!("{text} {is_copy}");
+        self.point_in("1", text, is_copy);
+    }
+
+    fn point_in(&mut self, account: &str, text: &str, is_copy: bool) {
+        let id = format!("{account} {text} {is_copy}");
         let row = serde_json::json!({
-            "id": id, "component": "main", "region": "us-east-1", "account": "1",
+            "id": id, "component": "main", "region": "us-east-1", "account": account,
             "data_time": text, "copied_from": is_copy.then_some("x"), "key": null,
             "size_gib": null, "source_resource": null, "made_by": run(), "marked_at": null,
             "verified_at": null,
@@ -187,4 +191,34 @@ fn what_took_too_long_stands_until_one_ends_in_time() {
     case.state().ended = ended("02", 2);
     let said = case.changes("2026-03-02T06:30:00Z");
     assert!(said.contains(&"-too-long/nightly".to_owned()), "{said:?}");
+}
+
+/// Goal: a copy in another account is missed by itself, and makes up for no copy in the other region.
+/// Method: the same night with a vault: one copy there, then the other.
+#[test]
+fn a_copy_in_another_account_is_promised_by_itself() {
+    let mut case = Case::nightly();
+    let night = "2026-03-01T02:00:30Z";
+    let late = "2026-03-01T06:00:00Z";
+    let vault = serde_json::json!({
+        "account": "999988887777", "region": "us-west-2",
+        "role": "arn:aws:iam::999988887777:role/muster-vault",
+        "key": "arn:aws:kms:us-west-2:999988887777:key/a",
+    });
+    case.application.databases[0].vault = serde_json::from_value(vault).unwrap();
+    case.point(night, false);
+    case.point_in("999988887777", night, true);
+    assert_eq!(case.lacks(late), Lacks::Copy, "the vault is no other region of ours");
+    case.point(night, true);
+    assert_eq!(case.lacks(late), Lacks::Nothing);
+    let state = case.known.applications.get_mut(&case.application.name).unwrap();
+    state.points.retain(|_, point| point.account == "1");
+    assert_eq!(case.lacks(late), Lacks::Vault);
+    assert_eq!(case.changes(late), ["backup-missing/main"]);
+    let state = &case.known.applications[&case.application.name];
+    let (_, finding) = &state.findings["backup-missing/main"];
+    assert!(finding.message.contains("copy in another account"), "{}", finding.message);
+    // Without a vault nobody promised one.
+    case.application.databases[0].vault = None;
+    assert_eq!(case.lacks(late), Lacks::Nothing);
 }

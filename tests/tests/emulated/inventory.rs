@@ -101,7 +101,7 @@ impl Catalogue {
             points: &self.points,
             before: &before,
             open_runs: &BTreeSet::new(),
-            due: Due { snapshot: self.due, copy: self.due, cache: self.due },
+            due: Due { snapshot: self.due, copy: self.due, cache: self.due, vault: self.due },
         };
         judge(seen, &known)
     }

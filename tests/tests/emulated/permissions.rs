@@ -17,6 +17,8 @@ use muster_tests::{
     daemon::{PATIENCE, pause},
     emulator::{
         EAST, Emulator, WEST,
+        accounts::{VAULT, VAULT_EXPIRY_ROLE},
+        aws::ACCOUNT,
         calls::{application, call, carry_out},
         site::Site,
     },
@@ -84,6 +86,9 @@ struct Judge {
 struct Roles {
     expiry: Policy,
     drill: Policy,
+    share: Policy,
+    vault: Policy,
+    vault_expiry: Policy,
     /// How many of the recorded calls were judged.
     seen: usize,
     /// How many changing calls each role had to allow, and to refuse.
@@ -103,12 +108,26 @@ const DRILL: &[&str] = &[
     "find-leaks",
 ];
 
+/// What Muster's own role does around the vault, and what the roles in there do.
+const SHARE: &[&str] = &[
+    "share-snapshot",
+    "unshare-snapshot",
+    "copy-to-vault",
+    "mark-vault-expired",
+    "delete-vault-expired",
+];
+const VAULT_FILLS: &[&str] = &["copy-to-vault"];
+const VAULT_EMPTIES: &[&str] = &["mark-vault-expired", "delete-vault-expired"];
+
 impl Roles {
     fn shipped() -> Roles {
         let read = |text| Policy::read(text).expect("a policy");
         Roles {
             expiry: read(include_str!("../../../deploy/iam/expiry.json")),
             drill: read(include_str!("../../../deploy/iam/drill.json")),
+            share: read(include_str!("../../../deploy/iam/share.json")),
+            vault: read(include_str!("../../../deploy/iam/vault.json")),
+            vault_expiry: read(include_str!("../../../deploy/iam/vault-expiry.json")),
             seen: 0,
             allowed: 0,
             refused: 0,
@@ -120,13 +139,31 @@ impl Roles {
     async fn judge(&mut self, world: &Emulator, action: &str) {
         let fresh = world.recorded(self.seen).await;
         self.seen += fresh.len();
-        for call in fresh.iter().filter(|call| call["caller"] == "muster") {
-            let reads = call["operation"].as_str().is_some_and(|name| name.starts_with("Describe"));
+        for call in &fresh {
             self.tags.extend(tags_of(call));
-            for (role, policy, names) in
-                [("expiry", &self.expiry, EXPIRY), ("drill", &self.drill, DRILL)]
-            {
-                for asked in asked_by(call, &self.tags) {
+            // Whoever took a role signs with keys that were made for it.
+            let caller = call["caller"].as_str().unwrap_or_default();
+            let (account, roles): (&str, &[(&str, &Policy, &[&str])]) = match caller {
+                "muster" => (
+                    ACCOUNT,
+                    &[
+                        ("expiry", &self.expiry, EXPIRY),
+                        ("drill", &self.drill, DRILL),
+                        ("share", &self.share, SHARE),
+                    ],
+                ),
+                taken if taken.starts_with("ASIA") => (
+                    VAULT,
+                    &[
+                        ("vault", &self.vault, VAULT_FILLS),
+                        ("vault-expiry", &self.vault_expiry, VAULT_EMPTIES),
+                    ],
+                ),
+                _ => continue,
+            };
+            let reads = call["operation"].as_str().is_some_and(|name| name.starts_with("Describe"));
+            for (role, policy, names) in roles {
+                for asked in asked_by(call, account, &self.tags) {
                     let verdict = policy.judge(&asked);
                     if names.contains(&action) {
                         assert_eq!(verdict, Verdict::Allowed, "{role}, {action}: {asked:?}");
@@ -222,6 +259,7 @@ async fn what_is_declared_is_what_is_called() {
 
     let copy = backups(&mut judge, &shop).await;
     restores(&mut judge, &shop, copy).await;
+    vault(&mut judge, &shop).await;
     canary(&mut judge, &shop).await;
     buckets(&mut judge, &shop).await;
     traffic(&mut judge, &shop).await;
@@ -280,7 +318,7 @@ async fn restores(judge: &mut Judge, shop: &Application, copy: RecoveryPoint) {
 /// Method: what a mistake in the code could ask for, against both, beside a policy that allows all.
 #[test]
 fn the_roles_deny_what_a_mistake_would_do() {
-    let Roles { expiry, drill, .. } = Roles::shipped();
+    let Roles { expiry, drill, share, vault, vault_expiry, .. } = Roles::shipped();
     let asked = |action: &str, resource: &str| muster_tests::policy::Asked {
         action: action.to_owned(),
         resource: format!("arn:aws:rds:us-east-1:123456789012:{resource}"),
@@ -305,6 +343,24 @@ fn the_roles_deny_what_a_mistake_would_do() {
     denies(&expiry, "rds:DeleteGlobalCluster", "global-cluster:orders");
     denies(&expiry, "rds:DeleteDBClusterSnapshot", "cluster-snapshot:by-hand");
     denies(&expiry, "rds:DeleteDBClusterSnapshot", "cluster-snapshot:rds:orders-2026-03-01");
+
+    denies(&share, "rds:ModifyDBClusterSnapshotAttribute", "cluster-snapshot:by-hand");
+    for (policy, action) in [
+        (&vault, "rds:DeleteDBClusterSnapshot"),
+        (&vault, "rds:ModifyDBClusterSnapshotAttribute"),
+        (&vault, "rds:RestoreDBClusterFromSnapshot"),
+        (&vault_expiry, "rds:ModifyDBClusterSnapshotAttribute"),
+        (&vault_expiry, "rds:CopyDBClusterSnapshot"),
+        // Of the application's account, whatever it is called.
+        (&vault_expiry, "rds:DeleteDBClusterSnapshot"),
+    ] {
+        denies(policy, action, "cluster-snapshot:muster-r1-copy-to-vault-1");
+    }
+    let mut copy = asked("rds:DeleteDBClusterSnapshot", "");
+    copy.resource = format!("arn:aws:rds:us-east-1:{VAULT}:cluster-snapshot:muster-r1-vault-1");
+    assert_eq!(vault_expiry.judge(&copy), Verdict::Silent, "without our tag");
+    copy.context.insert("aws:ResourceTag/muster:run".to_owned(), "r1".to_owned());
+    assert_eq!(vault_expiry.judge(&copy), Verdict::Allowed);
 
     // The name alone is not enough: the tag is asked for by AWS itself.
     let mut bare = asked("rds:DeleteDBCluster", "cluster:muster-drill-r1-restore-1");
@@ -366,6 +422,40 @@ async fn backups(judge: &mut Judge, shop: &Application) -> RecoveryPoint {
     let done = judge.judge(&mut deleting).await;
     assert_eq!(done.outputs["deleted"], json!(1));
     (**copy).clone()
+}
+
+/// Four nights of copies in another account, of which one goes. Each call is of a run of its own, so that
+/// each takes the role anew.
+async fn vault(judge: &mut Judge, shop: &Application) {
+    let mut shop = shop.clone();
+    let mut vault = judge.world.vault(EAST).await;
+    vault["expiry_role"] = json!(VAULT_EXPIRY_ROLE);
+    shop.databases[0].vault = serde_json::from_value(vault).unwrap();
+    let mut copies = Vec::new();
+    for run in 5..=8 {
+        let taken = judge.point(&shop, run).await;
+        let with = json!({ "snapshot": taken.id, "at": "active" });
+        judge.act(&shop, "share-snapshot", with.clone()).await;
+        let copy = json!({ "snapshot": taken.id, "data_time": taken.data_time, "at": "active" });
+        let mut copying = call(&judge.world, &shop, "copy-to-vault", copy);
+        copying.run = format!("r0000000000{run}").parse().unwrap();
+        copying.token = Token::new(&copying.run, &copying.step, 1, false);
+        match judge.judge(&mut copying).await.points.as_slice() {
+            [PointChange::Recorded(copy)] => copies.push((**copy).clone()),
+            other => panic!("{other:?}"),
+        }
+        judge.act(&shop, "unshare-snapshot", with).await;
+        judge.world.pass(24 * 3600);
+    }
+    let mut marking = call(&judge.world, &shop, "mark-vault-expired", json!({}));
+    marking.points = copies.clone().into();
+    assert_eq!(judge.judge(&mut marking).await.outputs["marked"], json!(1));
+    copies[0].marked_at = Some(judge.world.now());
+    judge.world.pass(25 * 3600);
+    let mut deleting = call(&judge.world, &shop, "delete-vault-expired", json!({ "cap": 3 }));
+    deleting.run = "r00000000009".parse().unwrap();
+    deleting.points = copies.into();
+    assert_eq!(judge.judge(&mut deleting).await.outputs["deleted"], json!(1));
 }
 
 /// The emulator replicates nothing: the replica is put by hand, after the first look found nothing.

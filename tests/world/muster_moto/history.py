@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
+from moto.rds.models import RDSBackend
+
 from .world import World, every_rds
 
 #: What the Describe calls of moto's RDS read.
@@ -43,7 +45,7 @@ class History:
         others = [kept for b in every_rds() for kept in (b, b.kms, b.secretsmanager)]
         pinned = {id(backend): backend for backend in others}
         view = {
-            backend.region_name: {name: getattr(backend, name) for name in HELD}
+            key(backend): {name: getattr(backend, name) for name in HELD}
             for backend in every_rds()
         }
         self._views.append((self.world.now(), copy.deepcopy(view, pinned)))
@@ -62,7 +64,7 @@ class History:
             backend: {name: getattr(backend, name) for name in HELD} for backend in every_rds()
         }
         for backend in present:
-            for name, held in shown.get(backend.region_name, {}).items():
+            for name, held in shown.get(key(backend), {}).items():
                 setattr(backend, name, held)
         try:
             with self.world.at(then):
@@ -71,3 +73,8 @@ class History:
             for backend, held_by_name in present.items():
                 for name, held in held_by_name.items():
                     setattr(backend, name, held)
+
+
+def key(backend: RDSBackend) -> tuple[str, str]:
+    """By what views know a backend, which is pinned but not hashed by what it holds."""
+    return backend.account_id, backend.region_name

@@ -19,6 +19,7 @@ from moto.moto_server.werkzeug_app import (
 from multidict import CIMultiDict
 
 from . import buckets, cbor, route53
+from .accounts import Accounts
 from .caches import Caches
 from .clock import Clock
 from .clusters import Clusters
@@ -50,6 +51,7 @@ class Server:
         self.world = World(clock)
         for module in STAMPED:
             module.utcnow = self.world.utcnow
+        Accounts(self.world).install()
         Snapshots(self.world).install()
         Clusters(self.world).install()
         Caches(self.world).install()

@@ -49,6 +49,8 @@ class Settings:
     write_fence_holds: bool = True
     #: Describe calls of RDS show the world of this many seconds ago (proofs, "stale reads").
     stale_read_secs: float = 0
+    #: Nobody may take a role: a trust policy that names others (IAM).
+    roles_closed: bool = False
     #: How often each event is delivered: 0 = lost, 2 = twice (facts §0.8, §9).
     event_copies: int = 1
     #: Manual cluster snapshots per region (facts §2, Quota).

@@ -17,6 +17,7 @@ from moto.rds.exceptions import (
 )
 from moto.rds.models import DBCluster, DBClusterSnapshot, RDSBackend
 
+from .accounts import account_of, place, source_of
 from .events import emit
 from .world import World, every_rds, replace
 
@@ -100,7 +101,7 @@ class Snapshots:
         **_,
     ) -> DBClusterSnapshot:
         """Called in the destination region, with the ARN of the source (facts §2, Copy)."""
-        source = backend.get_db_cluster_snapshot(source_db_cluster_snapshot_identifier)
+        source = source_of(backend, source_db_cluster_snapshot_identifier)
         self._check_name(backend, target_db_cluster_snapshot_identifier)
         if source.status != "available":
             raise InvalidDBClusterSnapshotStateFault(
@@ -109,7 +110,8 @@ class Snapshots:
         key = self._key(backend, source, kms_key_id)
         self._check_quota(backend)
         # Tags are not copied unless asked for, and given tags win (facts §2; moto saw it at AWS).
-        if copy_tags and not tags:
+        # Those of another account's snapshot are never copied.
+        if copy_tags and not tags and source.account_id == backend.account_id:
             tags = source.tags
         snapshot = self._keep(
             backend,
@@ -122,7 +124,7 @@ class Snapshots:
         snapshot.source_db_cluster_snapshot_arn = source.db_cluster_snapshot_arn
         snapshot.copy_source = source
         name = snapshot.db_cluster_snapshot_identifier
-        self.world.effect("snapshot-copied", backend.region_name, name)
+        self.world.effect("snapshot-copied", place(backend), name)
         snapshot.status, snapshot.begun_at = "copying", None
         self._start_queued(backend)
         return snapshot
@@ -137,8 +139,7 @@ class Snapshots:
             raise InvalidDBClusterSnapshotStateFault(
                 f"Snapshot {db_snapshot_identifier} is {kind} and {status}."
             )
-        region = backend.region_name
-        self.world.effect("snapshot-deleted", region, snapshot.db_cluster_snapshot_identifier)
+        self.world.effect("snapshot-deleted", place(backend), snapshot.db_cluster_snapshot_identifier)
         snapshot.status = "deleting"
         for copy in self._copies_of(snapshot):
             # To delete the source under a copy may kill the copy (facts §2): here it does.
@@ -185,9 +186,14 @@ class Snapshots:
                 )
             return None
         if wanted:
+            if account_of(wanted) not in (None, backend.account_id):
+                raise KMSKeyNotAccessibleFault(wanted)
             return backend._validate_kms_key(wanted)
         if source.region != backend.region_name:
             raise KMSKeyNotAccessibleFault("none given for an encrypted snapshot of another region")
+        if source.account_id != backend.account_id:
+            # A copy of what is shared needs a key of one's own (facts §2, Cross-account).
+            raise KMSKeyNotAccessibleFault("none given for an encrypted snapshot of another account")
         return source.kms_key_id
 
     def _keep(

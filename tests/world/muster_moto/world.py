@@ -26,7 +26,7 @@ RECORDS_MAX = 200_000
 
 
 class World:
-    """One emulated AWS account in all its regions."""
+    """One emulated AWS account in all its regions, and those whose roles were taken."""
 
     def __init__(self, clock: Clock):
         #: Held for every call but a long poll: moto's check-then-write is not safe in threads, and
@@ -111,8 +111,8 @@ def rds(region: str) -> RDSBackend:
 
 
 def every_rds() -> list[RDSBackend]:
-    """moto's RDS of every region that was ever called."""
-    return list(rds_backends[ACCOUNT].values())
+    """moto's RDS of every region that was ever called, in every account."""
+    return [backend for account in list(rds_backends.values()) for backend in account.values()]
 
 
 def replace(owner: type, name: str, function: Callable) -> None:

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use muster_runbooks::{
-    application::Application,
+    application::{Application, Database, Vault},
     name::{ApplicationName, ComponentName, Region},
 };
 use muster_state::{
@@ -98,6 +98,8 @@ pub struct NewestView {
     pub component: String,
     /// The region.
     pub region: String,
+    /// The account, where another one keeps copies.
+    pub account: Option<String>,
     /// Its identifier; nothing when there is no point.
     pub id: Option<String>,
     /// The instant that its data is from.
@@ -166,23 +168,56 @@ fn open_runs(known: &Progress, name: &ApplicationName) -> Vec<String> {
     runs.map(|run| run.id.to_string()).collect()
 }
 
-/// Every database is listed for both regions, and every cache that is saved where it is: a place without
+/// Whose points of a region are meant.
+#[derive(Clone, Copy)]
+enum Spot<'a> {
+    /// Those of the application's own account; of a database, which knows it.
+    Own(Option<&'a Database>),
+    /// Those of another account.
+    Vault(&'a Vault),
+}
+
+impl Spot<'_> {
+    fn holds(&self, point: &RecoveryPoint) -> bool {
+        match self {
+            Spot::Own(database) => {
+                database.is_none_or(|database| database.is_own(&point.region, &point.account))
+            }
+            Spot::Vault(vault) => point.account == vault.account,
+        }
+    }
+
+    fn account(&self) -> Option<&str> {
+        match self {
+            Spot::Own(_) => None,
+            Spot::Vault(vault) => Some(&vault.account),
+        }
+    }
+}
+
+/// Every database is listed for both regions and its vault, and every cache that is saved where it is: a place without
 /// a point is the news.
 fn newest(application: &Application, state: &ApplicationState, now: Timestamp) -> Vec<NewestView> {
     let regions = [&application.home, &application.standby];
-    let databases = application
-        .databases
-        .iter()
-        .flat_map(|database| regions.map(|region| (&database.name, region)));
+    let databases = application.databases.iter().flat_map(|database| {
+        let own = regions.map(|region| (&database.name, region, Spot::Own(Some(database))));
+        let vault = database.vault.as_ref();
+        let vault = vault.map(|vault| (&database.name, &vault.region, Spot::Vault(vault)));
+        own.into_iter().chain(vault)
+    });
     let caches = application.caches.iter().filter(|cache| !cache.rebuildable);
     let caches = caches.flat_map(|cache| {
         let is_there = |region: &&Region| cache.replication_groups.contains_key(region.as_str());
-        regions.into_iter().filter(is_there).map(|region| (&cache.name, region))
+        let there = regions.into_iter().filter(is_there);
+        there.map(|region| (&cache.name, region, Spot::Own(None)))
     });
-    let pairs = databases.chain(caches);
-    pairs
-        .map(|(component, region)| {
-            let here = || points_of(state, component).filter(|point| point.region == *region);
+    let spots = databases.chain(caches);
+    spots
+        .map(|(component, region, spot)| {
+            let here = || {
+                let points = points_of(state, component);
+                points.filter(|point| point.region == *region && spot.holds(point))
+            };
             let newest = here().max_by_key(|point| point.data_time);
             let data_at = newest.map(|point| point.data_time);
             let age = data_at.and_then(|at| age(at, now));
@@ -194,6 +229,7 @@ fn newest(application: &Application, state: &ApplicationState, now: Timestamp) -
             NewestView {
                 component: component.to_string(),
                 region: region.to_string(),
+                account: spot.account().map(str::to_owned),
                 id: newest.map(|point| point.id.clone()),
                 data_at,
                 age,

@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use muster_runbooks::{application::Application, name::ComponentName};
+use muster_runbooks::{
+    application::Application,
+    name::{ComponentName, Region},
+};
 use muster_state::progress::ApplicationState;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,7 +16,8 @@ use super::Length;
 use crate::{
     inventory::Look,
     world::inventory::{
-        CacheSide, DatabaseSide, Maker, ObjectSide, Place, Said, Same, Seen, points::usable,
+        CacheSide, DatabaseSide, Maker, ObjectSide, Place, Quota, Said, Same, Seen, VaultSide,
+        points::usable,
     },
 };
 
@@ -37,6 +41,8 @@ pub struct InventoryView {
 pub struct QuotaView {
     /// The region.
     pub region: String,
+    /// The account, where it is another than the application's own.
+    pub account: Option<String>,
     /// How many there are; nothing when it could not be read.
     pub used: Option<u64>,
     /// How many there may be.
@@ -50,10 +56,12 @@ pub struct QuotaView {
 pub struct SideView {
     /// The component.
     pub component: String,
-    /// `database`, `cache`, `bucket` or `secret`.
+    /// `database`, `vault`, `cache`, `bucket` or `secret`.
     pub kind: String,
     /// The region.
     pub region: String,
+    /// The account of a vault.
+    pub account: Option<String>,
     /// The status of the cluster, the replication group or the secret's replicas.
     pub status: Option<String>,
     /// The first instant that a cluster can be restored to.
@@ -117,16 +125,20 @@ pub fn view(
             objects: Vec::new(),
         };
     };
-    let quotas = look.seen.quotas.iter().map(|(region, quota)| QuotaView {
+    let quota = |region: &Region, account: Option<&String>, quota: &Said<Quota>| QuotaView {
         region: region.to_string(),
+        account: account.cloned(),
         used: quota.as_ref().ok().map(|quota| quota.used),
         max: quota.as_ref().ok().map(|quota| quota.max),
         unknown: quota.as_ref().err().cloned(),
-    });
+    };
+    let own = look.seen.quotas.iter().map(|(region, said)| quota(region, None, said));
+    let vaults = look.seen.vaults.values();
+    let vaults = vaults.map(|side| quota(&side.region, Some(&side.account), &side.quota));
     InventoryView {
         application: name,
         read_at: Some(look.seen.read_at),
-        quotas: quotas.collect(),
+        quotas: own.chain(vaults).collect(),
         sides: sides(state, look),
         objects: objects(application, look),
     }
@@ -137,6 +149,9 @@ fn sides(state: &ApplicationState, look: &Look) -> Vec<SideView> {
     let mut sides = Vec::new();
     for (place, side) in &seen.databases {
         sides.push(database(state, look, place, side));
+    }
+    for (name, side) in &seen.vaults {
+        sides.push(vault(state, look, name, side));
     }
     for (place, side) in &seen.caches {
         sides.push(cache(state, look, place, side));
@@ -206,6 +221,27 @@ fn database(state: &ApplicationState, look: &Look, place: &Place, side: &Databas
         view.lag_at = Some(sample.at);
     }
     points(state, &mut view, &side.points, &side.automated);
+    view
+}
+
+fn vault(
+    state: &ApplicationState,
+    look: &Look,
+    name: &ComponentName,
+    side: &VaultSide,
+) -> SideView {
+    let unprotected = look.judged.unprotected_vaults.get(name);
+    let mut view = SideView {
+        component: name.to_string(),
+        kind: "vault".to_owned(),
+        region: side.region.to_string(),
+        account: Some(side.account.clone()),
+        unprotected: unprotected.is_some(),
+        unprotected_since_at: unprotected.copied().flatten(),
+        ..SideView::default()
+    };
+    // The provider takes none by itself there.
+    points(state, &mut view, &side.points, &Ok(BTreeMap::new()));
     view
 }
 

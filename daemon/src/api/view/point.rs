@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 use super::{Length, Verdict, application::age};
 use crate::{
     inventory::Look,
-    world::inventory::{Place as Spot, Said, Seen},
+    world::inventory::{Said, Seen},
 };
 
 /// A recovery point.
@@ -170,13 +170,16 @@ pub fn view(
     rpo: Span,
     now: Timestamp,
 ) -> PointView {
-    let spot = (point.component.clone(), point.region.clone());
-    let listed = look.and_then(|look| Some((look.seen.read_at, list(look, &spot)?)));
-    let seen = listed.and_then(|(_, list)| list.get(&point.id));
-    let is_gone = seen.is_none() && {
-        let id = format!("missing-point/{}/{}", point.component, point.region);
-        listed.is_some() && state.findings.contains_key(&id)
-    };
+    let listed = look.and_then(|look| {
+        let (list, place) = list(look, point)?;
+        Some((look.seen.read_at, list, place))
+    });
+    let seen = listed.as_ref().and_then(|(_, list, _)| list.get(&point.id));
+    let is_gone = seen.is_none()
+        && listed.as_ref().is_some_and(|(.., place)| {
+            let id = format!("missing-point/{}/{place}", point.component);
+            state.findings.contains_key(&id)
+        });
     let status = seen.map(|seen| seen.status.clone()).or(is_gone.then(|| "missing".to_owned()));
     let age = age(point.data_time, now);
     let within_rpo = match &age {
@@ -192,7 +195,7 @@ pub fn view(
         data_at: point.data_time,
         age,
         within_rpo,
-        status_read_at: status.as_ref().and(listed).map(|(read_at, _)| read_at),
+        status_read_at: status.as_ref().and(listed.as_ref()).map(|(read_at, ..)| *read_at),
         status,
         copied_from: point.copied_from.clone(),
         key: point.key.clone(),
@@ -230,16 +233,34 @@ pub(super) fn holds(point: &RecoveryPoint) -> Vec<PointHoldView> {
     point.holds.iter().map(view).collect()
 }
 
-fn list<'a>(look: &'a Look, spot: &Spot) -> Option<&'a BTreeMap<String, Seen>> {
-    let databases = look.seen.databases.get(spot).map(|side| &side.points);
-    let caches = || look.seen.caches.get(spot).map(|side| &side.points);
-    let said: &Said<_> = databases.or_else(caches)?;
-    said.as_ref().ok()
+/// The list that a point would be in, and what findings call its place. A list shows one account: what
+/// lies in another that nobody looked into has none.
+fn list<'a>(look: &'a Look, point: &RecoveryPoint) -> Option<(&'a BTreeMap<String, Seen>, String)> {
+    if let Some(vault) = look.seen.vaults.get(&point.component)
+        && vault.account == point.account
+    {
+        let place = format!("{}/{}", vault.region, vault.account);
+        return Some((vault.points.as_ref().ok()?, place));
+    }
+    let spot = (point.component.clone(), point.region.clone());
+    let database = look.seen.databases.get(&spot);
+    let cluster = database.and_then(|side| side.cluster.as_ref().ok()?.as_ref());
+    if cluster.is_some_and(|cluster| cluster.account != point.account) {
+        return None;
+    }
+    let caches = || look.seen.caches.get(&spot).map(|side| &side.points);
+    let said: &Said<_> = database.map(|side| &side.points).or_else(caches)?;
+    Some((said.as_ref().ok()?, point.region.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
+    use muster_state::catalog::Finding;
+
     use super::*;
+    use crate::world::inventory::{
+        DatabaseSide, Inventory, Maker, Quota, VaultSide, judge::Judged, objectives::Measured,
+    };
 
     fn state(points: &[(&str, &str, &str)]) -> ApplicationState {
         let points = points.iter().map(|(id, component, at)| {
@@ -254,6 +275,74 @@ mod tests {
             (point.id.clone(), point)
         });
         ApplicationState { points: points.collect(), ..ApplicationState::default() }
+    }
+
+    /// Goal: the points of two accounts in one region are told apart: each has the status that the list of
+    /// its own account shows, and none from a list that shows another.
+    /// Method: the same region with a vault: seen, gone with a finding, not read, and not looked into.
+    #[test]
+    fn a_point_has_the_status_that_its_own_account_shows() {
+        let mut state = state(&[
+            ("own", "main", "2026-03-01T02:00:00Z"),
+            ("kept", "main", "2026-03-01T02:00:00Z"),
+        ]);
+        state.points.get_mut("kept").unwrap().account = "999988887777".to_owned();
+        let now: Timestamp = "2026-03-01T03:00:00Z".parse().unwrap();
+        let seen = |id: &str, account: &str| Seen {
+            id: id.to_owned(),
+            region: "us-east-1".parse().unwrap(),
+            account: account.to_owned(),
+            maker: Maker::Muster,
+            run: None,
+            status: format!("available in {account}"),
+            data_time: None,
+            copied_from: None,
+            key: None,
+            size_gib: None,
+            tags: BTreeMap::new(),
+        };
+        let list = |one: Seen| BTreeMap::from([(one.id.clone(), one)]);
+        let mut inventory = Inventory::empty(now);
+        let side = DatabaseSide {
+            cluster: Err("unread".to_owned()),
+            points: Ok(list(seen("own", "123456789012"))),
+            automated: Ok(BTreeMap::new()),
+            lag: Ok(None),
+        };
+        let (main, east) = ("main".parse().unwrap(), "us-east-1".parse::<Region>().unwrap());
+        inventory.databases.insert((main, east.clone()), side);
+        let mut look =
+            Look { seen: inventory, judged: Judged::default(), measured: Measured::default() };
+        let status = |state: &ApplicationState, look: &Look, id: &str| {
+            let point = &state.points[id];
+            view(point, state, Some(look), Span::from_mins(5), now).status
+        };
+        let vault = |look: &mut Look, points| {
+            let side = VaultSide {
+                region: east.clone(),
+                account: "999988887777".to_owned(),
+                points,
+                quota: Ok(Quota { used: 0, max: 100 }),
+            };
+            look.seen.vaults.insert("main".parse().unwrap(), side);
+        };
+        vault(&mut look, Ok(list(seen("kept", "999988887777"))));
+        for (id, account) in [("own", "123456789012"), ("kept", "999988887777")] {
+            let said = status(&state, &look, id).unwrap();
+            assert_eq!(said, format!("available in {account}"));
+        }
+        vault(&mut look, Err("closed".to_owned()));
+        assert_eq!(status(&state, &look, "kept"), None, "nobody knows");
+        vault(&mut look, Ok(BTreeMap::new()));
+        assert_eq!(status(&state, &look, "kept"), None, "not for long enough");
+        let finding = Finding {
+            id: "missing-point/main/us-east-1/999988887777".to_owned(),
+            message: "gone".to_owned(),
+            hint: "look".to_owned(),
+        };
+        state.findings.insert(finding.id.clone(), (now, finding));
+        assert_eq!(status(&state, &look, "kept").as_deref(), Some("missing"));
+        assert!(status(&state, &look, "own").unwrap().starts_with("available"));
     }
 
     /// Goal: pages are whole, in order and without overlap, whatever their length, points of the same

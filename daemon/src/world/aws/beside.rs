@@ -36,7 +36,7 @@ impl Aws {
         let config = aws_sdk_elasticache::config::Builder::from(&self.shared)
             .region(aws_config::Region::new(region.as_str().to_owned()))
             .retry_config(patience.retries())
-            .retry_partition(patience.partition("elasticache", region))
+            .retry_partition(patience.partition("elasticache", region.as_str()))
             .timeout_config(patience.limits())
             .build();
         aws_sdk_elasticache::Client::from_conf(config)
@@ -46,7 +46,7 @@ impl Aws {
         let config = aws_sdk_secretsmanager::config::Builder::from(&self.shared)
             .region(aws_config::Region::new(region.as_str().to_owned()))
             .retry_config(LOOK.retries())
-            .retry_partition(LOOK.partition("secretsmanager", region))
+            .retry_partition(LOOK.partition("secretsmanager", region.as_str()))
             .timeout_config(LOOK.limits())
             .build();
         aws_sdk_secretsmanager::Client::from_conf(config)

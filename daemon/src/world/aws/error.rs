@@ -7,6 +7,8 @@ use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkErro
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use muster_state::call::{Answer, BoxError, Call, CallError, in_one_line};
 
+use super::assumed::NoRole;
+
 /// What is to be done about an error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Class {
@@ -133,7 +135,7 @@ where
         }
         SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) => {
             match credentials(&error) {
-                Some(message) => (Class::Credentials, "CredentialsNotLoaded".to_owned(), message),
+                Some(unsigned) => unsigned,
                 None if matches!(error, SdkError::ConstructionFailure(_)) => {
                     // The request could not even be written: nothing about it changes by itself.
                     (Class::Refused, "NotSent".to_owned(), in_one_line(&error))
@@ -149,16 +151,20 @@ where
     Trouble { class, code, message, source: Box::new(error) }
 }
 
-/// Says whether the SDK had no credentials to sign with. A provider that did not answer in time is
-/// no answer, and not this.
-fn credentials(error: &(dyn Error + 'static)) -> Option<String> {
+/// Says whether the SDK had no credentials to sign with, be it none at all or not those of a role in
+/// another account. A provider that did not answer in time is no answer, and not this.
+fn credentials(error: &(dyn Error + 'static)) -> Option<(Class, String, String)> {
     let mut next = Some(error);
     while let Some(cause) = next {
+        if let Some(refused) = cause.downcast_ref::<NoRole>() {
+            return Some((refused.class, refused.code.clone(), refused.to_string()));
+        }
         if let Some(
             CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_),
         ) = cause.downcast_ref::<CredentialsError>()
         {
-            return Some(in_one_line(cause));
+            let code = "CredentialsNotLoaded".to_owned();
+            return Some((Class::Credentials, code, in_one_line(cause)));
         }
         next = cause.source();
     }

@@ -1,12 +1,19 @@
 //! Recovery points that may go: marked first, deleted a day later, never by a guess (facts §2,
 //! retention safety; design §3.7).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use aws_sdk_rds::types::DbClusterSnapshot;
 use muster_runbooks::{
-    action::backup::{DeleteExpired, MarkExpired},
-    application::Database,
+    action::{
+        Role,
+        backup::{DeleteExpired, MarkExpired},
+        vault::DeleteVaultExpired,
+    },
+    application::{Database, Vault},
     name::Region,
 };
 use muster_state::{
@@ -16,8 +23,48 @@ use muster_state::{
 };
 use serde_json::json;
 
-use super::{Side, cluster_in, database, error, instance, snapshot};
+use super::{Side, cluster_in, database, error, instance, snapshot, vault};
 use crate::world::real::{Real, on};
+
+/// Where points are judged: a region of the application's own account, or the vault.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    database: &'a Database,
+    region: &'a Region,
+    vault: Option<&'a Vault>,
+}
+
+impl<'a> Place<'a> {
+    fn own(call: &'a Call, at: Role) -> Result<Place<'a>, CallError> {
+        Ok(Place { database: database(call)?, region: on(call)?.region(at), vault: None })
+    }
+
+    fn vault(call: &'a Call) -> Result<Place<'a>, CallError> {
+        let vault = vault::vault(call)?;
+        Ok(Place { database: database(call)?, region: &vault.region, vault: Some(vault) })
+    }
+
+    /// Whether a point of the catalogue lies here.
+    fn holds(&self, point: &RecoveryPoint) -> bool {
+        let account = match self.vault {
+            Some(vault) => point.account == vault.account,
+            None => self.database.is_own(self.region, &point.account),
+        };
+        account && point.component == self.database.name && point.region == *self.region
+    }
+
+    /// Whether nobody may delete here.
+    fn is_final(&self) -> bool {
+        self.vault.is_some_and(|vault| vault.expiry_role.is_none())
+    }
+
+    /// The clients that list and delete here.
+    async fn side(&self, real: &Real, call: &Call) -> Result<Arc<Side>, CallError> {
+        let Some(vault) = self.vault else { return Ok(real.aws.side(self.region)) };
+        let role = vault.expiry_role.as_ref().unwrap_or(&vault.role);
+        real.aws.assumed(vault, role, call.run.as_str()).await
+    }
+}
 
 /// Judges the points of one side and says which may go after the waiting time. Changes nothing there.
 pub async fn observe_mark(
@@ -25,13 +72,20 @@ pub async fn observe_mark(
     call: &Call,
     action: &MarkExpired,
 ) -> Result<Progress, CallError> {
-    let region = on(call)?.region(action.at);
-    let database = database(call)?;
-    if let Some(held) = source_trouble(real, call, database, region).await? {
+    look_for_marks(real, call, Place::own(call, action.at)?).await
+}
+
+/// The same for the copies in the vault.
+pub async fn observe_vault_mark(real: &Real, call: &Call) -> Result<Progress, CallError> {
+    look_for_marks(real, call, Place::vault(call)?).await
+}
+
+async fn look_for_marks(real: &Real, call: &Call, place: Place<'_>) -> Result<Progress, CallError> {
+    if let Some(held) = source_trouble(real, call, place.database, place.region).await? {
         return Ok(held);
     }
-    let listing = Listing::read(real, call, region).await?;
-    Ok(marked(call, database, region, &listing))
+    let listing = Listing::read(real, call, &*place.side(real, call).await?).await?;
+    Ok(marked(call, place, &listing))
 }
 
 /// Says what a deletion would take, and once it was aimed, what is left of that.
@@ -40,15 +94,31 @@ pub async fn observe_delete(
     call: &Call,
     action: &DeleteExpired,
 ) -> Result<Progress, CallError> {
-    let region = on(call)?.region(action.at);
-    let database = database(call)?;
+    look_for_deleted(real, call, Place::own(call, action.at)?, action.cap).await
+}
+
+/// The same for the copies in the vault.
+pub async fn observe_vault_delete(
+    real: &Real,
+    call: &Call,
+    action: &DeleteVaultExpired,
+) -> Result<Progress, CallError> {
+    look_for_deleted(real, call, Place::vault(call)?, action.cap).await
+}
+
+async fn look_for_deleted(
+    real: &Real,
+    call: &Call,
+    place: Place<'_>,
+    cap: u32,
+) -> Result<Progress, CallError> {
     if call.aim.is_none()
-        && let Some(held) = source_trouble(real, call, database, region).await?
+        && let Some(held) = source_trouble(real, call, place.database, place.region).await?
     {
         return Ok(held);
     }
-    let listing = Listing::read(real, call, region).await?;
-    Ok(to_delete(call, database, region, &listing, action.cap))
+    let listing = Listing::read(real, call, &*place.side(real, call).await?).await?;
+    Ok(to_delete(call, place, &listing, cap))
 }
 
 /// Deletes what was aimed at and may still go, one by one. What a deletion met is told in the notes:
@@ -58,19 +128,35 @@ pub async fn begin_delete(
     call: &Call,
     action: &DeleteExpired,
 ) -> Result<Answer, CallError> {
-    let region = on(call)?.region(action.at);
-    let database = database(call)?;
+    delete_aimed(real, call, Place::own(call, action.at)?, action.cap).await
+}
+
+/// The same for the copies in the vault.
+pub async fn begin_vault_delete(
+    real: &Real,
+    call: &Call,
+    action: &DeleteVaultExpired,
+) -> Result<Answer, CallError> {
+    delete_aimed(real, call, Place::vault(call)?, action.cap).await
+}
+
+async fn delete_aimed(
+    real: &Real,
+    call: &Call,
+    place: Place<'_>,
+    cap: u32,
+) -> Result<Answer, CallError> {
     let Some(aim) = &call.aim else {
         return Err(error::unfit(call, "nothing was aimed at"));
     };
     // Judged anew at the moment of deletion (facts §10, October 2025): a hold or a loss since the aim
     // keeps a point.
-    let listing = Listing::read(real, call, region).await?;
-    let judged = listing.judge(call, database, region);
-    let side = real.aws.side(region);
+    let side = place.side(real, call).await?;
+    let listing = Listing::read(real, call, &side).await?;
+    let judged = listing.judge(call, place);
     let mut done = Done { notes: call.why_nothing_goes().into_iter().collect(), ..Done::default() };
     let (mut deleted, mut undeletable) = (0_u32, 0_u32);
-    for id in aim.targets.iter().take(action.cap as usize) {
+    for id in aim.targets.iter().take(cap as usize) {
         let result = if !listing.present.contains_key(id) {
             Ok(())
         } else if !judged.delete.contains(id) {
@@ -91,7 +177,7 @@ pub async fn begin_delete(
             }
         }
     }
-    real.poller.forget(region).await;
+    real.poller.forget(&side).await;
     done.outputs.insert("deleted".to_owned(), json!(deleted));
     done.outputs.insert("undeletable".to_owned(), json!(undeletable));
     Ok(Answer::Done(done))
@@ -145,9 +231,8 @@ struct Listing {
 }
 
 impl Listing {
-    async fn read(real: &Real, call: &Call, region: &Region) -> Result<Listing, CallError> {
-        let listed =
-            real.poller.manual(&real.aws.side(region), call.asked_at, call.asked_at).await?;
+    async fn read(real: &Real, call: &Call, side: &Side) -> Result<Listing, CallError> {
+        let listed = real.poller.manual(side, call.asked_at, call.asked_at).await?;
         Ok(Listing::of(listed.snapshots.iter().cloned()))
     }
 
@@ -158,9 +243,9 @@ impl Listing {
         Listing { present: snapshots.into_iter().filter_map(by_arn).collect() }
     }
 
-    /// The catalogue's points of the component in the region, against what is really there and ours.
-    fn judge(&self, call: &Call, database: &Database, region: &Region) -> Judged {
-        let points = points(call, database, region);
+    /// The catalogue's points of the component in a place, against what is really there and ours.
+    fn judge(&self, call: &Call, place: Place<'_>) -> Judged {
+        let points = points(call, place);
         let proven: BTreeSet<&str> = points
             .iter()
             .filter(|point| {
@@ -168,7 +253,9 @@ impl Listing {
             })
             .map(|point| point.id.as_str())
             .collect();
-        call.judge(&points, &|id| proven.contains(id), &database.retention, call.asked_at)
+        let retention = &place.database.retention;
+        let judged = call.judge(&points, &|id| proven.contains(id), retention, call.asked_at);
+        if place.is_final() { judged.without_a_role() } else { judged }
     }
 }
 
@@ -182,16 +269,22 @@ pub(super) fn is_it(point: &RecoveryPoint, snapshot: &DbClusterSnapshot) -> bool
         && point.source_resource.as_deref() == snapshot.db_cluster_resource_id()
 }
 
-fn points<'a>(call: &'a Call, database: &Database, region: &Region) -> Vec<&'a RecoveryPoint> {
-    let is_here =
-        |point: &&RecoveryPoint| point.component == database.name && point.region == *region;
-    call.points.iter().filter(is_here).collect()
+fn points<'a>(call: &'a Call, place: Place<'_>) -> Vec<&'a RecoveryPoint> {
+    call.points.iter().filter(|point| place.holds(point)).collect()
 }
 
-fn marked(call: &Call, database: &Database, region: &Region, listing: &Listing) -> Progress {
-    let judged = listing.judge(call, database, region);
-    let points = points(call, database, region);
-    let mut done = expiry::marking(call, &points, &judged, &database.retention, call.asked_at);
+fn marked(call: &Call, place: Place<'_>, listing: &Listing) -> Progress {
+    let judged = listing.judge(call, place);
+    let points = points(call, place);
+    let mut done =
+        expiry::marking(call, &points, &judged, &place.database.retention, call.asked_at);
+    if let Some(vault) = place.vault.filter(|_| place.is_final()) {
+        done.notes.push(format!(
+            "no role may delete in account {}: its copies are kept for ever; declare `expiry_role` to let \
+             old ones go",
+            vault.account
+        ));
+    }
     for point in points {
         if listing.present.contains_key(&point.id) {
             continue;
@@ -200,19 +293,13 @@ fn marked(call: &Call, database: &Database, region: &Region, listing: &Listing) 
         if point.marked_at.is_some() {
             done.points.push(PointChange::Deleted { id: point.id.clone() });
         }
-        done.notes.push(format!("`{}` is in the catalogue and not in {region}", point.id));
+        done.notes.push(format!("`{}` is in the catalogue and not in {}", point.id, place.region));
     }
     Progress::Done(done)
 }
 
-fn to_delete(
-    call: &Call,
-    database: &Database,
-    region: &Region,
-    listing: &Listing,
-    cap: u32,
-) -> Progress {
-    let judged = listing.judge(call, database, region);
+fn to_delete(call: &Call, place: Place<'_>, listing: &Listing, cap: u32) -> Progress {
+    let judged = listing.judge(call, place);
     let Some(aim) = &call.aim else {
         let targets: Vec<String> = judged.delete.into_iter().take(cap as usize).collect();
         let before = json!({ "listed": listing.present.len(), "kept": judged.kept.keys().collect::<Vec<_>>() });

@@ -4,6 +4,7 @@
 mod caches;
 mod databases;
 mod objects;
+mod vaults;
 
 use std::sync::Arc;
 
@@ -35,8 +36,9 @@ pub async fn look(real: &Real, application: &Application, since: Timestamp) -> I
         let view = View { real, application, region, side: real.aws.side(region), want };
         async move { view.look().await }
     });
-    let mut seen = Inventory::empty(since.min(now));
-    for part in join_all(looks).await {
+    let (parts, vaults) = futures::join!(join_all(looks), vaults::all(real, application, want));
+    let mut seen = Inventory { vaults, ..Inventory::empty(since.min(now)) };
+    for part in parts {
         seen.quotas.extend(part.quotas);
         seen.databases.extend(part.databases);
         seen.caches.extend(part.caches);

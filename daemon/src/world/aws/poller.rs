@@ -1,5 +1,5 @@
-//! One list per region and kind for all who wait: AWS throttles per account and region, at rates that
-//! nobody publishes (facts §8, rates).
+//! One list per account, region and kind for all who wait: AWS throttles per account and region, at rates
+//! that nobody publishes (facts §8, rates).
 
 use std::{
     collections::BTreeMap,
@@ -12,10 +12,9 @@ use std::{
 use aws_sdk_elasticache::types::{ReplicationGroup, Snapshot};
 use aws_sdk_rds::types::{DbCluster, DbClusterSnapshot};
 use jiff::{SignedDuration, Timestamp};
-use muster_runbooks::name::Region;
 use muster_state::call::{CallError, in_one_line};
 
-use super::{Side, error};
+use super::{Seat, Side, error};
 
 /// For how long one list serves those who only wait.
 pub const CADENCE: SignedDuration = SignedDuration::from_secs(5);
@@ -45,7 +44,7 @@ pub enum Miss {
     Serves,
 }
 
-/// The last list of each kind and region.
+/// The last list of each kind, account and region.
 #[derive(Debug, Default)]
 pub struct Poller {
     manual: Lists<Arc<[DbClusterSnapshot]>>,
@@ -56,10 +55,10 @@ pub struct Poller {
     pub(super) cache_snapshots: Lists<Arc<[Snapshot]>>,
 }
 
-/// The last list of one kind in each region.
+/// The last list of one kind in each account and region.
 #[derive(Debug)]
 pub(super) struct Lists<T> {
-    regions: Mutex<BTreeMap<Region, Arc<Shelf<T>>>>,
+    seats: Mutex<BTreeMap<Seat, Arc<Shelf<T>>>>,
 }
 
 #[derive(Debug)]
@@ -78,7 +77,7 @@ struct Last<T> {
 
 impl<T> Default for Lists<T> {
     fn default() -> Lists<T> {
-        Lists { regions: Mutex::default() }
+        Lists { seats: Mutex::default() }
     }
 }
 
@@ -109,7 +108,7 @@ impl<T: Clone> Lists<T> {
         want: Want,
         fetch: impl Future<Output = Result<T, CallError>>,
     ) -> Result<(Timestamp, T), CallError> {
-        let shelf = self.shelf(&side.region);
+        let shelf = self.shelf(&side.seat());
         let answers = shelf.answers.load(Ordering::Acquire);
         let mut last = shelf.last.lock().await;
         match last.as_ref() {
@@ -143,13 +142,13 @@ impl<T: Clone> Lists<T> {
         fetched.map(|list| (want.now, list))
     }
 
-    async fn forget(&self, region: &Region) {
-        *self.shelf(region).last.lock().await = None;
+    async fn forget(&self, seat: &Seat) {
+        *self.shelf(seat).last.lock().await = None;
     }
 
-    fn shelf(&self, region: &Region) -> Arc<Shelf<T>> {
-        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
-        regions.entry(region.clone()).or_default().clone()
+    fn shelf(&self, seat: &Seat) -> Arc<Shelf<T>> {
+        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        seats.entry(seat.clone()).or_default().clone()
     }
 }
 
@@ -179,10 +178,12 @@ impl Poller {
         Ok(self.automated.get(side, "rds", OPERATION, want, fetch).await?.1)
     }
 
-    /// Forgets a region's lists of snapshots, because something there is about to change (design §6).
-    pub async fn forget(&self, region: &Region) {
-        self.manual.forget(region).await;
-        self.quotas.forget(region).await;
+    /// Forgets the lists of snapshots of a region and account, because something there is about to change
+    /// (design §6).
+    pub async fn forget(&self, side: &Side) {
+        let seat = side.seat();
+        self.manual.forget(&seat).await;
+        self.quotas.forget(&seat).await;
     }
 }
 

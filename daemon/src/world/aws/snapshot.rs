@@ -8,7 +8,6 @@ use muster_runbooks::{
         backup::{CopySnapshot, SnapshotDatabase},
     },
     application::Purpose,
-    name::Region,
 };
 use muster_state::{
     call::{Answer, Call, CallError, Done, Progress, Reading},
@@ -38,8 +37,8 @@ pub async fn observe_taken(
     call: &Call,
     action: &SnapshotDatabase,
 ) -> Result<Reading, CallError> {
-    let region = on(call)?.region(action.at);
-    look(real, call, region, |found| seen(call, found, Origin::Cluster)).await
+    let side = real.aws.side(on(call)?.region(action.at));
+    look(real, call, &side, |found| seen(call, found, Origin::Cluster)).await
 }
 
 /// Looks for the copy that bears the call's token, where it is to be.
@@ -48,22 +47,22 @@ pub async fn observe_copied(
     call: &Call,
     action: &CopySnapshot,
 ) -> Result<Reading, CallError> {
-    let region = on(call)?.region(action.to);
-    look(real, call, region, |found| seen(call, found, Origin::Copy(action))).await
+    let side = real.aws.side(on(call)?.region(action.to));
+    let origin = Origin::Copy { source: &action.snapshot, data_time: action.data_time };
+    look(real, call, &side, |found| seen(call, found, origin)).await
 }
 
 /// A list that others asked for serves as long as it only says "not yet". Whatever leads to a begin
 /// or an end is read anew.
-async fn look(
+pub(super) async fn look(
     real: &Real,
     call: &Call,
-    region: &Region,
+    side: &Side,
     judge: impl Fn(Option<&DbClusterSnapshot>) -> Progress,
 ) -> Result<Reading, CallError> {
-    let side = real.aws.side(region);
     let mut since = call.asked_at - poller::CADENCE;
     loop {
-        let listed = real.poller.manual(&side, since, call.asked_at).await?;
+        let listed = real.poller.manual(side, since, call.asked_at).await?;
         let progress = judge(named(&listed.snapshots, call.token.as_str()));
         let is_fresh = listed.asked_at >= call.asked_at;
         if is_fresh || matches!(progress, Progress::InProgress { .. }) {
@@ -75,7 +74,7 @@ async fn look(
 
 /// Why there is no room for a snapshot of this purpose. Read after the promise and before the begin:
 /// an older figure may not show what others have taken since.
-async fn no_room(
+pub(super) async fn no_room(
     real: &Real,
     call: &Call,
     side: &Side,
@@ -110,7 +109,7 @@ pub async fn begin_taken(
         .set_tags(Some(tags(call, real.epoch, None, Some(action))))
         .send()
         .await;
-    real.poller.forget(region).await;
+    real.poller.forget(&side).await;
     match sent {
         Ok(_) => Ok(Answer::Accepted),
         Err(why) => error::trouble(why).begun_named(side.name("rds"), "CreateDBClusterSnapshot"),
@@ -127,11 +126,7 @@ pub async fn begin_copied(
     let region = on(call)?.region(action.to);
     let key = database(call)?.copy_keys.get(region.as_str()).cloned();
     let side = real.aws.side(region);
-    // The list that was just looked at serves, unless something of ours was begun since: that forgets it.
-    let listed = real.poller.manual(&side, call.asked_at - poller::CADENCE, call.asked_at).await?;
-    let copying = copying(&listed.snapshots);
-    if copying >= COPIES_MAX {
-        let reason = format!("{copying} copies to {region} are in progress, and AWS takes no more");
+    if let Some(reason) = no_place(real, call, &side).await? {
         return Ok(Answer::Busy { reason });
     }
     let sent = side
@@ -146,11 +141,29 @@ pub async fn begin_copied(
         .set_tags(Some(tags(call, real.epoch, Some(action.data_time), None)))
         .send()
         .await;
-    real.poller.forget(region).await;
-    let why = match sent {
-        Ok(_) => return Ok(Answer::Accepted),
-        Err(why) => error::trouble(why),
-    };
+    real.poller.forget(&side).await;
+    match sent {
+        Ok(_) => Ok(Answer::Accepted),
+        Err(why) => copy_failed(error::trouble(why), &side),
+    }
+}
+
+/// Why no copy can be begun now. The list that was just looked at serves, unless something of ours was
+/// begun since: that forgets it.
+pub(super) async fn no_place(
+    real: &Real,
+    call: &Call,
+    side: &Side,
+) -> Result<Option<String>, CallError> {
+    let listed = real.poller.manual(side, call.asked_at - poller::CADENCE, call.asked_at).await?;
+    let copying = copying(&listed.snapshots);
+    let to = side.name("copies to");
+    Ok((copying >= COPIES_MAX)
+        .then(|| format!("{copying} {to} are in progress, and AWS takes no more")))
+}
+
+/// What an error of a copy means.
+pub(super) fn copy_failed(why: error::Trouble, side: &Side) -> Result<Answer, CallError> {
     if waits_for_a_place(&why.code, &why.message) {
         return Ok(Answer::Busy { reason: format!("{}: {}", why.code, why.message) });
     }
@@ -193,21 +206,25 @@ pub(super) fn is_ours(snapshot: &DbClusterSnapshot) -> bool {
     name.starts_with("muster-") && tag(snapshot, RUN).is_some()
 }
 
+/// What a snapshot was made of.
 #[derive(Clone, Copy)]
-enum Origin<'a> {
+pub(super) enum Origin<'a> {
+    /// A cluster.
     Cluster,
-    Copy(&'a CopySnapshot),
+    /// Another snapshot, by its ARN, with the instant that its data is from.
+    Copy { source: &'a str, data_time: Timestamp },
 }
 
-fn seen(call: &Call, found: Option<&DbClusterSnapshot>, origin: Origin<'_>) -> Progress {
+pub(super) fn seen(call: &Call, found: Option<&DbClusterSnapshot>, origin: Origin<'_>) -> Progress {
     let Some(snapshot) = found else { return Progress::not_started() };
     let ours = tag(snapshot, RUN) == Some(call.run.as_str())
         && tag(snapshot, STEP) == Some(call.step.as_str());
     if !ours {
         return foreign(call);
     }
-    if let (Origin::Copy(copy), Some(source)) = (origin, snapshot.source_db_cluster_snapshot_arn())
-        && source != copy.snapshot
+    if let (Origin::Copy { source: meant, .. }, Some(source)) =
+        (origin, snapshot.source_db_cluster_snapshot_arn())
+        && source != meant
     {
         return Progress::Foreign { saw: format!("`{}` is a copy of `{source}`", call.token) };
     }
@@ -245,7 +262,7 @@ fn point(call: &Call, snapshot: &DbClusterSnapshot, origin: Origin<'_>) -> Optio
     let (data_time, copied_from) = match origin {
         Origin::Cluster => (instant(snapshot.snapshot_create_time()?)?, None),
         // The copy's own time is when it was copied (facts §2).
-        Origin::Copy(copy) => (copy.data_time, Some(copy.snapshot.clone())),
+        Origin::Copy { source, data_time } => (data_time, Some(source.to_owned())),
     };
     Some(RecoveryPoint {
         copied_from,
@@ -277,8 +294,23 @@ fn tags(
     taken: Option<&SnapshotDatabase>,
 ) -> Vec<Tag> {
     let schema_version = taken.and_then(|action| action.schema_version.as_deref());
-    let marks = marks(call, epoch, data_time, schema_version, Some(purpose(call))).into_iter();
-    marks.map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+    written(marks(call, epoch, data_time, schema_version, Some(purpose(call))))
+}
+
+/// The tags of a copy in another account. AWS copies none there, so the version is carried over too.
+pub(super) fn tags_of_copy(
+    call: &Call,
+    epoch: u64,
+    data_time: Timestamp,
+    source: &DbClusterSnapshot,
+) -> Vec<Tag> {
+    let version = tag(source, SCHEMA_VERSION);
+    written(marks(call, epoch, Some(data_time), version, Some(purpose(call))))
+}
+
+fn written(marks: Vec<(&'static str, String)>) -> Vec<Tag> {
+    let tag = |(key, value): (&str, String)| Tag::builder().key(key).value(value).build();
+    marks.into_iter().map(tag).collect()
 }
 
 /// What tags say. `schema_version` and `data_time` are written only where they are known: the time of a
@@ -312,6 +344,8 @@ fn purpose(call: &Call) -> Purpose {
     if let Action::SnapshotDatabase(with) = &*call.action {
         with.purpose.unwrap_or_default()
     } else if let Action::CopySnapshot(with) = &*call.action {
+        with.purpose.unwrap_or_default()
+    } else if let Action::CopyToVault(with) = &*call.action {
         with.purpose.unwrap_or_default()
     } else {
         Purpose::default()

@@ -67,7 +67,7 @@ async fn every_call_goes_to_its_region() {
             made_up,
         ))
         .build();
-    let aws = Aws { shared, path_style: false, sides: Mutex::default(), beside: Mutex::default() };
+    let aws = Aws::of(shared);
     let side = aws.side(&"us-west-2".parse().unwrap());
     let _ = side.act.rds.describe_global_clusters().send().await;
     let _ = side.act.s3.get_object().bucket("markers").key("moved").send().await;
@@ -120,7 +120,7 @@ async fn what_changes_something_is_sent_once() {
             made_up,
         ))
         .build();
-    let aws = Aws { shared, path_style: false, sides: Mutex::default(), beside: Mutex::default() };
+    let aws = Aws::of(shared);
     let side = aws.side(&"us-west-2".parse().unwrap());
     let sent = || hosts.0.lock().unwrap().len();
     let _ = side.act.rds.failover_db_cluster().db_cluster_identifier("orders").send().await;

@@ -1,6 +1,8 @@
 //! What an inventory means next to the catalogue: findings, each with an id that is the same as long as
 //! the trouble is.
 
+mod spot;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
@@ -9,11 +11,12 @@ use std::{
 use jiff::Timestamp;
 use muster_runbooks::{
     application::{Application, Cache, Objects, Secret},
-    name::Region,
+    name::{ComponentName, Region},
 };
 use muster_state::catalog::{Finding, RecoveryPoint};
 
-use super::{CacheSide, Inventory, Maker, Place, Said, Same, Seen, points::usable};
+use self::spot::Spot;
+use super::{CacheSide, Inventory, Place, Quota, Said, Same};
 
 /// The words that the ids of findings begin with which are opened and closed here, and nowhere else.
 pub const KINDS: &[&str] = &[
@@ -59,6 +62,8 @@ pub struct Due {
     pub snapshot: Option<Timestamp>,
     /// A copy of it on the other side.
     pub copy: Option<Timestamp>,
+    /// A copy of that in the vault's account.
+    pub vault: Option<Timestamp>,
     /// A snapshot of each cache.
     pub cache: Option<Timestamp>,
 }
@@ -74,6 +79,8 @@ pub struct Judged {
     /// Since when a component is unprotected in a region: the data of its newest usable point, or
     /// nothing when there is none at all.
     pub unprotected: BTreeMap<Place, Option<Timestamp>>,
+    /// The same for the vaults.
+    pub unprotected_vaults: BTreeMap<ComponentName, Option<Timestamp>>,
 }
 
 impl Judged {
@@ -95,23 +102,10 @@ impl Judged {
 pub fn judge(seen: &Inventory, known: &Known<'_>) -> Judged {
     let mut out = Judged::default();
     for (region, quota) in &seen.quotas {
-        let id = format!("snapshot-quota/{region}");
-        if let Some(quota) = out.read(quota, &[&id]).filter(|quota| quota.is_short()) {
-            let message = format!(
-                "{region} has {} of {} manual cluster snapshots; {} places are free",
-                quota.used,
-                quota.max,
-                quota.free()
-            );
-            out.open(
-                id,
-                message,
-                "let old ones go, or ask AWS for a higher quota: the last five places are kept for \
-                 snapshots that cannot wait",
-            );
-        }
+        self::quota(region.as_str(), region.as_str(), quota, &mut out);
     }
     databases(seen, known, &mut out);
+    vaults(seen, known, &mut out);
     caches(seen, known, &mut out);
     buckets(seen, known, &mut out);
     for secret in &known.application.secrets {
@@ -122,6 +116,35 @@ pub fn judge(seen: &Inventory, known: &Known<'_>) -> Judged {
     }
     unreadable(seen, &mut out);
     out
+}
+
+fn quota(place: &str, named: &str, quota: &Said<Quota>, out: &mut Judged) {
+    let id = format!("snapshot-quota/{place}");
+    let Some(quota) = out.read(quota, &[&id]).filter(|quota| quota.is_short()) else { return };
+    let message = format!(
+        "{named} has {} of {} manual cluster snapshots; {} places are free",
+        quota.used,
+        quota.max,
+        quota.free()
+    );
+    out.open(
+        id,
+        message,
+        "let old ones go, or ask AWS for a higher quota: the last five places are kept for snapshots that \
+         cannot wait",
+    );
+}
+
+/// Another account is held against the catalogue like a region, by itself.
+fn vaults(seen: &Inventory, known: &Known<'_>, out: &mut Judged) {
+    for (name, side) in &seen.vaults {
+        let spot = Spot::vault(name, side);
+        quota(&spot.place(), &spot.to_string(), &side.quota, out);
+        spot.catalogue(known, &side.points, out);
+        if let Some(newest) = spot.unprotected(known, &side.points, known.due.vault, out) {
+            out.unprotected_vaults.insert(name.clone(), newest);
+        }
+    }
 }
 
 fn databases(seen: &Inventory, known: &Known<'_>, out: &mut Judged) {
@@ -149,8 +172,11 @@ fn databases(seen: &Inventory, known: &Known<'_>, out: &mut Judged) {
             Some(_) => known.due.copy,
             None => None,
         };
-        catalogue(known, place, &side.points, out);
-        unprotected(known, place, &side.points, due, out);
+        let spot = Spot::own(place);
+        spot.catalogue(known, &side.points, out);
+        if let Some(newest) = spot.unprotected(known, &side.points, due, out) {
+            out.unprotected.insert(place.clone(), newest);
+        }
     }
 }
 
@@ -165,11 +191,15 @@ fn caches(seen: &Inventory, known: &Known<'_>, out: &mut Judged) {
         }
         for (region, side) in sides {
             let place = (cache.name.clone(), region.clone());
-            catalogue(known, &place, &side.points, out);
+            let spot = Spot::own(&place);
+            spot.catalogue(known, &side.points, out);
             // AWS copies them nowhere: there is one side to be saved.
             match known.active {
                 Some(active) if active == region => {
-                    unprotected(known, &place, &side.points, known.due.cache, out);
+                    let due = known.due.cache;
+                    if let Some(newest) = spot.unprotected(known, &side.points, due, out) {
+                        out.unprotected.insert(place.clone(), newest);
+                    }
                 }
                 Some(_) => {}
                 None => {
@@ -315,78 +345,7 @@ fn objects(seen: &Inventory, known: &Known<'_>, objects: &Objects, out: &mut Jud
     }
 }
 
-/// What is there and not in the catalogue, and the reverse.
-fn catalogue(
-    known: &Known<'_>,
-    place: &Place,
-    points: &Said<BTreeMap<String, Seen>>,
-    out: &mut Judged,
-) {
-    let (uncatalogued, missing) = (of("uncatalogued", place), of("missing-point", place));
-    // Only a complete list shows that something is not there.
-    let Some(points) = out.read(points, &[&uncatalogued, &missing]) else { return };
-    let strays = points.values().filter(|one| {
-        one.maker == Maker::Muster
-            && one.status != "deleting"
-            && !known.points.contains_key(&one.id)
-            // A run is just making it.
-            && !one.run.as_ref().is_some_and(|run| known.open_runs.contains(run))
-    });
-    let strays: Vec<String> = strays.map(|one| format!("`{}`", one.id)).collect();
-    if !strays.is_empty() {
-        out.open(
-            uncatalogued,
-            format!("{} exist in {} and are in no catalogue", few(&strays), place.1),
-            "a run ended before it saw them: restore from them by hand or delete them; expiry leaves them \
-             alone",
-        );
-    }
-    let gone = known.points.values().filter(|point| {
-        point.component == place.0
-            && point.region == place.1
-            && known.before.contains(&point.id)
-            && !points.contains_key(&point.id)
-            // A deletion whose answer was lost; the next expiry writes it down.
-            && point.marked_at.is_none()
-    });
-    let gone: Vec<String> = gone.map(|point| format!("`{}`", point.id)).collect();
-    if !gone.is_empty() {
-        out.open(
-            missing,
-            format!("{} are in the catalogue and gone in {}", few(&gone), place.1),
-            "somebody deleted them behind Muster's back; look who did (CloudTrail), and take a new backup",
-        );
-    }
-}
-
-fn unprotected(
-    known: &Known<'_>,
-    place: &Place,
-    points: &Said<BTreeMap<String, Seen>>,
-    due: Option<Timestamp>,
-    out: &mut Judged,
-) {
-    let id = of("unprotected", place);
-    let Some(points) = out.read(points, &[&id]) else { return };
-    let newest = usable(points.values(), known.points).first().copied();
-    let (name, region) = place;
-    let message = match (newest, due) {
-        (None, _) => format!("`{name}` has no recovery point in {region} that could be restored"),
-        (Some(newest), Some(due)) if newest < due => format!(
-            "`{name}` is unprotected in {region} since {newest}, the data of the newest point there; the \
-             backup of {due} should have arrived"
-        ),
-        (Some(_), _) => return,
-    };
-    out.unprotected.insert(place.clone(), newest);
-    out.open(
-        id,
-        message,
-        "look at the last backups (`muster status`), and run `daily-backup` by hand",
-    );
-}
-
-/// One finding for each region that does not say everything.
+/// One finding for each region, and for each vault, that does not say everything.
 fn unreadable(seen: &Inventory, out: &mut Judged) {
     let mut whys: Vec<(&Region, Option<&String>)> = Vec::new();
     whys.extend(seen.quotas.iter().map(|(region, quota)| (region, quota.as_ref().err())));
@@ -411,16 +370,24 @@ fn unreadable(seen: &Inventory, out: &mut Judged) {
     for ((_, region), objects) in &seen.objects {
         whys.extend(objects.values().map(|one| (region, one.as_ref().err())));
     }
-    let mut reasons: BTreeMap<&Region, BTreeSet<&str>> = BTreeMap::new();
-    for (region, why) in whys {
-        let Some(why) = why else { continue };
-        reasons.entry(region).or_default().insert(why);
+    let own = |(region, why): (&Region, _)| (region.to_string(), region.to_string(), why);
+    let mut whys: Vec<(String, String, Option<&String>)> = whys.into_iter().map(own).collect();
+    for (name, side) in &seen.vaults {
+        let spot = Spot::vault(name, side);
+        for why in [side.points.as_ref().err(), side.quota.as_ref().err()] {
+            whys.push((spot.place(), spot.to_string(), why));
+        }
     }
-    for (region, reasons) in reasons {
+    let mut reasons: BTreeMap<(String, String), BTreeSet<&str>> = BTreeMap::new();
+    for (place, named, why) in whys {
+        let Some(why) = why else { continue };
+        reasons.entry((place, named)).or_default().insert(why);
+    }
+    for ((place, named), reasons) in reasons {
         let reasons: Vec<String> = reasons.into_iter().map(str::to_owned).collect();
         out.open(
-            format!("inventory-unknown/{region}"),
-            format!("nobody knows what protects it in {region}: {}", few(&reasons)),
+            format!("inventory-unknown/{place}"),
+            format!("nobody knows what protects it in {named}: {}", few(&reasons)),
             "what could not be read is neither well nor missing; look at the region and at the \
              permissions of Muster's role",
         );

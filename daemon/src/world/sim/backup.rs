@@ -53,8 +53,8 @@ pub(super) fn observe_copy(
     observe(sim, now, call, region, &account)
 }
 
-/// Both name what they make after the token, and are found by it.
-fn observe(
+/// All name what they make after the token, and are found by it.
+pub(super) fn observe(
     sim: &mut Sim,
     now: Timestamp,
     call: &Call,
@@ -83,6 +83,8 @@ fn purpose(action: &Action) -> Purpose {
     if let Action::SnapshotDatabase(with) = action {
         with.purpose.unwrap_or_default()
     } else if let Action::CopySnapshot(with) = action {
+        with.purpose.unwrap_or_default()
+    } else if let Action::CopyToVault(with) = action {
         with.purpose.unwrap_or_default()
     } else {
         Purpose::default()
@@ -114,7 +116,13 @@ fn done(call: &Call, one: &Snapshot) -> Done {
 /// The instant that the data is from, as far as the provider says: for a copy it only tells when it
 /// was copied (facts §2), so that is taken from the step.
 fn data_time(call: &Call, one: &Snapshot) -> Timestamp {
-    if let Action::CopySnapshot(with) = &*call.action { with.data_time } else { one.data_time }
+    if let Action::CopySnapshot(with) = &*call.action {
+        with.data_time
+    } else if let Action::CopyToVault(with) = &*call.action {
+        with.data_time
+    } else {
+        one.data_time
+    }
 }
 
 pub(super) fn begin_snapshot(
@@ -137,12 +145,10 @@ pub(super) fn begin_snapshot(
             let reason = "InvalidDBClusterStateFault: the cluster is not available".to_owned();
             return Ok(Answer::Busy { reason });
         }
-        let used = u64::try_from(sim.snapshots.counted(region, now)).unwrap_or(u64::MAX);
-        let quota = Quota { used, max: QUOTA as u64 };
-        if let Some(reason) = quota.no_headroom(action.purpose(), region) {
+        if let Some(reason) = no_room(sim, region, &account, now, action.purpose()) {
             return Ok(Answer::Busy { reason });
         }
-        full(sim, region, now, door)?;
+        full(sim, region, &account, now, door)?;
         let is_writer = aurora.writer(now) == region;
         let data_time =
             if is_writer { now } else { aurora.replicated(sim.dice, &sim.regions, region, now) };
@@ -150,7 +156,8 @@ pub(super) fn begin_snapshot(
         let data_time =
             Timestamp::from_millisecond(data_time.as_millisecond()).unwrap_or(data_time);
         let takes = sim.dice.secs("snapshot", call.token.as_str(), 50..=240);
-        let made = Made { region, arn, data_time, copied_from: None, zero: seconds(5), takes };
+        let key = aurora_key(sim, &bound, region);
+        let made = Made { region, arn, data_time, copied_from: None, key, zero: seconds(5), takes };
         make(sim, now, call, &bound, made);
         sim.took_effect(now, call, "CreateDBClusterSnapshot", region);
         Ok(Answer::Accepted)
@@ -166,38 +173,78 @@ pub(super) fn begin_copy(
     let bound = Bound::database(call)?;
     let region = bound.on.region(action.to);
     let account = account(sim, &bound, region)?;
+    let key = aurora_key(sim, &bound, region);
+    copy(sim, now, call, &bound, Copy { source: &action.snapshot, region, account: &account, key })
+}
+
+/// A copy of a snapshot into a region of an account.
+pub(super) struct Copy<'a> {
+    pub(super) source: &'a str,
+    pub(super) region: &'a Region,
+    pub(super) account: &'a str,
+    pub(super) key: Option<String>,
+}
+
+pub(super) fn copy(
+    sim: &mut Sim,
+    now: Timestamp,
+    call: &Call,
+    bound: &Bound<'_>,
+    copy: Copy<'_>,
+) -> Result<Answer, CallError> {
+    let Copy { source: from, region, account, key } = copy;
     let door = Door::rds(region, "CopyDBClusterSnapshot");
     sim.tell(now, door, |sim| {
-        let arn = snapshot_arn(region, &account, call.token.as_str());
+        let arn = snapshot_arn(region, account, call.token.as_str());
         if let Some(known) = known(sim, call, &arn, door) {
             return known;
         }
-        let source = sim.snapshots.get(&action.snapshot);
+        let is_theirs = place_of(from).is_some_and(|(_, of)| of != account);
+        let may_see = !is_theirs || sim.snapshots.is_shared(from, account, now);
+        let source = sim.snapshots.get(from).filter(|_| may_see);
         let Some((source, status)) = source.and_then(|one| Some((one, one.status(now)?))) else {
-            let message = format!("`{}` is not found", action.snapshot);
+            // What is not shared looks like what is not there.
+            let message = format!("`{from}` is not found");
             return Err(door.refused("DBClusterSnapshotNotFoundFault", message));
         };
-        let (from, data_time) = (source.region.clone(), source.data_time);
-        if status != Status::Available || !sim.regions.runs(&from, now) {
+        let (source_region, data_time) = (source.region.clone(), source.data_time);
+        if status != Status::Available || !sim.regions.runs(&source_region, now) {
             let reason = "InvalidDBClusterSnapshotStateFault: the source is not ready".to_owned();
             return Ok(Answer::Busy { reason });
         }
-        if sim.snapshots.copies_underway(region, now) >= COPIES_MAX {
+        if sim.snapshots.copies_underway(region, account, now) >= COPIES_MAX {
             let reason = format!("{COPIES_MAX} copies to {region} are in progress");
             return Ok(Answer::Busy { reason });
         }
-        full(sim, region, now, door)?;
+        full(sim, region, account, now, door)?;
         let stuck = sim.faults.copies_stuck_until(now);
         let stuck = stuck.map_or(SignedDuration::ZERO, |until| until.duration_since(now));
         let token = call.token.as_str();
         let zero = sim.dice.secs("copy-at-zero", token, 30..=900).max(stuck);
         let takes = sim.dice.secs("copy", token, 600..=5_400);
-        let copied_from = Some((action.snapshot.clone(), from));
-        let made = Made { region, arn, data_time, copied_from, zero, takes };
-        make(sim, now, call, &bound, made);
+        let copied_from = Some((from.to_owned(), source_region));
+        let made = Made { region, arn, data_time, copied_from, key, zero, takes };
+        make(sim, now, call, bound, made);
         sim.took_effect(now, call, "CopyDBClusterSnapshot", region);
         Ok(Answer::Accepted)
     })
+}
+
+/// Why there is no room for a snapshot of this purpose.
+pub(super) fn no_room(
+    sim: &Sim,
+    region: &Region,
+    account: &str,
+    now: Timestamp,
+    purpose: Purpose,
+) -> Option<String> {
+    let used = u64::try_from(sim.snapshots.counted(region, account, now)).unwrap_or(u64::MAX);
+    Quota { used, max: QUOTA as u64 }.no_headroom(purpose, region)
+}
+
+/// The key that what arrives in a region is encrypted with.
+fn aurora_key(sim: &Sim, bound: &Bound<'_>, region: &Region) -> Option<String> {
+    sim.aurora(bound).ok()?.declared.copy_keys.get(region.as_str()).cloned()
 }
 
 /// What a snapshot of this name means: ours is success, a stranger's is for a person.
@@ -210,8 +257,14 @@ fn known(sim: &Sim, call: &Call, arn: &str, door: Door<'_>) -> Option<Result<Ans
     })
 }
 
-fn full(sim: &Sim, region: &Region, now: Timestamp, door: Door<'_>) -> Result<(), CallError> {
-    if sim.snapshots.counted(region, now) < QUOTA {
+fn full(
+    sim: &Sim,
+    region: &Region,
+    account: &str,
+    now: Timestamp,
+    door: Door<'_>,
+) -> Result<(), CallError> {
+    if sim.snapshots.counted(region, account, now) < QUOTA {
         return Ok(());
     }
     Err(door.refused("SnapshotQuotaExceeded", format!("{QUOTA} manual cluster snapshots exist")))
@@ -222,6 +275,7 @@ struct Made<'a> {
     arn: String,
     data_time: Timestamp,
     copied_from: Option<(String, Region)>,
+    key: Option<String>,
     zero: SignedDuration,
     takes: SignedDuration,
 }
@@ -230,7 +284,6 @@ fn make(sim: &mut Sim, now: Timestamp, call: &Call, bound: &Bound<'_>, made: Mad
     let Ok(aurora) = sim.aurora(bound) else { return };
     let label = aurora.label().to_owned();
     let component = aurora.declared.name.clone();
-    let key = aurora.declared.copy_keys.get(made.region.as_str()).cloned();
     let size = sim.dice.secs("size", &label, 40..=400).as_secs();
     let fails = sim.faults.snapshot_fails();
     sim.snapshots.add(Snapshot {
@@ -248,7 +301,7 @@ fn make(sim: &mut Sim, now: Timestamp, call: &Call, bound: &Bound<'_>, made: Mad
         deleted: None,
         data_time: made.data_time,
         copied_from: made.copied_from,
-        key,
+        key: made.key,
         size_gib: u32::try_from(size).unwrap_or(1),
         resource: format!("cluster-{}", label.to_uppercase()),
         frozen_at: None,
@@ -260,7 +313,7 @@ fn seconds(secs: i64) -> SignedDuration {
 }
 
 /// The account of the cluster in a region, from its ARN.
-fn account(sim: &Sim, bound: &Bound<'_>, region: &Region) -> Result<String, CallError> {
+pub(super) fn account(sim: &Sim, bound: &Bound<'_>, region: &Region) -> Result<String, CallError> {
     let arn = sim.aurora(bound)?.arn(region);
     Ok(place_of(arn).map_or("000000000000", |(_, account)| account).to_owned())
 }

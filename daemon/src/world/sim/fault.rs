@@ -83,6 +83,11 @@ pub enum Fault {
         /// For how long.
         length: Span,
     },
+    /// Nobody may assume a role in another account.
+    VaultClosed {
+        /// For how long.
+        length: Span,
+    },
     /// An observer reports the opposite of what is.
     ObserverLies {
         /// Its name.
@@ -149,6 +154,7 @@ impl Fault {
             Fault::NoCapacity { .. } => "no-capacity",
             Fault::KeyGone { .. } => "key-gone",
             Fault::CredentialsExpired { .. } => "credentials-expired",
+            Fault::VaultClosed { .. } => "vault-closed",
             Fault::ObserverLies { .. } => "observer-lies",
             Fault::ObserverSilent { .. } => "observer-silent",
             Fault::FenceFails => "fence-fails",
@@ -168,6 +174,7 @@ impl Fault {
             | Fault::CopyStuck { length }
             | Fault::NoCapacity { length }
             | Fault::KeyGone { length }
+            | Fault::VaultClosed { length }
             | Fault::CredentialsExpired { length } => Some(length.duration()),
             Fault::Outage { .. }
             | Fault::GlobalControlPlane

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
-    application::{Application, Cache, Database},
+    application::{Application, Cache, Database, Vault},
     name::Region,
     value::Span,
 };
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::world::inventory::{
     BucketSide, CacheSide, ClusterSide, DatabaseSide, GroupSide, Inventory, Lag, Maker, ObjectSide,
-    Quota, Said, SecretSide, Seen,
+    Quota, Said, SecretSide, Seen, VaultSide,
 };
 
 /// How far back a cluster can be restored to an instant, and how close to now (facts §2, PITR).
@@ -29,8 +29,9 @@ pub(super) fn look(sim: &mut Sim, now: Timestamp, application: &Application) -> 
     for region in [&application.home, &application.standby] {
         if !application.databases.is_empty() {
             let asked = ask(sim, now, Door::rds(region, "DescribeAccountAttributes"));
-            let used = |at| u64::try_from(sim.snapshots.counted(region, at)).unwrap_or(u64::MAX);
-            let quota = asked.map(|at| Quota { used: used(at), max: QUOTA as u64 });
+            let account = application.databases.iter().find_map(|one| one.account(region));
+            let account = account.unwrap_or_default();
+            let quota = asked.map(|at| self::quota(sim, region, account, at));
             seen.quotas.insert(region.clone(), quota);
         }
         for declared in &application.databases {
@@ -45,7 +46,56 @@ pub(super) fn look(sim: &mut Sim, now: Timestamp, application: &Application) -> 
         }
         beside(sim, now, application, region, &mut seen);
     }
+    for declared in &application.databases {
+        if let Some(vault) = &declared.vault {
+            let side = self::vault(sim, now, application, declared, vault);
+            seen.vaults.insert(declared.name.clone(), side);
+        }
+    }
     seen
+}
+
+fn quota(sim: &Sim, region: &Region, account: &str, at: Timestamp) -> Quota {
+    let used = u64::try_from(sim.snapshots.counted(region, account, at)).unwrap_or(u64::MAX);
+    Quota { used, max: QUOTA as u64 }
+}
+
+fn vault(
+    sim: &mut Sim,
+    now: Timestamp,
+    application: &Application,
+    declared: &Database,
+    vault: &Vault,
+) -> VaultSide {
+    let (region, account) = (&vault.region, &vault.account);
+    let mut asked = |operation| {
+        let door = super::vault::door(sim, now, vault, operation);
+        door.and_then(|door| sim.ask(now, door)).map_err(|why| why.to_string())
+    };
+    let listed = asked("DescribeDBClusterSnapshots");
+    let counted = asked("DescribeAccountAttributes");
+    VaultSide {
+        region: region.clone(),
+        account: account.clone(),
+        points: listed.map(|at| points(sim, application, declared, region, account, at)),
+        quota: counted.map(|at| quota(sim, region, account, at)),
+    }
+}
+
+/// The snapshots of a database in a region of an account.
+fn points(
+    sim: &Sim,
+    application: &Application,
+    declared: &Database,
+    region: &Region,
+    account: &str,
+    at: Timestamp,
+) -> BTreeMap<String, Seen> {
+    let of_it = sim.snapshots.iter().filter(|one| {
+        one.is_at(region, account)
+            && (&one.application, &one.component) == (&application.name, &declared.name)
+    });
+    of_it.filter_map(|one| Some((one.arn.clone(), seen(one, one.status(at)?)))).collect()
 }
 
 fn ask(sim: &mut Sim, now: Timestamp, door: Door<'_>) -> Said<Timestamp> {
@@ -78,12 +128,8 @@ fn database(
             restorable,
         })
     };
-    let points = |at: Timestamp| {
-        let of_it = sim.snapshots.iter().filter(|one| {
-            one.region == *region && (&one.application, &one.component) == (&key.0, &key.1)
-        });
-        of_it.filter_map(|one| Some((one.arn.clone(), seen(one, one.status(at)?)))).collect()
-    };
+    let account = declared.account(region).unwrap_or_default();
+    let points = |at| self::points(sim, application, declared, region, account, at);
     let lag = |at: Timestamp| {
         let aurora = aurora.filter(|aurora| aurora.writer(at) != region)?;
         let sample = aurora.sample(sim.dice, &sim.regions, at)?;

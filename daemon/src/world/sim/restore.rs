@@ -16,7 +16,7 @@ use muster_state::{
 use serde_json::json;
 
 use super::{
-    Bound, Fault, Sim, expire, no_outside,
+    Bound, Fault, Sim, backup, expire, no_outside,
     restored::{Restored, Status},
     snapshots,
     wire::Door,
@@ -32,7 +32,8 @@ pub(super) fn observe_choice(
     let bound = Bound::database(call)?;
     let region = bound.on.region(action.at);
     let at = sim.ask(now, Door::rds(region, "DescribeDBClusterSnapshots"))?;
-    let shown = expire::available(sim, region, at);
+    let account = backup::account(sim, &bound, region)?;
+    let shown = expire::available(sim, region, &account, at);
     let available = |point: &RecoveryPoint| shown.contains(&point.id);
     let asked = action.point.as_deref();
     Ok(match catalog::choose(&call.points, &available, &bound.key.1, region, asked) {

@@ -65,6 +65,11 @@ impl Snapshot {
         })
     }
 
+    /// Whether it lies in a region of an account.
+    pub(super) fn is_at(&self, region: &Region, account: &str) -> bool {
+        self.region == *region && place_of(&self.arn).is_some_and(|(_, of)| of == account)
+    }
+
     fn is_underway(&self, at: Timestamp) -> bool {
         self.asked_at <= at
             && self.deleted.is_none()
@@ -80,6 +85,8 @@ impl Snapshot {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Snapshots {
     all: BTreeMap<String, Snapshot>,
+    /// When which snapshot was shared with which account, or was so no more.
+    shares: Vec<(Timestamp, String, String, bool)>,
 }
 
 impl Snapshots {
@@ -92,20 +99,42 @@ impl Snapshots {
         self.all.get(arn)
     }
 
+    /// Shares a snapshot with an account, or takes that back; says whether it was otherwise before.
+    pub(super) fn share(&mut self, arn: &str, account: &str, at: Timestamp, shared: bool) -> bool {
+        let changes = self.is_shared(arn, account, at) != shared;
+        if changes {
+            self.shares.push((at, arn.to_owned(), account.to_owned(), shared));
+        }
+        changes
+    }
+
+    /// Whether a snapshot is shared with an account.
+    pub(super) fn is_shared(&self, arn: &str, account: &str, at: Timestamp) -> bool {
+        let last = self.shares.iter().rev();
+        let mut last =
+            last.filter(|(since, of, with, _)| *since <= at && of == arn && with == account);
+        last.next().is_some_and(|(.., shared)| *shared)
+    }
+
+    /// Every snapshot that ever was shared, with the account.
+    pub(super) fn ever_shared(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.shares.iter().map(|(_, arn, account, _)| (arn.as_str(), account.as_str()))
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Snapshot> {
         self.all.values()
     }
 
-    /// How many snapshots a region's quota counts.
-    pub(super) fn counted(&self, region: &Region, at: Timestamp) -> usize {
-        let counts = |one: &&Snapshot| one.region == *region && one.status(at).is_some();
+    /// How many snapshots the quota of a region of an account counts.
+    pub(super) fn counted(&self, region: &Region, account: &str, at: Timestamp) -> usize {
+        let counts = |one: &&Snapshot| one.is_at(region, account) && one.status(at).is_some();
         self.all.values().filter(counts).count()
     }
 
-    /// How many copies a region is receiving.
-    pub(super) fn copies_underway(&self, region: &Region, at: Timestamp) -> usize {
+    /// How many copies a region of an account is receiving.
+    pub(super) fn copies_underway(&self, region: &Region, account: &str, at: Timestamp) -> usize {
         let counts = |one: &&Snapshot| {
-            one.region == *region && one.copied_from.is_some() && one.is_underway(at)
+            one.is_at(region, account) && one.copied_from.is_some() && one.is_underway(at)
         };
         self.all.values().filter(counts).count()
     }

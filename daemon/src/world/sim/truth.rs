@@ -272,6 +272,11 @@ impl<'a> Truth<'a> {
         self.sim.snapshots.iter().map(fact).collect()
     }
 
+    /// Every snapshot that is shared with another account, with that account.
+    pub fn shares(&self, at: Timestamp) -> Vec<(String, String)> {
+        self.sim.shares(at)
+    }
+
     /// Everything that ever stood beside the databases.
     pub fn restored(&self, at: Timestamp) -> Vec<RestoredFact> {
         let fact = |one: &super::restored::Restored| RestoredFact {

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::BindProblem;
 use crate::{
-    action::Field,
-    name::{ComponentName, StepId},
+    action::{Field, Role},
+    name::{ComponentName, Region, StepId},
     plan::{Arg, Binding, STEPS_MAX, Step, Task},
     request::Manner,
     runbook::{Argument, Runbook, StepDefinition, TaskDefinition},
@@ -60,15 +60,25 @@ fn instances(step: &StepDefinition, binding: Option<&Binding>) -> Vec<Instance> 
         return vec![Instance { id: step.id.clone(), component: None }];
     };
     let components = binding.map(|binding| binding.application.components(kind));
+    let at = binding.and_then(|binding| side(step, binding));
     components
         .unwrap_or_default()
         .iter()
-        .filter(|component| component.takes_part(&step.task.action.value))
+        .filter(|component| component.takes_part(&step.task.action.value, at))
         .map(|component| Instance {
             id: expanded_id(&step.id, component.name()),
             component: Some(component.name().clone()),
         })
         .collect()
+}
+
+/// The region behind the role that a step is done at, if it says one.
+fn side<'a>(step: &StepDefinition, binding: &'a Binding) -> Option<&'a Region> {
+    let Some(Arg::Literal(role)) = &step.task.with.get("at")?.arg else { return None };
+    match role.as_str()?.parse().ok()? {
+        Role::Active => Some(&binding.active),
+        Role::Standby => Some(&binding.standby),
+    }
 }
 
 /// `<step>-<component>`; where that is too long, its beginning and a hash of the whole.

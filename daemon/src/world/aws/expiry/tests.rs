@@ -55,6 +55,10 @@ fn world(name: &str, with: serde_json::Value) -> (Call, Database, Region, Vec<Db
     (call, database, "us-east-1".parse().unwrap(), snapshots)
 }
 
+fn east<'a>(database: &'a Database, region: &'a Region) -> Place<'a> {
+    Place { database, region, vault: None }
+}
+
 fn targets(progress: &Progress) -> Vec<String> {
     let Progress::NotStarted { targets, .. } = progress else { panic!("{progress}") };
     targets.clone()
@@ -67,7 +71,7 @@ fn every_proof_is_needed() {
     let (call, database, region, good) =
         world("delete-expired", json!({ "at": "active", "cap": 10 }));
     let judge = |snapshots: Vec<DbClusterSnapshot>| {
-        targets(&to_delete(&call, &database, &region, &Listing::of(snapshots), 10))
+        targets(&to_delete(&call, east(&database, &region), &Listing::of(snapshots), 10))
     };
     assert_eq!(judge(good.clone()), [arn(22), arn(21), arn(20)]);
     let spoil: [fn(&mut DbClusterSnapshot); 5] = [
@@ -90,17 +94,17 @@ fn every_proof_is_needed() {
 fn no_more_than_the_cap_and_only_what_was_aimed_at() {
     let (mut call, database, region, good) =
         world("delete-expired", json!({ "at": "active", "cap": 2 }));
-    let seen = to_delete(&call, &database, &region, &Listing::of(good.clone()), 2);
+    let seen = to_delete(&call, east(&database, &region), &Listing::of(good.clone()), 2);
     assert_eq!(targets(&seen), [arn(22), arn(21)], "the oldest first");
     call.aim = Some(Arc::new(Aim { at: at(NOW), before: json!({}), targets: targets(&seen) }));
-    let left = to_delete(&call, &database, &region, &Listing::of(good[4..].to_vec()), 2);
+    let left = to_delete(&call, east(&database, &region), &Listing::of(good[4..].to_vec()), 2);
     assert_eq!(targets(&left), [arn(22), arn(21)]);
-    let gone = to_delete(&call, &database, &region, &Listing::of(good[..4].to_vec()), 2);
+    let gone = to_delete(&call, east(&database, &region), &Listing::of(good[..4].to_vec()), 2);
     let Progress::Done(done) = gone else { panic!("{gone}") };
     assert_eq!(done.points.len(), 2);
     // Nothing to delete is aimed at and begun like everything else: an empty list, and no gate.
     call.aim = None;
-    let none = to_delete(&call, &database, &region, &Listing::of(good[..3].to_vec()), 2);
+    let none = to_delete(&call, east(&database, &region), &Listing::of(good[..3].to_vec()), 2);
     assert_eq!(targets(&none), Vec::<String>::new());
 }
 
@@ -110,7 +114,8 @@ fn marking_tells_what_is_missing() {
     let mut points = call.points.to_vec();
     points[3].marked_at = None;
     call.points = Arc::from(points);
-    let Progress::Done(done) = marked(&call, &database, &region, &Listing::of(good[..5].to_vec()))
+    let Progress::Done(done) =
+        marked(&call, east(&database, &region), &Listing::of(good[..5].to_vec()))
     else {
         panic!()
     };
@@ -122,4 +127,40 @@ fn marking_tells_what_is_missing() {
         |change: &PointChange| matches!(change, PointChange::Deleted { id } if *id == arn(22));
     assert!(done.points.iter().any(is_gone), "{:?}", done.points);
     assert_eq!(done.notes.len(), 1);
+}
+
+/// Goal: where no role may delete nothing is marked, and each point says why; the points of one account are
+/// never judged with those of another.
+/// Method: the same points, said to lie in a vault, with and without a role; and one of the other account
+/// among them.
+#[test]
+fn a_vault_lets_go_only_by_a_role() {
+    let (mut call, mut database, region, good) = world("mark-vault-expired", json!({}));
+    let vault = json!({
+        "account": "123456789012", "region": "us-east-1", "key": "arn:aws:kms:us-east-1:123456789012:key/a",
+        "role": "arn:aws:iam::123456789012:role/muster-vault",
+    });
+    let mut vault: Vault = serde_json::from_value(vault).unwrap();
+    database.retention.keep_for = "24h".parse().unwrap();
+    let mut points = call.points.to_vec();
+    points.iter_mut().for_each(|point| point.marked_at = None);
+    let stranger = RecoveryPoint { account: "999988887777".to_owned(), ..points[0].clone() };
+    points.push(RecoveryPoint {
+        id: stranger.id.replace("123456789012", "999988887777"),
+        ..stranger
+    });
+    call.points = points.into();
+    let judge = |vault: &Vault| {
+        let place = Place { database: &database, region: &region, vault: Some(vault) };
+        let Progress::Done(done) = marked(&call, place, &Listing::of(good.clone())) else {
+            panic!()
+        };
+        done
+    };
+    let none = judge(&vault);
+    assert_eq!((&none.outputs["marked"], &none.outputs["kept"]), (&json!(0), &json!(6)));
+    assert_eq!(none.outputs["keeps"].to_string().matches("no role may delete").count(), 6);
+    vault.expiry_role = Some("arn:aws:iam::123456789012:role/muster-vault-expiry".to_owned());
+    let some = judge(&vault);
+    assert_eq!((&some.outputs["marked"], &some.outputs["kept"]), (&json!(3), &json!(3)));
 }

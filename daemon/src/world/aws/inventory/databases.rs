@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use aws_sdk_rds::types::{DbCluster, DbClusterSnapshot};
 use futures::future::join_all;
-use muster_runbooks::application::Database;
+use muster_runbooks::application::{Application, Database};
 use muster_state::call::CallError;
 
 use super::{View, said};
@@ -36,7 +36,7 @@ pub(super) async fn all(view: &View<'_>) -> Vec<(Place, DatabaseSide)> {
     let sides = view.application.databases.iter().map(async |database| {
         let arn = database.clusters.get(view.region.as_str());
         let snapshots = |list: &Said<Arc<[DbClusterSnapshot]>>| {
-            list.clone().map(|list| of_database(view, database, &list))
+            list.clone().map(|list| of_database(view.application, database, &list))
         };
         let side = DatabaseSide {
             cluster: clusters
@@ -84,8 +84,8 @@ async fn lag_of(view: &View<'_>, arn: Option<&str>) -> Said<Option<Lag>> {
 
 /// The snapshots of a database: those that our tags name, and those of its clusters whoever made them.
 /// A copy bears the name of its source's cluster, so both clusters' names are looked for.
-fn of_database(
-    view: &View<'_>,
+pub(super) fn of_database(
+    application: &Application,
     database: &Database,
     list: &[DbClusterSnapshot],
 ) -> BTreeMap<String, Seen> {
@@ -94,8 +94,8 @@ fn of_database(
         let tagged =
             snapshot::tag(one, snapshot::APPLICATION).zip(snapshot::tag(one, snapshot::COMPONENT));
         match tagged {
-            Some((application, component)) => {
-                application == view.application.name.as_str() && component == database.name.as_str()
+            Some((of, component)) => {
+                of == application.name.as_str() && component == database.name.as_str()
             }
             None => one.db_cluster_identifier().is_some_and(|of| names.contains(&of)),
         }

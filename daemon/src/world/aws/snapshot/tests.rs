@@ -86,12 +86,13 @@ fn a_copy_keeps_its_sources_time_and_names_its_source() {
     let Action::CopySnapshot(action) = &*call.action else { panic!() };
     let mut copy = found(&call, "available");
     copy.source_db_cluster_snapshot_arn = Some(SOURCE.to_owned());
-    let Progress::Done(done) = seen(&call, Some(&copy), Origin::Copy(action)) else { panic!() };
+    let origin = Origin::Copy { source: &action.snapshot, data_time: action.data_time };
+    let Progress::Done(done) = seen(&call, Some(&copy), origin) else { panic!() };
     let [PointChange::Recorded(point)] = done.points.as_slice() else { panic!() };
     assert_eq!(point.data_time, at(data_time));
     assert_eq!(point.copied_from.as_deref(), Some(SOURCE));
     copy.source_db_cluster_snapshot_arn = Some(ARN.to_owned());
-    let said = seen(&call, Some(&copy), Origin::Copy(action));
+    let said = seen(&call, Some(&copy), origin);
     assert!(matches!(said, Progress::Foreign { .. }), "{said}");
 }
 

@@ -6,7 +6,10 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::{
-    super::{BucketSide, ClusterSide, DatabaseSide, GroupSide, ObjectSide, Quota, SecretSide},
+    super::{
+        BucketSide, ClusterSide, DatabaseSide, GroupSide, Maker, ObjectSide, SecretSide, Seen,
+        VaultSide,
+    },
     *,
 };
 
@@ -148,6 +151,7 @@ impl Scene {
                 (place("orders", WEST), database(cluster(None), list(&[&there]))),
             ]
             .into(),
+            vaults: BTreeMap::new(),
             caches: [
                 (place("sessions", EAST), cache(list(&[&saved]))),
                 (place("sessions", WEST), cache(list(&[]))),
@@ -177,7 +181,7 @@ impl Scene {
             before: points.keys().cloned().collect(),
             points,
             open_runs: BTreeSet::new(),
-            due: Due { snapshot: night, copy: night, cache: night },
+            due: Due { snapshot: night, copy: night, cache: night, vault: night },
         }
     }
 
@@ -286,4 +290,78 @@ fn without_an_active_region_no_side_is_judged() {
     assert_eq!(judged.open, BTreeMap::new());
     assert!(judged.unknown.contains("no-pitr/orders/us-east-1"));
     assert!(judged.unknown.contains("unprotected/sessions/us-east-1"));
+}
+
+const VAULT: &str = "999988887777";
+
+/// Tonight's copy in the vault, in the catalogue too.
+fn vaulted() -> (Scene, Seen) {
+    let mut scene = Scene::well();
+    let vault = json!({
+        "account": VAULT, "region": WEST, "role": format!("arn:aws:iam::{VAULT}:role/muster-vault"),
+        "key": format!("arn:aws:kms:{WEST}:{VAULT}:key/a"),
+    });
+    scene.application.databases[0].vault = serde_json::from_value(vault).unwrap();
+    let mut kept = seen(WEST, 'd', "2026-03-02T02:00:10Z");
+    kept.id = kept.id.replace("123456789012", VAULT);
+    kept.account = VAULT.to_owned();
+    let known = point("orders", &kept);
+    scene.before.insert(known.id.clone());
+    scene.points.insert(known.id.clone(), known);
+    in_vault(&mut scene, list(&[&kept]), 40);
+    (scene, kept)
+}
+
+fn in_vault(scene: &mut Scene, points: Said<BTreeMap<String, Seen>>, used: u64) {
+    let quota = if points.is_ok() { Ok(Quota { used, max: 100 }) } else { dead() };
+    let side = VaultSide { region: region(WEST), account: VAULT.to_owned(), points, quota };
+    scene.seen.vaults.insert("orders".parse().unwrap(), side);
+}
+
+/// Goal: another account is judged by itself: what is missing there is not missing here, nor the other way
+/// round, and what cannot be read is neither.
+/// Method: the same region with a vault in it; each thing that can be wrong there.
+#[test]
+fn the_vault_is_a_place_of_its_own() {
+    let ids = |scene: &Scene| scene.judge().open.into_keys().collect::<Vec<_>>();
+    let (mut scene, kept) = vaulted();
+    assert_eq!(ids(&scene), [""; 0], "all is well");
+
+    in_vault(&mut scene, list(&[]), 0);
+    let missing = [
+        format!("missing-point/orders/{WEST}/{VAULT}"),
+        format!("unprotected/orders/{WEST}/{VAULT}"),
+    ];
+    assert_eq!(ids(&scene), missing);
+    let judged = scene.judge();
+    assert_eq!(judged.unprotected_vaults.values().collect::<Vec<_>>(), [&None]);
+    assert!(judged.unprotected.is_empty(), "the side itself is protected: {judged:#?}");
+    assert!(judged.open[&missing[1]].message.contains(VAULT), "{judged:#?}");
+
+    let stray = Seen { id: kept.id.replace("muster-d", "muster-x"), run: None, ..kept.clone() };
+    in_vault(&mut scene, list(&[&kept, &stray]), 97);
+    let found =
+        [format!("snapshot-quota/{WEST}/{VAULT}"), format!("uncatalogued/orders/{WEST}/{VAULT}")];
+    assert_eq!(ids(&scene), found);
+
+    in_vault(&mut scene, list(&[&kept]), 40);
+    scene.due.vault = Some(at("2026-03-02T03:00:00Z"));
+    assert_eq!(
+        ids(&scene),
+        [format!("unprotected/orders/{WEST}/{VAULT}")],
+        "tonight's did not come"
+    );
+
+    in_vault(&mut scene, dead(), 0);
+    let judged = scene.judge();
+    let unknown = format!("inventory-unknown/{WEST}/{VAULT}");
+    assert_eq!(judged.open.keys().collect::<Vec<_>>(), [&unknown]);
+    for kind in ["missing-point", "uncatalogued", "unprotected"] {
+        assert!(judged.unknown.contains(&format!("{kind}/orders/{WEST}/{VAULT}")), "{kind}");
+    }
+
+    // A vault that was taken out of the file is nobody's to look into.
+    scene.application.databases[0].vault = None;
+    scene.seen.vaults.clear();
+    assert_eq!(ids(&scene), [""; 0]);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use muster_runbooks::{
     name::{ComponentName, Region},
     value::Span,
@@ -10,7 +10,7 @@ use muster_runbooks::{
 
 use super::{Achievable, Evidence, Figure, Kind, Threat};
 use crate::world::inventory::{
-    Inventory, Lag, Place, Said, Same, Seen,
+    ClusterSide, Inventory, Lag, Place, Said, Same, Seen,
     points::{Kept, kept, usable},
 };
 
@@ -62,7 +62,7 @@ impl About<'_> {
         match threat {
             Threat::RegionLoss => match &there.cluster {
                 Err(why) => Figure::unknown(why.clone()),
-                Ok(None) => self.apart(&there.points, self.standby, |_| true),
+                Ok(None) => self.apart(&there.points, self.standby.as_str()),
                 Ok(Some(_)) => self.replicated(&there.lag),
             },
             Threat::Corruption => match &here.cluster {
@@ -76,14 +76,10 @@ impl About<'_> {
                             self.seen.read_at
                         ),
                     ),
-                    None => self.apart(&here.points, self.active, |_| true),
+                    None => self.apart(&here.points, self.active.as_str()),
                 },
             },
-            Threat::AccountLoss => match &here.cluster {
-                Err(why) => Figure::unknown(why.clone()),
-                Ok(None) => Figure::unknown("its cluster was not seen, and so no account of it"),
-                Ok(Some(cluster)) => self.elsewhere(&cluster.account),
-            },
+            Threat::AccountLoss => self.elsewhere(&here.cluster),
         }
     }
 
@@ -110,56 +106,61 @@ impl About<'_> {
     }
 
     /// What recovery points keep: how far apart they come, and not how young the newest is.
-    fn apart(
-        &self,
-        points: &Said<BTreeMap<String, Seen>>,
-        region: &Region,
-        counts: impl Fn(&Seen) -> bool,
-    ) -> Figure {
+    fn apart(&self, points: &Said<BTreeMap<String, Seen>>, place: &str) -> Figure {
         let points = match points {
             Ok(points) => points,
             Err(why) => return Figure::unknown(why.clone()),
         };
-        let times = usable(points.values().filter(|one| counts(one)), self.known.points);
+        let times = usable(points.values(), self.known.points);
         match kept(&times, self.known.now) {
             Kept::Nothing => Figure::new(
                 Achievable::Nothing,
-                format!("there is no recovery point in {region} that could be restored"),
+                format!("there is no recovery point in {place} that could be restored"),
             ),
             Kept::One(age) if age > self.known.application.objectives.rpo => Figure::new(
                 Achievable::AtMost(age),
-                format!("the only recovery point in {region} is {age} old"),
+                format!("the only recovery point in {place} is {age} old"),
             ),
             Kept::One(_) => Figure::unknown(format!(
-                "there is one recovery point in {region}, and nobody has seen when the next comes"
+                "there is one recovery point in {place}, and nobody has seen when the next comes"
             )),
             Kept::Apart(gap) => Figure::new(
                 Achievable::AtMost(gap),
-                format!("recovery points in {region} are up to {gap} apart"),
+                format!("recovery points in {place} are up to {gap} apart"),
             ),
         }
     }
 
-    /// Only the catalogue knows of points in other accounts: lists show one's own.
-    fn elsewhere(&self, account: &str) -> Figure {
-        let points = self.known.points.values();
-        let mut times: Vec<Timestamp> = points
-            .filter(|point| point.component == *self.name && point.account != account)
-            .map(|point| point.data_time)
-            .collect();
-        times.sort_unstable_by(|one, other| other.cmp(one));
-        match kept(&times, self.known.now) {
-            Kept::Nothing => Figure::new(
-                Achievable::Nothing,
-                format!("every recovery point is in the account {account}"),
-            ),
-            Kept::One(age) => Figure::unknown(format!(
-                "there is one recovery point in another account, {age} old; nobody has seen when the next \
-                 comes"
+    /// What another account keeps, as was seen there. A point that nobody looks for may be gone.
+    fn elsewhere(&self, cluster: &Said<Option<ClusterSide>>) -> Figure {
+        let mut databases = self.known.application.databases.iter();
+        let database = databases.find(|database| database.name == *self.name);
+        if database.is_some_and(|database| database.vault.is_some()) {
+            return match self.seen.vaults.get(self.name) {
+                Some(vault) => self.apart(
+                    &vault.points,
+                    &format!("{} of the account {}", vault.region, vault.account),
+                ),
+                None => Figure::unknown("nobody has looked into its vault yet"),
+            };
+        }
+        let own = match cluster {
+            Err(why) => return Figure::unknown(why.clone()),
+            Ok(None) => {
+                return Figure::unknown("its cluster was not seen, and so no account of it");
+            }
+            Ok(Some(cluster)) => &cluster.account,
+        };
+        let mut points = self.known.points.values();
+        match points.find(|point| point.component == *self.name && point.account != *own) {
+            Some(point) => Figure::unknown(format!(
+                "the account {} has recovery points by the catalogue, and nobody looks there; declare \
+                 `vault`",
+                point.account
             )),
-            Kept::Apart(gap) => Figure::new(
-                Achievable::AtMost(gap),
-                format!("recovery points in other accounts are up to {gap} apart"),
+            None => Figure::new(
+                Achievable::Nothing,
+                format!("every recovery point is in the account {own}; declare `vault`"),
             ),
         }
     }
@@ -236,7 +237,7 @@ impl About<'_> {
                     format!("nothing of it gets to {}: it is in no global datastore", self.standby),
                 ),
             },
-            (Threat::Corruption, Some(here), _) => self.apart(&here.points, self.active, |_| true),
+            (Threat::Corruption, Some(here), _) => self.apart(&here.points, self.active.as_str()),
             (Threat::Corruption, None, _) => Figure::unknown("nobody has looked yet"),
             (Threat::AccountLoss, _, _) => {
                 Figure::new(Achievable::Nothing, "its snapshots are in its own account")

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::{
     super::{
-        BucketSide, CacheSide, ClusterSide, DatabaseSide, Lag, Maker, ObjectSide, Said, SecretSide,
-        Seen,
+        BucketSide, CacheSide, ClusterSide, DatabaseSide, Lag, Maker, ObjectSide, Quota, Said,
+        SecretSide, Seen, VaultSide,
     },
     *,
 };
@@ -52,6 +52,7 @@ fn nights(region: &str, account: &str, days: &[&str]) -> BTreeMap<String, Seen> 
 }
 
 struct Scene {
+    application: Application,
     active: Option<Region>,
     seen: Option<Inventory>,
     points: BTreeMap<String, RecoveryPoint>,
@@ -110,6 +111,7 @@ impl Scene {
         seen.secrets = [(key("password", EAST), Ok(Some(secret)))].into();
         seen.objects = [(key("state", EAST), objects()), (key("state", WEST), objects())].into();
         Scene {
+            application: shop(),
             active: Some(EAST.parse().unwrap()),
             seen: Some(seen),
             points: BTreeMap::new(),
@@ -138,9 +140,8 @@ impl Scene {
         pick: fn(Cost) -> Figure,
         promised: Span,
     ) -> (Verdict, Achievable, String) {
-        let application = shop();
         let all = components(&Evidence {
-            application: &application,
+            application: &self.application,
             active: self.active.as_ref(),
             seen: self.seen.as_ref(),
             points: &self.points,
@@ -211,24 +212,52 @@ fn what_corruption_takes() {
     assert_eq!((verdict, figure), (Verdict::Met, Achievable::AtMost(Span::from_mins(4))));
 }
 
-/// Goal: a copy in the same account survives nothing that takes the account.
+/// Goal: a copy in the same account survives nothing that takes the account, and a copy in another one
+/// counts for what was seen of it there.
+/// Method: none, one that only the catalogue knows, and a vault that is full, empty and silent.
 #[test]
 fn what_the_loss_of_the_account_takes() {
     let mut scene = Scene::configured();
-    assert_eq!(scene.loss("orders", Threat::AccountLoss).1, Achievable::Nothing);
-    for day in ["02", "03"] {
-        let point: RecoveryPoint = serde_json::from_value(json!({
-            "id": format!("arn:aws:rds:us-west-2:210987654321:cluster-snapshot:{day}"),
-            "component": "orders", "region": WEST, "account": "210987654321",
-            "data_time": format!("2026-03-{day}T02:00:00Z"), "copied_from": null, "key": null,
-            "size_gib": null, "source_resource": null, "made_by": "r00000000001",
-            "marked_at": null, "verified_at": null,
-        }))
-        .unwrap();
-        scene.points.insert(point.id.clone(), point);
-    }
+    let (verdict, figure, because) = scene.loss("orders", Threat::AccountLoss);
+    assert_eq!((verdict, figure), (Verdict::Missed, Achievable::Nothing), "{because}");
+    assert!(because.contains("123456789012"), "{because}");
+    let point: RecoveryPoint = serde_json::from_value(json!({
+        "id": "arn:aws:rds:us-west-2:210987654321:cluster-snapshot:03",
+        "component": "orders", "region": WEST, "account": "210987654321",
+        "data_time": "2026-03-03T02:00:00Z", "copied_from": null, "key": null,
+        "size_gib": null, "source_resource": null, "made_by": "r00000000001",
+        "marked_at": null, "verified_at": null,
+    }))
+    .unwrap();
+    scene.points.insert(point.id.clone(), point);
+    let (verdict, _, because) = scene.loss("orders", Threat::AccountLoss);
+    assert_eq!(verdict, Verdict::Unknown, "nobody looks there: {because}");
+
+    let vault = json!({
+        "account": "210987654321", "region": WEST, "role": "arn:aws:iam::210987654321:role/muster-vault",
+        "key": "arn:aws:kms:us-west-2:210987654321:key/a",
+    });
+    scene.application.databases[0].vault = serde_json::from_value(vault).unwrap();
+    assert_eq!(scene.loss("orders", Threat::AccountLoss).0, Verdict::Unknown, "not looked yet");
+    let loss = |scene: &mut Scene, points| {
+        let side = VaultSide {
+            region: WEST.parse().unwrap(),
+            account: "210987654321".to_owned(),
+            points,
+            quota: Ok(Quota { used: 2, max: 100 }),
+        };
+        let name = "orders".parse().unwrap();
+        scene.seen.as_mut().unwrap().vaults.insert(name, side);
+        let (verdict, figure, _) = scene.loss("orders", Threat::AccountLoss);
+        (verdict, figure)
+    };
     let day = Achievable::AtMost(Span::from_hours(24));
-    assert_eq!(scene.loss("orders", Threat::AccountLoss).1, day);
+    let full = nights(WEST, "210987654321", &["02", "03"]);
+    assert_eq!(loss(&mut scene, Ok(full)), (Verdict::Missed, day), "a day apart");
+    let empty = Ok(BTreeMap::new());
+    assert_eq!(loss(&mut scene, empty), (Verdict::Missed, Achievable::Nothing));
+    let silent = Err("sts us-west-2 refused AssumeRole".to_owned());
+    assert_eq!(loss(&mut scene, silent), (Verdict::Unknown, Achievable::Unknown));
 }
 
 /// Goal: what stands beside the databases is measured too, or unknown.
