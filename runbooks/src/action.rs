@@ -213,7 +213,8 @@ macro_rules! action {
 pub(crate) use action;
 
 macro_rules! actions {
-    ($($group:ident :: $name:ident,)+) => {
+    // What happens inside Muster is marked `@inside`.
+    ($($(@$inside:ident)? $group:ident :: $name:ident,)+) => {
         /// One step's work with its arguments filled in.
         #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
         #[serde(tag = "do", content = "with", rename_all = "kebab-case")]
@@ -224,7 +225,31 @@ macro_rules! actions {
             )+
         }
 
+        /// One step's work that happens inside Muster: no call leaves the process.
+        #[derive(Clone, Copy, Debug)]
+        pub enum Inside<'a> {
+            $($(
+                #[doc = concat!("See [`", stringify!($group), "::", stringify!($name), "`], done ", stringify!($inside), ".")]
+                $name(&'a $group::$name),
+            )?)+
+        }
+
         impl Action {
+            /// The actions that happen inside Muster, by name.
+            pub const INSIDE: &'static [&'static str] = &[$($({
+                const _: &str = stringify!($inside);
+                $group::$name::SPEC.name
+            },)?)+];
+
+            /// The work, if it happens inside Muster.
+            pub fn inside(&self) -> Option<Inside<'_>> {
+                $($(if let Action::$name(action) = self {
+                    const _: &str = stringify!($inside);
+                    return Some(Inside::$name(action));
+                })?)+
+                None
+            }
+
             /// The specifications of all actions, in the order of the reference.
             pub const SPECS: &'static [Spec] = &[$($group::$name::SPEC,)+];
 
@@ -279,7 +304,7 @@ actions! {
     restore::StartInstance,
     restore::RemoveInstance,
     restore::RemoveCluster,
-    restore::StampPoint,
+    @inside restore::StampPoint,
     restore::FindLeaks,
     traffic::ShiftTraffic,
     traffic::WeighTraffic,
@@ -288,11 +313,11 @@ actions! {
     vault::UnshareSnapshot,
     vault::MarkVaultExpired,
     vault::DeleteVaultExpired,
-    control::Approval,
-    control::Wait,
-    control::Gate,
-    control::OpenWindow,
-    control::CloseWindow,
+    @inside control::Approval,
+    @inside control::Wait,
+    @inside control::Gate,
+    @inside control::OpenWindow,
+    @inside control::CloseWindow,
     control::Notify,
     control::Rehearse,
 }
@@ -323,3 +348,15 @@ pub fn spec(name: &str) -> Option<&'static Spec> {
 
 static BY_NAME: LazyLock<BTreeMap<&str, &Spec>> =
     LazyLock::new(|| Action::SPECS.iter().map(|spec| (spec.name, spec)).collect());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goal: what is marked as done inside Muster is what its specification says so of.
+    #[test]
+    fn inside_is_inside() {
+        let said = Action::SPECS.iter().filter(|spec| spec.reach == Reach::Inside);
+        assert_eq!(Action::INSIDE, said.map(|spec| spec.name).collect::<Vec<_>>());
+    }
+}

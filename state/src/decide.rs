@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
     action::{
-        Action, Outputs, Reach,
+        Action, Inside, Outputs, Reach,
         control::{Risk, Wait},
     },
     name::StepId,
@@ -182,14 +182,17 @@ fn open(
     };
     let given_up = gives_up(run, step);
     let timed_out = given_up || attempt.deadline <= now;
-    let seen = match &*attempt.action {
-        Action::Approval(approval) => match approval::tally(run, step, approval) {
+    let Some(inside) = attempt.action.inside() else {
+        return due.push(Next::Observe { place, last: timed_out });
+    };
+    let seen = match inside {
+        Inside::Approval(approval) => match approval::tally(run, step, approval) {
             approval::Tally::Enough { approved_by } => {
                 return due.push(succeed([("approved_by".to_owned(), json!(approved_by))].into()));
             }
             approval::Tally::Missing { said } => said,
         },
-        Action::Wait(wait) => {
+        Inside::Wait(wait) => {
             let until = ends_at(wait, attempt.started_at);
             if until <= now && !given_up {
                 return due.push(succeed([("ended_at".to_owned(), json!(now))].into()));
@@ -199,61 +202,21 @@ fn open(
             }
             format!("waits until {until}")
         }
-        Action::Gate(gate) => format!("nobody said go on: {}", gate.asks),
-        Action::OpenWindow(window) if !given_up => {
+        Inside::Gate(gate) => format!("nobody said go on: {}", gate.asks),
+        Inside::OpenWindow(window) if !given_up => {
             return open_window(run, step, attempt, window, now, due);
         }
-        Action::OpenWindow(_) => "the window was not opened".to_owned(),
-        Action::CloseWindow(_) => {
+        Inside::OpenWindow(_) => "the window was not opened".to_owned(),
+        Inside::CloseWindow(_) => {
             if let Some(name) = run.application() {
                 let closed = ApplicationEvent::WindowClosed { run: run.id.clone() };
                 due.push(Next::Record(Entry::application(name, closed)));
             }
             return due.push(succeed([("closed_at".to_owned(), json!(now))].into()));
         }
-        Action::StampPoint(stamp) => {
+        Inside::StampPoint(stamp) => {
             due.extend(stamp::entries(run, place, stamp, now).into_iter().map(Next::Record));
             return due.push(succeed(stamp::outputs(run, place, stamp, now)));
-        }
-        Action::ChoosePoint(_)
-        | Action::RestoreCluster(_)
-        | Action::RotatePassword(_)
-        | Action::StartInstance(_)
-        | Action::RemoveInstance(_)
-        | Action::RemoveCluster(_)
-        | Action::FindLeaks(_)
-        | Action::SnapshotDatabase(_)
-        | Action::CopySnapshot(_)
-        | Action::ShareSnapshot(_)
-        | Action::CopyToVault(_)
-        | Action::UnshareSnapshot(_)
-        | Action::MarkExpired(_)
-        | Action::DeleteExpired(_)
-        | Action::MarkVaultExpired(_)
-        | Action::DeleteVaultExpired(_)
-        | Action::CompareBuckets(_)
-        | Action::CheckBucketReplication(_)
-        | Action::SnapshotCache(_)
-        | Action::CheckReadiness(_)
-        | Action::PredictLoss(_)
-        | Action::CheckObservers(_)
-        | Action::CheckReplication(_)
-        | Action::CheckActive(_)
-        | Action::WriteCanary(_)
-        | Action::Probe(_)
-        | Action::CheckSql(_)
-        | Action::CheckRestored(_)
-        | Action::Fence(_)
-        | Action::SwitchoverDatabase(_)
-        | Action::FailoverDatabase(_)
-        | Action::FailoverInRegion(_)
-        | Action::ExportObjects(_)
-        | Action::ApplyObjects(_)
-        | Action::ShiftTraffic(_)
-        | Action::WeighTraffic(_)
-        | Action::Notify(_)
-        | Action::Rehearse(_) => {
-            return due.push(Next::Observe { place, last: timed_out });
         }
     };
     if timed_out {

@@ -139,44 +139,18 @@ impl Real {
 
     fn verbs<'a>(&'a self, call: &'a Call) -> Verbs<'a> {
         match &*call.action {
-            // Their lists may be shared, so they say themselves when they were read.
-            Action::SnapshotDatabase(with) => Verbs {
-                observe: Box::pin(snapshot::observe_taken(self, call, with)),
-                begin: Box::pin(snapshot::begin_taken(self, call, with)),
-            },
-            Action::CopySnapshot(with) => Verbs {
-                observe: Box::pin(snapshot::observe_copied(self, call, with)),
-                begin: Box::pin(snapshot::begin_copied(self, call, with)),
-            },
-            Action::CopyToVault(with) => Verbs {
-                observe: Box::pin(vault::observe_copied(self, call, with)),
-                begin: Box::pin(vault::begin_copied(self, call, with)),
-            },
-            Action::ShareSnapshot(with) => verbs(
-                call,
-                vault::observe_shared(self, call, with),
-                vault::begin_shared(self, call, with),
-            ),
-            Action::UnshareSnapshot(with) => verbs(
-                call,
-                vault::observe_unshared(self, call, with),
-                vault::begin_unshared(self, call, with),
-            ),
+            Action::SnapshotDatabase(with) => snapshot::take(self, call, with),
+            Action::CopySnapshot(with) => snapshot::copy(self, call, with),
+            Action::CopyToVault(with) => vault::copy(self, call, with),
+            Action::ShareSnapshot(with) => vault::share(self, call, with),
+            Action::UnshareSnapshot(with) => vault::unshare(self, call, with),
             Action::SnapshotCache(with) => {
                 verbs(call, cache::observe(self, call, with), cache::begin(self, call, with))
             }
             Action::MarkExpired(with) => reads(call, expiry::observe_mark(self, call, with)),
-            Action::DeleteExpired(with) => verbs(
-                call,
-                expiry::observe_delete(self, call, with),
-                expiry::begin_delete(self, call, with),
-            ),
+            Action::DeleteExpired(with) => expiry::let_go(self, call, with),
             Action::MarkVaultExpired(_) => reads(call, expiry::observe_vault_mark(self, call)),
-            Action::DeleteVaultExpired(with) => verbs(
-                call,
-                expiry::observe_vault_delete(self, call, with),
-                expiry::begin_vault_delete(self, call, with),
-            ),
+            Action::DeleteVaultExpired(with) => expiry::let_go_in_vault(self, call, with),
             Action::CheckReadiness(with) => {
                 reads(call, readiness::observe_readiness(self, call, with))
             }
@@ -269,6 +243,14 @@ impl Real {
 /// What a call works on. Only runbooks without an application lack it.
 pub(super) fn on(call: &Call) -> Result<On<'_>, CallError> {
     call.on().ok_or_else(|| error::unfit(call, "the run is bound to no application"))
+}
+
+/// Of an action whose lists may be shared: it says itself when they were read.
+pub(super) fn dated<'a>(
+    observe: impl Future<Output = Result<Reading, CallError>> + Send + 'a,
+    begin: impl Future<Output = Result<Answer, CallError>> + Send + 'a,
+) -> Verbs<'a> {
+    Verbs { observe: Box::pin(observe), begin: Box::pin(begin) }
 }
 
 pub(super) fn verbs<'a>(

@@ -419,7 +419,11 @@ impl Watch {
                 let left = left(simulation, &database.name, &region);
                 let wanted = wanted(now, database.retention.monthly);
                 self.check("policy", left == wanted, || {
-                    format!("{} in {region} keeps {left:?}, not {wanted:?}", database.name)
+                    let points = state.points.values();
+                    let here = points.filter(|point| point.region == region);
+                    let all: Vec<_> =
+                        here.map(|point| (&point.id, point.data_time, point.marked_at)).collect();
+                    format!("{} in {region} keeps {left:?}, not {wanted:?}: {all:?}", database.name)
                 });
             }
         }

@@ -1,7 +1,9 @@
 //! What `muster plan` tells people to allow is what the actions really call, and what the shipped roles
 //! allow is what they need and no more.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod roles;
+
+use std::collections::BTreeSet;
 
 use muster::{clock::Clock, world::real::Real};
 use muster_runbooks::{
@@ -17,16 +19,15 @@ use muster_tests::{
     daemon::{PATIENCE, pause},
     emulator::{
         EAST, Emulator, WEST,
-        accounts::{VAULT, VAULT_EXPIRY_ROLE},
-        aws::ACCOUNT,
+        accounts::VAULT_EXPIRY_ROLE,
         calls::{application, call, carry_out},
         site::Site,
     },
     kubernetes::Clusters,
-    policy::{Policy, Verdict, asked_by, tags_of},
 };
 use serde_json::{Value, json};
 
+use self::roles::Roles;
 use super::world;
 
 const HOME: &str = "192.0.2.1";
@@ -80,107 +81,6 @@ struct Judge {
     real: Real,
     judged: BTreeSet<&'static str>,
     roles: Roles,
-}
-
-/// The shipped roles, and what they were asked so far.
-struct Roles {
-    expiry: Policy,
-    drill: Policy,
-    share: Policy,
-    vault: Policy,
-    vault_expiry: Policy,
-    /// How many of the recorded calls were judged.
-    seen: usize,
-    /// How many changing calls each role had to allow, and to refuse.
-    allowed: u32,
-    refused: u32,
-    tags: BTreeMap<String, BTreeMap<String, String>>,
-}
-
-const EXPIRY: &[&str] = &["mark-expired", "delete-expired", "find-leaks"];
-const DRILL: &[&str] = &[
-    "choose-point",
-    "restore-cluster",
-    "rotate-password",
-    "start-instance",
-    "remove-instance",
-    "remove-cluster",
-    "find-leaks",
-];
-
-/// What Muster's own role does around the vault, and what the roles in there do.
-const SHARE: &[&str] = &[
-    "share-snapshot",
-    "unshare-snapshot",
-    "copy-to-vault",
-    "mark-vault-expired",
-    "delete-vault-expired",
-];
-const VAULT_FILLS: &[&str] = &["copy-to-vault"];
-const VAULT_EMPTIES: &[&str] = &["mark-vault-expired", "delete-vault-expired"];
-
-impl Roles {
-    fn shipped() -> Roles {
-        let read = |text| Policy::read(text).expect("a policy");
-        Roles {
-            expiry: read(include_str!("../../../deploy/iam/expiry.json")),
-            drill: read(include_str!("../../../deploy/iam/drill.json")),
-            share: read(include_str!("../../../deploy/iam/share.json")),
-            vault: read(include_str!("../../../deploy/iam/vault.json")),
-            vault_expiry: read(include_str!("../../../deploy/iam/vault-expiry.json")),
-            seen: 0,
-            allowed: 0,
-            refused: 0,
-            tags: BTreeMap::new(),
-        }
-    }
-
-    /// Whatever an action of a role calls the role allows; whatever another changes it does not.
-    async fn judge(&mut self, world: &Emulator, action: &str) {
-        let fresh = world.recorded(self.seen).await;
-        self.seen += fresh.len();
-        for call in &fresh {
-            self.tags.extend(tags_of(call));
-            // Whoever took a role signs with keys that were made for it.
-            let caller = call["caller"].as_str().unwrap_or_default();
-            let (account, roles): (&str, &[(&str, &Policy, &[&str])]) = match caller {
-                "muster" => (
-                    ACCOUNT,
-                    &[
-                        ("expiry", &self.expiry, EXPIRY),
-                        ("drill", &self.drill, DRILL),
-                        ("share", &self.share, SHARE),
-                    ],
-                ),
-                taken if taken.starts_with("ASIA") => (
-                    VAULT,
-                    &[
-                        ("vault", &self.vault, VAULT_FILLS),
-                        ("vault-expiry", &self.vault_expiry, VAULT_EMPTIES),
-                    ],
-                ),
-                _ => continue,
-            };
-            let reads = call["operation"].as_str().is_some_and(|name| name.starts_with("Describe"));
-            for (role, policy, names) in roles {
-                for asked in asked_by(call, account, &self.tags) {
-                    let verdict = policy.judge(&asked);
-                    if names.contains(&action) {
-                        assert_eq!(verdict, Verdict::Allowed, "{role}, {action}: {asked:?}");
-                        self.allowed += u32::from(!reads);
-                    } else if !reads && asked.action != "rds:AddTagsToResource" {
-                        assert_ne!(verdict, Verdict::Allowed, "{role}, {action}: {asked:?}");
-                        self.refused += 1;
-                    }
-                }
-            }
-        }
-    }
-
-    /// What was built by hand is nobody's call.
-    async fn skip(&mut self, world: &Emulator) {
-        self.seen += world.recorded(self.seen).await.len();
-    }
 }
 
 impl Judge {
@@ -311,67 +211,6 @@ async fn restores(judge: &mut Judge, shop: &Application, copy: RecoveryPoint) {
     assert_eq!(leaks.outputs["leaks"], json!(2), "no run is open here");
     judge.act(shop, "remove-instance", json!({ "at": "standby" })).await;
     judge.act(shop, "remove-cluster", json!({ "at": "standby" })).await;
-}
-
-/// Goal: the roles do not delete what they must not, whoever asks, even where another policy would allow
-/// it; and no secret of an application is theirs.
-/// Method: what a mistake in the code could ask for, against both, beside a policy that allows all.
-#[test]
-fn the_roles_deny_what_a_mistake_would_do() {
-    let Roles { expiry, drill, share, vault, vault_expiry, .. } = Roles::shipped();
-    let asked = |action: &str, resource: &str| muster_tests::policy::Asked {
-        action: action.to_owned(),
-        resource: format!("arn:aws:rds:us-east-1:123456789012:{resource}"),
-        // Tags may have been copied by a tool.
-        context: [("aws:ResourceTag/muster:drill".to_owned(), "restore-test".to_owned())].into(),
-    };
-    let denies = |policy: &Policy, action: &str, resource: &str| {
-        let verdict = policy.judge(&asked(action, resource));
-        assert!(matches!(verdict, Verdict::Denied(_)), "{action} {resource}: {verdict:?}");
-    };
-    for resource in ["cluster:orders-east", "cluster:muster", "cluster:muster-orders"] {
-        denies(&drill, "rds:DeleteDBCluster", resource);
-        denies(&drill, "rds:ModifyDBCluster", resource);
-        denies(&expiry, "rds:DeleteDBCluster", resource);
-    }
-    denies(&drill, "rds:DeleteDBInstance", "db:orders-east-1");
-    denies(&drill, "rds:DeleteDBClusterSnapshot", "cluster-snapshot:muster-r1-snapshot-1");
-    denies(&drill, "rds:DeleteGlobalCluster", "global-cluster:orders");
-    denies(&drill, "rds:FailoverGlobalCluster", "global-cluster:orders");
-    denies(&expiry, "rds:DeleteDBCluster", "cluster:muster-drill-r1-restore-1");
-    denies(&expiry, "rds:DeleteDBInstance", "db:muster-drill-r1-start-1");
-    denies(&expiry, "rds:DeleteGlobalCluster", "global-cluster:orders");
-    denies(&expiry, "rds:DeleteDBClusterSnapshot", "cluster-snapshot:by-hand");
-    denies(&expiry, "rds:DeleteDBClusterSnapshot", "cluster-snapshot:rds:orders-2026-03-01");
-
-    denies(&share, "rds:ModifyDBClusterSnapshotAttribute", "cluster-snapshot:by-hand");
-    for (policy, action) in [
-        (&vault, "rds:DeleteDBClusterSnapshot"),
-        (&vault, "rds:ModifyDBClusterSnapshotAttribute"),
-        (&vault, "rds:RestoreDBClusterFromSnapshot"),
-        (&vault_expiry, "rds:ModifyDBClusterSnapshotAttribute"),
-        (&vault_expiry, "rds:CopyDBClusterSnapshot"),
-        // Of the application's account, whatever it is called.
-        (&vault_expiry, "rds:DeleteDBClusterSnapshot"),
-    ] {
-        denies(policy, action, "cluster-snapshot:muster-r1-copy-to-vault-1");
-    }
-    let mut copy = asked("rds:DeleteDBClusterSnapshot", "");
-    copy.resource = format!("arn:aws:rds:us-east-1:{VAULT}:cluster-snapshot:muster-r1-vault-1");
-    assert_eq!(vault_expiry.judge(&copy), Verdict::Silent, "without our tag");
-    copy.context.insert("aws:ResourceTag/muster:run".to_owned(), "r1".to_owned());
-    assert_eq!(vault_expiry.judge(&copy), Verdict::Allowed);
-
-    // The name alone is not enough: the tag is asked for by AWS itself.
-    let mut bare = asked("rds:DeleteDBCluster", "cluster:muster-drill-r1-restore-1");
-    assert_eq!(drill.judge(&bare), Verdict::Allowed);
-    bare.context.clear();
-    assert_eq!(drill.judge(&bare), Verdict::Silent);
-    for policy in [&drill, &expiry] {
-        let mut reads = asked("secretsmanager:GetSecretValue", "x");
-        reads.resource = "arn:aws:secretsmanager:us-east-1:123456789012:secret:orders".to_owned();
-        assert_eq!(policy.judge(&reads), Verdict::Silent);
-    }
 }
 
 /// Goal: the policy that is shipped for looking allows what an inventory calls, and nothing more.

@@ -24,7 +24,25 @@ use muster_state::{
 use serde_json::json;
 
 use super::{Side, cluster_in, database, error, instance, snapshot, vault};
-use crate::world::real::{Real, on};
+use crate::world::real::{Real, Verbs, on, verbs};
+
+/// The verbs of `delete-expired`.
+pub(in crate::world) fn let_go<'a>(
+    real: &'a Real,
+    call: &'a Call,
+    with: &'a DeleteExpired,
+) -> Verbs<'a> {
+    verbs(call, observe_delete(real, call, with), begin_delete(real, call, with))
+}
+
+/// The verbs of `delete-vault-expired`.
+pub(in crate::world) fn let_go_in_vault<'a>(
+    real: &'a Real,
+    call: &'a Call,
+    with: &'a DeleteVaultExpired,
+) -> Verbs<'a> {
+    verbs(call, observe_vault_delete(real, call, with), begin_vault_delete(real, call, with))
+}
 
 /// Where points are judged: a region of the application's own account, or the vault.
 #[derive(Clone, Copy)]
@@ -89,7 +107,7 @@ async fn look_for_marks(real: &Real, call: &Call, place: Place<'_>) -> Result<Pr
 }
 
 /// Says what a deletion would take, and once it was aimed, what is left of that.
-pub async fn observe_delete(
+async fn observe_delete(
     real: &Real,
     call: &Call,
     action: &DeleteExpired,
@@ -98,7 +116,7 @@ pub async fn observe_delete(
 }
 
 /// The same for the copies in the vault.
-pub async fn observe_vault_delete(
+async fn observe_vault_delete(
     real: &Real,
     call: &Call,
     action: &DeleteVaultExpired,
@@ -123,7 +141,7 @@ async fn look_for_deleted(
 
 /// Deletes what was aimed at and may still go, one by one. What a deletion met is told in the notes:
 /// one snapshot that cannot go must not keep the others.
-pub async fn begin_delete(
+async fn begin_delete(
     real: &Real,
     call: &Call,
     action: &DeleteExpired,
@@ -132,7 +150,7 @@ pub async fn begin_delete(
 }
 
 /// The same for the copies in the vault.
-pub async fn begin_vault_delete(
+async fn begin_vault_delete(
     real: &Real,
     call: &Call,
     action: &DeleteVaultExpired,

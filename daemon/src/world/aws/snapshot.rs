@@ -16,7 +16,7 @@ use muster_state::{
 use serde_json::json;
 
 use super::{Arn, Side, cluster_in, database, error, instant, poller, quota};
-use crate::world::real::{Real, on};
+use crate::world::real::{Real, Verbs, dated, on};
 
 /// How many copies a region receives at a time, from all of an account (facts §2, concurrency).
 const COPIES_MAX: usize = 5;
@@ -31,8 +31,26 @@ const PURPOSE: &str = "muster:purpose";
 const SCHEMA_VERSION: &str = "muster:schema-version";
 pub(super) const EPOCH: &str = "muster:epoch";
 
+/// The verbs of `snapshot-database`.
+pub(in crate::world) fn take<'a>(
+    real: &'a Real,
+    call: &'a Call,
+    with: &'a SnapshotDatabase,
+) -> Verbs<'a> {
+    dated(observe_taken(real, call, with), begin_taken(real, call, with))
+}
+
+/// The verbs of `copy-snapshot`.
+pub(in crate::world) fn copy<'a>(
+    real: &'a Real,
+    call: &'a Call,
+    with: &'a CopySnapshot,
+) -> Verbs<'a> {
+    dated(observe_copied(real, call, with), begin_copied(real, call, with))
+}
+
 /// Looks for the snapshot that bears the call's token.
-pub async fn observe_taken(
+async fn observe_taken(
     real: &Real,
     call: &Call,
     action: &SnapshotDatabase,
@@ -42,7 +60,7 @@ pub async fn observe_taken(
 }
 
 /// Looks for the copy that bears the call's token, where it is to be.
-pub async fn observe_copied(
+async fn observe_copied(
     real: &Real,
     call: &Call,
     action: &CopySnapshot,
@@ -89,7 +107,7 @@ pub(super) async fn no_room(
 
 /// Takes the snapshot. Nothing but its name makes this repeatable: RDS has no request tokens
 /// (facts §8).
-pub async fn begin_taken(
+async fn begin_taken(
     real: &Real,
     call: &Call,
     action: &SnapshotDatabase,
@@ -118,7 +136,7 @@ pub async fn begin_taken(
 
 /// Copies the snapshot: asked of the destination region, with the source's ARN and a key of the
 /// destination (facts §2, copy).
-pub async fn begin_copied(
+async fn begin_copied(
     real: &Real,
     call: &Call,
     action: &CopySnapshot,

@@ -18,7 +18,7 @@ use super::{
     Side, database, error, poller,
     snapshot::{self, Origin, cluster_name, named},
 };
-use crate::world::real::{Real, on};
+use crate::world::real::{Real, Verbs, dated, on, verbs};
 
 /// The attribute that says who may restore and copy a snapshot.
 const RESTORE: &str = "restore";
@@ -41,8 +41,35 @@ async fn inside(real: &Real, call: &Call, vault: &Vault) -> Result<Arc<Side>, Ca
     real.aws.assumed(vault, &vault.role, call.run.as_str()).await
 }
 
+/// The verbs of `share-snapshot`.
+pub(in crate::world) fn share<'a>(
+    real: &'a Real,
+    call: &'a Call,
+    with: &'a ShareSnapshot,
+) -> Verbs<'a> {
+    verbs(call, observe_shared(real, call, with), begin_shared(real, call, with))
+}
+
+/// The verbs of `unshare-snapshot`.
+pub(in crate::world) fn unshare<'a>(
+    real: &'a Real,
+    call: &'a Call,
+    with: &'a UnshareSnapshot,
+) -> Verbs<'a> {
+    verbs(call, observe_unshared(real, call, with), begin_unshared(real, call, with))
+}
+
+/// The verbs of `copy-to-vault`.
+pub(in crate::world) fn copy<'a>(
+    real: &'a Real,
+    call: &'a Call,
+    with: &'a CopyToVault,
+) -> Verbs<'a> {
+    dated(observe_copied(real, call, with), begin_copied(real, call, with))
+}
+
 /// Looks whether the vault's account may copy the snapshot.
-pub async fn observe_shared(
+async fn observe_shared(
     real: &Real,
     call: &Call,
     action: &ShareSnapshot,
@@ -69,7 +96,7 @@ fn shared(vault: &Vault, snapshot: &str, shares: &BTreeSet<String>) -> Progress 
 
 /// Lets the vault's account copy it. AWS refuses what is encrypted under the key `aws/rds`, which no other
 /// account can use (facts §2).
-pub async fn begin_shared(
+async fn begin_shared(
     real: &Real,
     call: &Call,
     action: &ShareSnapshot,
@@ -92,7 +119,7 @@ pub async fn begin_shared(
 
 /// Looks whether the vault's account may no longer copy the snapshot. What stands before is always written
 /// down first: that it was never shared, or is so no more, is what is wanted and no stranger's hand.
-pub async fn observe_unshared(
+async fn observe_unshared(
     real: &Real,
     call: &Call,
     action: &UnshareSnapshot,
@@ -121,7 +148,7 @@ fn unshared(call: &Call, vault: &Vault, snapshot: &str, shares: &BTreeSet<String
 }
 
 /// Takes back what the vault's account may do. Where that is nothing, nothing is sent.
-pub async fn begin_unshared(
+async fn begin_unshared(
     real: &Real,
     call: &Call,
     action: &UnshareSnapshot,
@@ -206,7 +233,7 @@ async fn shares(side: &Side, snapshot: &str) -> Result<Option<BTreeSet<String>>,
 }
 
 /// Looks for the copy that bears the call's token in the vault.
-pub async fn observe_copied(
+async fn observe_copied(
     real: &Real,
     call: &Call,
     action: &CopyToVault,
@@ -217,11 +244,7 @@ pub async fn observe_copied(
 }
 
 /// Copies the shared snapshot, as the vault's role: what is copied so belongs to that account.
-pub async fn begin_copied(
-    real: &Real,
-    call: &Call,
-    action: &CopyToVault,
-) -> Result<Answer, CallError> {
+async fn begin_copied(real: &Real, call: &Call, action: &CopyToVault) -> Result<Answer, CallError> {
     let vault = vault(call)?;
     let source = source(real, call, action).await?;
     let side = inside(real, call, vault).await?;
