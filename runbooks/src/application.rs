@@ -1,6 +1,7 @@
 //! What is protected: an application, its components in each region, its objectives.
 
 mod beside;
+pub mod hook;
 mod parse;
 pub mod policy;
 pub mod sql;
@@ -101,6 +102,9 @@ pub struct Database {
     /// What must be true of its data, in the source and in what was restored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<sql::Check>,
+    /// What the application is asked to do before and after a snapshot, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<hook::Hook>,
     /// When the engine backs up by itself, in UTC, if that was declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine_backup_window: Option<EngineWindow>,
@@ -251,13 +255,18 @@ pub enum Component {
 }
 
 impl Component {
-    /// Whether an action is meant for it. Canaries are off until they are declared (design §9), and data is
-    /// looked at where it was said what must be true of it.
-    pub fn takes_part(&self, action: &str) -> bool {
+    /// Whether an action is meant for it. Canaries are off until they are declared (design §9), data is
+    /// looked at where it was said what must be true of it, and hooks of a time (`when`; of any without
+    /// one) are asked where there are some.
+    pub fn takes_part(&self, action: &str, when: Option<hook::HookTime>) -> bool {
         match self {
-            Component::Database(database) => {
-                !matches!(action, "check-sql" | "check-restored") || !database.checks.is_empty()
-            }
+            Component::Database(database) => match action {
+                "check-sql" | "check-restored" => !database.checks.is_empty(),
+                "run-hooks" => {
+                    database.hooks.iter().any(|hook| when.is_none_or(|when| hook.when == when))
+                }
+                _ => true,
+            },
             Component::Cache(_) | Component::Workload(_) => true,
             Component::Bucket(bucket) => action != "write-canary" || !bucket.canaries().is_empty(),
         }
