@@ -4,6 +4,7 @@ pub mod aws;
 pub mod canary;
 pub mod dns;
 pub mod drill;
+pub mod hook;
 pub mod http;
 pub mod inventory;
 pub mod kube;

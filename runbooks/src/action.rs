@@ -10,6 +10,7 @@ pub mod cache;
 pub mod check;
 pub mod control;
 pub mod database;
+pub mod hook;
 pub mod objects;
 pub mod restore;
 pub mod sql;
@@ -296,6 +297,7 @@ actions! {
     database::SwitchoverDatabase,
     database::FailoverDatabase,
     database::FailoverInRegion,
+    hook::RunHooks,
     objects::ExportObjects,
     objects::ApplyObjects,
     restore::ChoosePoint,

@@ -1,7 +1,9 @@
 //! What is protected: an application, its components in each region, its objectives.
 
 mod beside;
+pub mod hook;
 mod parse;
+mod part;
 pub mod policy;
 pub mod sql;
 mod vault;
@@ -10,6 +12,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use part::Offer;
 pub use policy::{EngineWindow, Purpose, Retention};
 pub use vault::Vault;
 
@@ -103,6 +106,9 @@ pub struct Database {
     /// What must be true of its data, in the source and in what was restored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<sql::Check>,
+    /// What the application is asked to do before and after a snapshot, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<hook::Hook>,
     /// When the engine backs up by itself, in UTC, if that was declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine_backup_window: Option<EngineWindow>,
@@ -256,17 +262,6 @@ pub enum Component {
 }
 
 impl Component {
-    /// Whether an action is meant for it, done at a region if its step names one. Canaries are off until
-    /// they are declared (design §9), data is looked at where it was said what must be true of it, and
-    /// another account has copies where one was named.
-    pub fn takes_part(&self, action: &str, at: Option<&Region>) -> bool {
-        match self {
-            Component::Database(database) => database.takes_part(action, at),
-            Component::Cache(_) | Component::Workload(_) => true,
-            Component::Bucket(bucket) => action != "write-canary" || !bucket.canaries().is_empty(),
-        }
-    }
-
     /// Its name inside the application.
     pub fn name(&self) -> &ComponentName {
         match self {

@@ -119,6 +119,10 @@ pub struct Step {
     pub attempts: u32,
     /// What its failure does.
     pub on_failure: OnFailure,
+    /// It is due when everything it rests on has ended, whatever came of it, also when the run fails or
+    /// is given up: it closes what a step before it opened.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub always: bool,
     /// It may call the side being left; nothing waits for such a call.
     pub best_effort: bool,
     /// What can be seen when it is done.

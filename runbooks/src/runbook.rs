@@ -88,6 +88,8 @@ pub struct StepDefinition {
     pub attempts: u32,
     /// What its failure does.
     pub on_failure: OnFailure,
+    /// It is due when everything it rests on has ended, whatever came of it.
+    pub always: bool,
     /// It may call the side being left; nothing waits for such a call.
     pub best_effort: bool,
     /// What it can cost.

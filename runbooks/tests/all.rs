@@ -4,6 +4,7 @@ mod all {
     pub(crate) mod application;
     pub(crate) mod binding;
     pub(crate) mod findings;
+    pub(crate) mod hooks;
     pub(crate) mod hostile;
     pub(crate) mod policy;
     pub(crate) mod print;

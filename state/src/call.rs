@@ -184,6 +184,11 @@ pub enum Answer {
     Accepted,
     /// It was done at once.
     Done(Done),
+    /// It was tried at once and failed. Whether it is tried again is a person's decision.
+    Failed {
+        /// What failed, and what it said.
+        reason: String,
+    },
     /// Not now: the object is busy or not ready. Look again later; this is no failure.
     Busy {
         /// Why.

@@ -49,13 +49,13 @@ pub fn decide(run: &Run, now: Timestamp, off: bool) -> Vec<Next> {
         return Vec::new();
     }
     let part = run.part();
-    let held_back = off
-        || (run.is_paused() && part == Part::Steps)
-        || (run.awaits_undo() && part == Part::Undo);
+    let held_back = off || (run.awaits_undo() && part == Part::Undo);
+    let is_paused = run.is_paused() && part == Part::Steps;
     let mut due = Vec::new();
     for (place, (step, state)) in run.steps().enumerate() {
+        let is_held_back = || held_back || is_paused && run.is_held_back(place);
         let may_start =
-            || step.part == part && !held_back && !gives_up(run, step) && run.is_ready(place);
+            || step.part == part && !gives_up(run, step) && !is_held_back() && run.is_ready(place);
         match state {
             StepState::Pending { .. } | StepState::Superseded { .. } if may_start() => {
                 due.push(start(run, step, state, now));
@@ -95,9 +95,10 @@ pub fn decide(run: &Run, now: Timestamp, off: bool) -> Vec<Next> {
     due
 }
 
-/// Whether a step of the main part is left alone because the run is on its way out.
+/// Whether a step of the main part is left alone because the run is on its way out. What closes
+/// something is carried out as `finally` is.
 fn gives_up(run: &Run, step: &Step) -> bool {
-    step.part == Part::Steps && (run.failing || run.abandoned.is_some())
+    step.part == Part::Steps && !step.always && (run.failing || run.abandoned.is_some())
 }
 
 fn finally_is_over(run: &Run) -> bool {

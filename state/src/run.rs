@@ -1,5 +1,6 @@
 //! A run is its plan plus the fold of its events.
 
+mod always;
 mod status;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -369,6 +370,9 @@ impl Run {
     /// The needs of its needs count too: forcing a run asks an approval again that steps behind it
     /// have passed before, and nothing behind it may start on the old one (I9).
     pub fn is_ready(&self, place: usize) -> bool {
+        if self.plan.steps[place].always {
+            return self.is_closing_due(place);
+        }
         let rests_on = self.plan.rests_on(place);
         rests_on.is_some_and(|places| places.iter().all(|place| self.lets_go_on(*place)))
     }
@@ -393,7 +397,7 @@ impl Run {
 
     /// The first failed step that holds the run up.
     pub fn failed_step(&self) -> Option<&Step> {
-        if self.failing || self.abandoned.is_some() {
+        if self.is_on_its_way_out() {
             return None;
         }
         self.steps()
@@ -405,7 +409,7 @@ impl Run {
             .map(|(step, _)| step)
     }
 
-    /// Whether nothing new may be begun.
+    /// Whether nothing new may be begun, apart from what [`Run::is_held_back`] lets pass.
     pub fn is_paused(&self) -> bool {
         !self.pauses.is_empty() || self.failed_step().is_some()
     }
@@ -420,14 +424,14 @@ impl Run {
     /// The part that is being carried out.
     pub fn part(&self) -> Part {
         let is_over = |part| self.steps().all(|(step, state)| step.part != part || state.is_over());
-        if !(self.failing || self.abandoned.is_some()) {
+        if !self.is_on_its_way_out() {
             // A failed step that holds the run up is asked about, even if it was the last.
             let goes_on = is_over(Part::Steps) && self.failed_step().is_none();
             return if goes_on { Part::Finally } else { Part::Steps };
         }
         let is_open =
             self.steps().any(|(step, state)| step.part == Part::Steps && state.attempt().is_some());
-        if is_open {
+        if is_open || self.has_closing_due() {
             Part::Steps
         } else if self.undo != Some(false) && !is_over(Part::Undo) {
             Part::Undo

@@ -1,5 +1,7 @@
 //! What a person may do to a run, and the events it becomes.
 
+mod reopen;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use muster_runbooks::{
@@ -62,13 +64,15 @@ pub fn steer(
             if !matches!(state, StepState::Failed { .. } | StepState::BackingOff { .. }) {
                 return not_now("retrying", &format!("`{step}` is {}", state.word()));
             }
-            Ok(vec![change(step, Change::Retried { by: who, reason: why })])
+            let retried = change(step, Change::Retried { by: who, reason: why });
+            Ok(reopen::tried_again(run, step)?.into_iter().chain([retried]).collect())
         }
         Steer::Skip { step } => {
             require(by, PersonRole::Operator)?;
             not_a_guard(run, step, "skipping it")?;
             still_open(run, step, "skipping")?;
-            Ok(vec![change(step, Change::Skipped { by: who, reason: why })])
+            let skipped = change(step, Change::Skipped { by: who, reason: why });
+            Ok(reopen::gone_past(run, step)?.into_iter().chain([skipped]).collect())
         }
         Steer::Done { step, outputs } => done(run, by, why, step, outputs),
         Steer::Note => {
@@ -232,7 +236,8 @@ fn done(
         }
     }
     let (by, outputs) = (by.name.clone(), Arc::new(outputs.clone()));
-    Ok(vec![change(id, Change::DoneByHand { by, reason, outputs })])
+    let done = change(id, Change::DoneByHand { by, reason, outputs });
+    Ok(reopen::gone_past(run, id)?.into_iter().chain([done]).collect())
 }
 
 /// The open attempt at something that must not be done twice, of which nobody knows whether it was

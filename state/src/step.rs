@@ -236,6 +236,12 @@ pub enum Fault {
         /// The service's code and words.
         reason: String,
     },
+    /// It was tried and failed, and is not tried again by itself.
+    #[error("failed: {reason}")]
+    Failed {
+        /// What failed, and what it said.
+        reason: String,
+    },
     /// Every attempt ended badly.
     #[error("gave up after {attempts} attempts: {reason}")]
     Exhausted {

@@ -1,5 +1,7 @@
 //! Two real control planes, one for each region: etcd, kube-apiserver, kube-controller-manager.
 
+mod kubelet;
+
 use std::{
     io::{BufRead, BufReader, Write as _},
     net::TcpListener,
@@ -9,6 +11,7 @@ use std::{
 
 use serde_json::Value;
 
+pub use self::kubelet::Kubelet;
 use crate::emulator::{EAST, WEST, skip};
 
 /// How many ports in a row a control plane takes.
@@ -61,6 +64,11 @@ impl Clusters {
     /// The kubeconfig with a context for each.
     pub fn kubeconfig(&self) -> PathBuf {
         self.folder.path().join("kubeconfig")
+    }
+
+    /// Where a cluster keeps its keys and its logs.
+    pub fn folder(&self, cluster: &str) -> PathBuf {
+        self.folder.path().join(cluster)
     }
 
     /// Runs kubectl in a cluster, with `input` on its standard input. Answers what it printed.

@@ -103,6 +103,7 @@ fn step(id: &str, action: &str, with: &[(&str, Value)], component: &str, needs: 
         budget: None,
         attempts: 3,
         on_failure: OnFailure::Pause,
+        always: false,
         best_effort: false,
         expect: None,
         danger: None,

@@ -1,11 +1,13 @@
 //! Every test of the whole in one binary: each binary links a hundred megabytes.
 
+mod always;
 mod apart;
 mod buckets;
 mod by_hand;
 mod configuration;
 mod contract;
 mod emulated;
+mod hooks;
 mod process;
 mod queue;
 mod simulation;

@@ -5,6 +5,7 @@ mod backup;
 mod disk;
 mod failover;
 mod faults;
+mod hooks;
 mod kills;
 mod people;
 mod pipeline;

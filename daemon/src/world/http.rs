@@ -38,12 +38,21 @@ pub fn client() -> Result<Client, reqwest::Error> {
         let may_follow = is_same && attempt.previous().len() <= REDIRECTS_MAX;
         if may_follow { attempt.follow() } else { attempt.stop() }
     });
+    client_with(same_host)
+}
+
+/// The client of what is sent. Whoever redirects it has not done it, and would have it sent elsewhere.
+pub fn client_without_redirects() -> Result<Client, reqwest::Error> {
+    client_with(redirect::Policy::none())
+}
+
+fn client_with(redirects: redirect::Policy) -> Result<Client, reqwest::Error> {
     Client::builder()
         .no_proxy()
         .user_agent("muster")
         .connect_timeout(CONNECT_WITHIN)
         .timeout(ANSWER_WITHIN)
-        .redirect(same_host)
+        .redirect(redirects)
         .dns_resolver(Arc::new(Resolver))
         .pool_max_idle_per_host(0)
         .build()

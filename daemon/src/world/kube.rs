@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod clean;
+pub mod exec;
 pub mod export;
 mod served;
 
@@ -32,10 +33,19 @@ const READ_TIMEOUT: Duration = Duration::from_secs(15);
 /// The namespace whose UID tells one cluster from another: it lives as long as its cluster.
 const IDENTITY: &str = "kube-system";
 
+/// What a client is for.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Use {
+    /// Questions, each with an answer.
+    Ask,
+    /// A stream that may be silent for as long as its user bears.
+    Stream,
+}
+
 /// All clusters.
 pub struct Kube {
     kubeconfig: Option<PathBuf>,
-    clients: Mutex<BTreeMap<String, Client>>,
+    clients: Mutex<BTreeMap<(String, Use), Client>>,
 }
 
 impl std::fmt::Debug for Kube {
@@ -48,6 +58,7 @@ impl std::fmt::Debug for Kube {
 pub struct Cluster<'a> {
     client: Client,
     service: String,
+    context: &'a str,
     workload: &'a Workload,
     uid: Option<&'a str>,
 }
@@ -73,15 +84,17 @@ impl Kube {
         let context = context.ok_or_else(|| {
             unfit(&service, format!("`{}` has no context in {region}", workload.name))
         })?;
-        let client = self.client(context).await.map_err(|why| {
-            unfit(&service, format!("context `{context}` of the kubeconfig cannot be used: {why}"))
-        })?;
+        let client = self
+            .client(context, Use::Ask)
+            .await
+            .map_err(|why| unusable(&service, context, &why))?;
         let uid = workload.clusters.get(region.as_str()).map(String::as_str);
-        Ok(Cluster { client, service, workload, uid })
+        Ok(Cluster { client, service, context, workload, uid })
     }
 
-    async fn client(&self, context: &str) -> Result<Client, String> {
-        let known = |clients: &BTreeMap<String, Client>| clients.get(context).cloned();
+    async fn client(&self, context: &str, for_what: Use) -> Result<Client, String> {
+        let key = (context.to_owned(), for_what);
+        let known = |clients: &BTreeMap<(String, Use), Client>| clients.get(&key).cloned();
         if let Some(client) = known(&self.clients.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(client);
         }
@@ -98,12 +111,15 @@ impl Kube {
             Config::from_custom_kubeconfig(file, &options).await.map_err(|why| why.to_string())?
         };
         config.connect_timeout = Some(CONNECT_TIMEOUT);
-        config.read_timeout = Some(READ_TIMEOUT);
+        config.read_timeout = match for_what {
+            Use::Ask => Some(READ_TIMEOUT),
+            Use::Stream => None,
+        };
         // Whether and when something is tried again is the engine's to decide.
         config.default_retry = false;
         let client = Client::try_from(config).map_err(|why| why.to_string())?;
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(clients.entry(context.to_owned()).or_insert(client).clone())
+        Ok(clients.entry(key).or_insert(client).clone())
     }
 }
 
@@ -174,6 +190,10 @@ impl Cluster<'_> {
     ) -> CallError {
         CallError::NoAnswer { service: self.service.clone(), operation, source: why.into() }
     }
+}
+
+fn unusable(service: &str, context: &str, why: &str) -> CallError {
+    unfit(service, format!("context `{context}` of the kubeconfig cannot be used: {why}"))
 }
 
 fn unfit(service: &str, message: String) -> CallError {

@@ -16,7 +16,7 @@ use muster_runbooks::{
 use muster_state::call::{Answer, Call, CallError, Done, Progress, Reading};
 use serde_json::json;
 
-use super::http::{client, observe_observers, observe_probe};
+use super::http::{client, client_without_redirects, observe_observers, observe_probe};
 use super::{
     aws::{
         Access, Aws, bucket, cache, comparison, error, expiry, global, instance, inventory, marker,
@@ -24,7 +24,7 @@ use super::{
         vault, writer,
     },
     canary::Canaries,
-    dns,
+    dns, hook,
     inventory::Inventory,
     kube::Kube,
     notify::{self, Delivered, Receiver},
@@ -59,7 +59,10 @@ pub struct Real {
     pub(super) aws: Aws,
     pub(super) poller: Poller,
     pub(super) kube: Kube,
+    /// What asks over HTTP.
     pub(super) http: reqwest::Client,
+    /// What sends over HTTP.
+    pub(super) sends: reqwest::Client,
     pub(super) receivers: Vec<Receiver>,
     pub(super) delivered: Delivered,
     pub(super) clock: Clock,
@@ -84,6 +87,7 @@ impl Real {
             poller: Poller::default(),
             kube: Kube::new(settings.kubeconfig),
             http: client()?,
+            sends: client_without_redirects()?,
             receivers: settings.receivers,
             delivered: Delivered::default(),
             clock: settings.clock,
@@ -137,6 +141,7 @@ impl Real {
         inventory::look(self, application, since).await
     }
 
+    /// Snapshots and copies say themselves when they were read: their lists may be shared.
     fn verbs<'a>(&'a self, call: &'a Call) -> Verbs<'a> {
         match &*call.action {
             Action::SnapshotDatabase(with) => snapshot::take(self, call, with),
@@ -186,6 +191,7 @@ impl Real {
             Action::FailoverInRegion(with) => {
                 verbs(call, instance::observe(self, call, with), instance::begin(self, call, with))
             }
+            Action::RunHooks(with) => verbs(call, hook::observe(), hook::begin(self, call, with)),
             Action::ExportObjects(with) => verbs(
                 call,
                 objects::observe_export(self, call, with),

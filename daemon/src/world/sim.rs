@@ -14,6 +14,7 @@ mod dice;
 mod expire;
 mod exports;
 mod fault;
+mod hook;
 mod inventory;
 mod names;
 mod objects;
@@ -84,6 +85,7 @@ pub struct Sim {
     exports: Exports,
     names: BTreeMap<ApplicationName, Names>,
     control: Control,
+    hooks: hook::Hooks,
     /// What calls really changed, in order.
     effects: Vec<Effect>,
     /// How many requests were sent.
@@ -125,6 +127,7 @@ impl Sim {
             exports: Exports::default(),
             names,
             control: Control::default(),
+            hooks: hook::Hooks::default(),
             effects: Vec::new(),
             calls: 0,
         }
@@ -182,7 +185,7 @@ impl Sim {
             Action::ShiftTraffic(action) => traffic::observe_shift(self, now, call, action),
             Action::WeighTraffic(action) => traffic::observe_weights(self, now, call, action),
             // What was sent cannot be seen: receivers drop repeats by the token.
-            Action::Notify(_) => Ok(Progress::not_started()),
+            Action::Notify(_) | Action::RunHooks(_) => Ok(Progress::not_started()),
             Action::Rehearse(_) => control::observe_rehearsal(self, now, call),
             Action::Approval(_)
             | Action::Wait(_)
@@ -237,6 +240,7 @@ impl Sim {
             }
             Action::ShiftTraffic(action) => traffic::begin_shift(self, now, call, action),
             Action::WeighTraffic(action) => traffic::begin_weights(self, now, call, action),
+            Action::RunHooks(action) => hook::begin(self, now, call, action),
             Action::Notify(_) => control::begin_notice(self, now, call),
             Action::Rehearse(_) => control::begin_rehearsal(self, now, call),
             Action::MarkExpired(_)
@@ -270,6 +274,11 @@ impl Sim {
         let hangs = |region: &&Region| self.would_hang(region, call.asked_at);
         if call.best_effort && regions.into_iter().flatten().any(|region| hangs(&region)) {
             return CLIENT_TIMEOUT;
+        }
+        if let Action::RunHooks(action) = &*call.action
+            && let Some(length) = hook::hangs_for(self, call, action)
+        {
+            return length;
         }
         let nth = call.asked_at.as_millisecond();
         self.dice.millis("latency", call.token.as_str(), nth, 15..=250)
@@ -305,6 +314,7 @@ impl Sim {
             | Fault::StaleReads { .. }
             | Fault::SnapshotFails { .. }
             | Fault::RestoreFails { .. }
+            | Fault::HookFails { .. }
             | Fault::NoCapacity { .. }
             | Fault::KeyGone { .. }
             | Fault::CredentialsExpired { .. }

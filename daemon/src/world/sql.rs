@@ -5,6 +5,7 @@
 
 pub mod canary;
 pub mod check;
+pub mod hook;
 mod login;
 mod tls;
 
@@ -13,7 +14,10 @@ use std::{future::Future, time::Duration};
 use futures::{TryStreamExt as _, future::BoxFuture};
 use jiff::SignedDuration;
 use muster_runbooks::{
-    application::sql::{Address, Sql, SslMode},
+    application::{
+        Database,
+        sql::{Address, Sql, SslMode},
+    },
     name::Region,
     value::Span,
 };
@@ -22,7 +26,10 @@ use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, error::ErrorPosi
 
 pub use login::Account;
 
-use super::real::Real;
+use super::{
+    aws::endpoint::{Door, endpoint},
+    real::Real,
+};
 use crate::clock::Clock;
 
 /// A server that has not let us in by then is no answer.
@@ -51,6 +58,8 @@ pub struct Target {
     pub sslmode: SslMode,
     /// For how long one statement may run.
     pub statement_limit: Span,
+    /// What the server calls the session in its lists and logs.
+    pub application_name: String,
 }
 
 impl Target {
@@ -64,7 +73,41 @@ impl Target {
             ca_file: sql.ca_file.clone(),
             sslmode: sql.sslmode,
             statement_limit: sql.statement_limit,
+            application_name: "muster".to_owned(),
         }
+    }
+
+    /// The place of a database in a region where one of its two doors is: as the file says, or as the
+    /// region does.
+    async fn find(
+        real: &Real,
+        database: &Database,
+        sql: &Sql,
+        region: &Region,
+        door: Door,
+    ) -> Result<Target, CallError> {
+        let name = &database.name;
+        let unfit = |message: String| CallError::Refused {
+            service: "muster".to_owned(),
+            operation: CONNECT,
+            code: "NotConfigured".to_owned(),
+            message,
+        };
+        let address = match sql.endpoint(region) {
+            Some(text) => Some(text.parse::<Address>().map_err(unfit)?),
+            None => {
+                let cluster = database.clusters.get(region.as_str());
+                let cluster =
+                    cluster.ok_or_else(|| unfit(format!("`{name}` has no cluster in {region}")))?;
+                endpoint(&real.aws, region, cluster, door).await?
+            }
+        };
+        let address = address.ok_or_else(|| CallError::NoAnswer {
+            service: format!("rds {region}"),
+            operation: "DescribeDBClusters",
+            source: format!("the cluster of `{name}` has no such endpoint").into(),
+        })?;
+        Ok(Target::new(name.as_str(), region, address, sql))
     }
 
     /// What errors and people call it.
@@ -78,7 +121,7 @@ impl Target {
 pub enum Purpose {
     /// Reads; the server refuses everything else.
     Read,
-    /// Writes the canary.
+    /// Writes the canary, or does what a hook says.
     Write,
 }
 
@@ -208,7 +251,7 @@ fn boxed(
 
 /// What comes of it in time. The machine's time, whatever the clock of the process says: it is about
 /// a socket.
-async fn within<T>(limit: SignedDuration, work: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn within<T>(limit: SignedDuration, work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         done = work => Some(done),
         () = Clock::Real.sleep(limit) => None,
@@ -229,7 +272,7 @@ fn config(target: &Target, account: &Account, purpose: Purpose) -> Config {
         .dbname(&target.database)
         .user(account.user())
         .password(account.password())
-        .application_name("muster")
+        .application_name(&target.application_name)
         .options(options)
         .ssl_mode(match target.sslmode {
             SslMode::VerifyFull | SslMode::Require => tokio_postgres::config::SslMode::Require,

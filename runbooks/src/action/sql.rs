@@ -142,6 +142,6 @@ fn by_hand(database: &Database, check: &Check) -> String {
 }
 
 /// A text as one word of a shell.
-fn shell(text: &str) -> String {
+pub(super) fn shell(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }

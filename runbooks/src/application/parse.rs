@@ -2,6 +2,7 @@
 
 mod address;
 mod beside;
+mod hook;
 mod policy;
 mod restore;
 mod sql;
@@ -53,8 +54,10 @@ fn read(node: &Node, out: &mut Findings) -> Option<Application> {
     }
     let objectives = fields.need("objectives", out).and_then(|node| objectives(node, out));
     let mut names = Names::default();
+    let workloads = hook::Workloads::declared(&fields, out);
     let databases = fields.list("databases", out).iter();
-    let databases: Vec<_> = databases.map(|node| database(node, &sides, &mut names, out)).collect();
+    let databases: Vec<_> =
+        databases.map(|node| database(node, &sides, &workloads, &mut names, out)).collect();
     let buckets = fields.list("buckets", out).iter();
     let buckets: Vec<_> = buckets.map(|node| bucket(node, &sides, &mut names, out)).collect();
     let workloads = fields.list("workloads", out).iter();
@@ -148,10 +151,20 @@ struct Names(Vec<ComponentName>);
 
 impl Names {
     fn read(&mut self, fields: &Fields<'_>, out: &mut Findings) -> Option<ComponentName> {
+        self.read_as(fields, "a component", out)
+    }
+
+    /// Reads a name that nothing else of the kind `what` may have.
+    fn read_as(
+        &mut self,
+        fields: &Fields<'_>,
+        what: &str,
+        out: &mut Findings,
+    ) -> Option<ComponentName> {
         let name: ComponentName = fields.need_parsed("name", out)?;
         if self.0.contains(&name) {
             let place = fields.get("name").map_or(fields.place, |node| node.place);
-            out.error(place, "duplicate-name", format!("`{name}` is already a component"));
+            out.error(place, "duplicate-name", format!("`{name}` is already {what}"));
         }
         self.0.push(name.clone());
         Some(name)
@@ -164,7 +177,13 @@ fn objectives(node: &Node, out: &mut Findings) -> Option<Objectives> {
     Some(Objectives { rto: rto?, rpo: rpo? })
 }
 
-fn database(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -> Option<Database> {
+fn database(
+    node: &Node,
+    sides: &Sides,
+    workloads: &hook::Workloads<'_>,
+    names: &mut Names,
+    out: &mut Findings,
+) -> Option<Database> {
     let known = [
         "name",
         "global_cluster",
@@ -175,6 +194,7 @@ fn database(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -
         "engine_backup_window",
         "engine_maintenance_window",
         "vault",
+        "hooks",
     ];
     let known = [&known, sql::KEYS].concat();
     let fields = Fields::open(node, "a database", &known, out)?;
@@ -194,6 +214,7 @@ fn database(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -
     };
     let restore_test = restore::read(fields.entries("restore_test", out), sides, out);
     let said = sql::read(&fields, sides, out);
+    let hooks = hook::read(&fields, sides, workloads, out);
     let sql::Said { sql, canary, checks } = said?;
     let (engine_backup_window, engine_maintenance_window) = policy::engine_windows(&fields, out);
     let vault = fields.get("vault").map(|node| vault::read(node, &clusters, sides, out));
@@ -207,6 +228,7 @@ fn database(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -
         sql,
         canary,
         checks,
+        hooks: hooks?,
         engine_backup_window,
         engine_maintenance_window,
         vault: match vault {

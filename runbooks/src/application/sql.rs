@@ -13,7 +13,7 @@ use crate::{
     name::{ComponentName, Region},
     value::{Span, words},
 };
-pub use statement::statement_problem;
+pub use statement::{one_statement_problem, statement_problem};
 
 words! {
     /// How sure the other end of a connection must be.

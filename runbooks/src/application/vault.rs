@@ -45,23 +45,6 @@ impl Database {
         let is_vault = self.vault.as_ref().is_some_and(|vault| vault.account == account);
         !is_vault && self.account(region).is_none_or(|own| own == account)
     }
-
-    /// Whether a step of this name takes part, done at a region if it names one. What serves the vault
-    /// starts from a snapshot in the vault's region: it is one chain of steps for each side, of which a plan
-    /// holds the one that fits.
-    pub(super) fn takes_part(&self, action: &str, at: Option<&Region>) -> bool {
-        match action {
-            "check-sql" | "check-restored" => !self.checks.is_empty(),
-            "share-snapshot" | "copy-to-vault" | "unshare-snapshot" => {
-                self.vault.as_ref().is_some_and(|vault| at == Some(&vault.region))
-            }
-            "mark-vault-expired" => self.vault.is_some(),
-            "delete-vault-expired" => {
-                self.vault.as_ref().is_some_and(|vault| vault.expiry_role.is_some())
-            }
-            _ => true,
-        }
-    }
 }
 
 /// The account in an ARN, if there is one.

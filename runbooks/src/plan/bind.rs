@@ -1,6 +1,7 @@
 //! Makes a plan: a runbook bound to an application and a request's inputs.
 
 mod expand;
+mod hooks;
 mod inputs;
 mod restore;
 
@@ -13,6 +14,7 @@ use crate::{
     plan::{Binding, OnFailure, Plan, STEPS_MAX},
     request::{Manner, Mode, Request},
     runbook::Runbook,
+    value::Span,
 };
 
 /// Why a plan cannot be made. Each names what the requester can change.
@@ -105,6 +107,20 @@ pub enum BindProblem {
         /// The region.
         region: Region,
     },
+    /// The hooks of a database may take longer than the step that asks them.
+    #[error(
+        "`{step}` has {limit}, and the hooks of `{database}` may take {hooks}; raise its `limit` or lower theirs"
+    )]
+    HooksOverLimit {
+        /// The step.
+        step: StepId,
+        /// The database.
+        database: ComponentName,
+        /// How long its hooks may take together.
+        hooks: Span,
+        /// How long the step may.
+        limit: Span,
+    },
     /// More steps than a plan may have.
     #[error("the plan would have {count} steps; {STEPS_MAX} at most")]
     TooManySteps {
@@ -123,10 +139,11 @@ impl Plan {
     /// Makes the plan that a request asks for. Both manners stay in it: a run may be forced later.
     ///
     /// Needs between steps, once `each:` is expanded: `needs: [step]` means all of them, so that no
-    /// database is promoted before every old side is fenced. The one exception is a step that uses
-    /// an output of the step it needs, both under the same `each:`: it needs only the step of its
-    /// own component, so that one slow snapshot does not hold up the copies of all others. A step
-    /// that expands to nothing hands its own needs on to those that need it.
+    /// database is promoted before every old side is fenced. The one exception is a step that belongs
+    /// to the step it needs, both under the same `each:`, because it uses an output of it, is `always`,
+    /// or follows its hooks: it needs only the step of its own component, so that one slow snapshot
+    /// does not hold up the copies of all others. A step that expands to nothing, or to nothing for a
+    /// component, hands its own needs on to those that need it.
     pub fn make(
         runbook: &Runbook,
         request: &Request,
@@ -137,6 +154,7 @@ impl Plan {
         let inputs = inputs::fill(runbook, &request.inputs, &mut problems);
         let mut steps = expand::steps(runbook, binding.as_ref(), &mut problems);
         restore::declared(&steps, &inputs, binding.as_ref(), &mut problems);
+        hooks::in_time(&steps, binding.as_ref(), &mut problems);
         if request.mode == Mode::Preview {
             // Whoever previews wants to see the rest too, above all when a check fails.
             steps.iter_mut().for_each(|step| step.on_failure = OnFailure::Continue);
@@ -165,8 +183,8 @@ pub fn input_problems(runbook: &Runbook, given: &BTreeMap<String, Value>) -> Vec
     problems
 }
 
-/// What a runbook that restores misses in an application bound so; nothing for other runbooks.
-pub fn restore_problems(
+/// What a runbook misses in an application bound so: where it may restore to, time for its hooks.
+pub fn fit_problems(
     runbook: &Runbook,
     given: &BTreeMap<String, Value>,
     binding: &Binding,
@@ -175,6 +193,7 @@ pub fn restore_problems(
     let inputs = inputs::fill(runbook, given, &mut others);
     let steps = expand::steps(runbook, Some(binding), &mut others);
     restore::declared(&steps, &inputs, Some(binding), &mut problems);
+    hooks::in_time(&steps, Some(binding), &mut problems);
     problems
 }
 

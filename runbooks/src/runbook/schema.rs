@@ -113,7 +113,7 @@ fn step_key(key: &str) -> Value {
             "default": step::ATTEMPTS_DEFAULT,
         }),
         "on_failure" => json!({ "enum": OnFailure::WORDS, "default": "pause" }),
-        "best_effort" => json!({ "type": "boolean" }),
+        "always" | "best_effort" => json!({ "type": "boolean" }),
         "danger" => json!({ "enum": Danger::WORDS }),
         _ => json!({}),
     }

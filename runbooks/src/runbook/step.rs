@@ -28,6 +28,7 @@ pub(super) const KEYS: &[&str] = &[
     "budget",
     "attempts",
     "on_failure",
+    "always",
     "best_effort",
     "danger",
 ];
@@ -73,6 +74,7 @@ pub(super) fn read(
         budget: fields.parsed("budget", out),
         attempts: attempts(&fields, out),
         on_failure: fields.parsed("on_failure", out).unwrap_or(OnFailure::Pause),
+        always: fields.flag("always", out),
         best_effort: fields.flag("best_effort", out),
         danger: fields.parsed("danger", out),
         id: id?,

@@ -111,7 +111,7 @@ fn restores(
     for (active, standby) in [(home, other), (other, home)] {
         let (application, id) = (application.clone(), &schedule.id);
         let binding = Binding { application, active: active.clone(), standby: standby.clone() };
-        for problem in bind::restore_problems(runbook, &inputs, &binding) {
+        for problem in bind::fit_problems(runbook, &inputs, &binding) {
             if active == home {
                 out.error(schedule.place, "no-restore-test", format!("`{id}`: {problem}"));
             } else {

@@ -86,6 +86,28 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "do: notify\n    with: { severity: info }",
         "each: databases\n    do: delete-expired\n    expect: gone\n    with: { at: standby, cap: 3 }",
     ),
+    (
+        "always what acts",
+        "    expect: the standby writes\n",
+        "    expect: it writes\n    always: true\n",
+    ),
+    (
+        "always in the end",
+        "    do: notify\n    with: { severity: info }",
+        "    do: notify\n    always: true\n    with: { severity: info }",
+    ),
+    ("always after nothing", "    do: probe\n", "    always: true\n    do: probe\n"),
+    (
+        "always with what may be missing",
+        "do: wait\n    with: { duration: 5s }",
+        "always: true\n    each: databases\n    do: check-restored\n    with: { at: standby, secret: s, \
+         data_time: \"2026-01-01T00:00:00Z\", cluster: \"${steps.look.outputs.path}\" }",
+    ),
+    (
+        "still, and never let go",
+        "    do: wait\n    with: { duration: 5s }",
+        "    each: databases\n    do: run-hooks\n    with: { at: standby, when: before-snapshot }",
+    ),
     ("no expectation", "    expect: the standby writes\n", ""),
     ("no way back", "way_back: sound\n", ""),
     ("too slow for the objective", "objectives: { rto: 10m }", "objectives: { rto: 8m }"),

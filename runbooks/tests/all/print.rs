@@ -73,6 +73,7 @@ fn step(step: &Step, out: &mut String) {
     facts.extend(step.budget.map(|budget| format!("budget {budget}")));
     facts.push(format!("attempts {}", step.attempts));
     facts.push(format!("on failure {}", step.on_failure));
+    facts.extend(step.always.then(|| "always".to_owned()));
     facts.extend(step.best_effort.then(|| "best effort".to_owned()));
     facts.extend(step.danger.map(|danger| format!("danger {danger}")));
     writeln!(out, "    {}", facts.join(", ")).unwrap();

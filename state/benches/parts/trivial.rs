@@ -206,6 +206,7 @@ fn plan() -> Frozen {
         budget: None,
         attempts: 3,
         on_failure: OnFailure::Pause,
+        always: false,
         best_effort: false,
         expect: None,
         danger: None,

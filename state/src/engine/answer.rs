@@ -94,6 +94,9 @@ impl Engine {
             Ok(Answer::Done(done)) => {
                 Verdict::Record(self.succeeded(run, step, &open.attempt, done))
             }
+            Ok(Answer::Failed { reason }) => {
+                Verdict::Record(failed(run, step, &open.attempt, Fault::Failed { reason }))
+            }
             Ok(Answer::Busy { .. }) => {
                 is_unbegun = true;
                 Verdict::BackOff
@@ -182,9 +185,11 @@ impl Engine {
         let Some(look) = self.looks.get(&run.id).and_then(|looks| looks.get(&open.place)) else {
             return Verdict::Nap;
         };
-        let held_back = run.is_paused() || self.known.off.is_some();
-        // Undo and finally run because the run was given up; only its own steps end with it.
-        if held_back || run.abandoned.is_some() && step.part == Part::Steps {
+        let held_back = run.is_held_back(open.place) || self.known.off.is_some();
+        // Undo and finally run because the run was given up, and so does what closes something; only
+        // its other steps end with it.
+        let ends = run.abandoned.is_some() && step.part == Part::Steps && !step.always;
+        if held_back || ends {
             return Verdict::Nap;
         }
         let reach = attempt.action.spec().reach;

@@ -74,6 +74,7 @@ impl Engine {
             | Action::CheckRestored(_)
             | Action::Fence(_)
             | Action::FailoverInRegion(_)
+            | Action::RunHooks(_)
             | Action::ExportObjects(_)
             | Action::ApplyObjects(_)
             | Action::ChoosePoint(_)

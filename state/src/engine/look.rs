@@ -67,6 +67,7 @@ fn cadence(action: &Action) -> SignedDuration {
         | Action::SwitchoverDatabase(_)
         | Action::FailoverDatabase(_)
         | Action::FailoverInRegion(_)
+        | Action::RunHooks(_)
         | Action::ExportObjects(_)
         | Action::ChoosePoint(_)
         | Action::StampPoint(_)
@@ -149,7 +150,7 @@ impl Engine {
             return None;
         };
         let (number, deadline) = (*number, *deadline);
-        let held_back = run.is_paused() || self.known.off.is_some();
+        let held_back = run.is_held_back(place) || self.known.off.is_some();
         let look = self.looks.entry(id.clone()).or_default().entry(place).or_default();
         if look.attempt != number {
             *look = Look { attempt: number, ..Look::default() };

@@ -1,9 +1,10 @@
 //! Where a run stands, derived from its steps and never stored.
 
 use muster_runbooks::{
-    action::Action,
+    action::{Action, hook::RunHooks},
     plan::{Part, Step},
 };
+use serde_json::Value;
 
 use super::{Outcome, PauseCause, Run, Status};
 use crate::step::StepState;
@@ -67,15 +68,28 @@ impl Run {
             Outcome::Abandoned
         } else if self.failing {
             Outcome::Failed
-        } else if self.steps().any(|(_, state)| {
-            matches!(
-                state,
-                StepState::Failed { .. } | StepState::Skipped { .. } | StepState::DoneByHand { .. }
-            )
-        }) {
+        } else if self.steps().any(|(step, state)| is_exception(step, state)) {
             Outcome::SucceededWithExceptions
         } else {
             Outcome::Succeeded
         }
+    }
+}
+
+/// Whether a run that reached its end past this step did so with an exception: also when the step went on
+/// past a hook that failed.
+fn is_exception(step: &Step, state: &StepState) -> bool {
+    match state {
+        StepState::Failed { .. } | StepState::Skipped { .. } | StepState::DoneByHand { .. } => true,
+        StepState::Succeeded { outputs, .. } => {
+            let failed = outputs.get("failed").and_then(Value::as_array);
+            step.task.action == RunHooks::SPEC.name && failed.is_some_and(|hooks| !hooks.is_empty())
+        }
+        StepState::Pending { .. }
+        | StepState::Running(_)
+        | StepState::Held { .. }
+        | StepState::BackingOff { .. }
+        | StepState::Previewed { .. }
+        | StepState::Superseded { .. } => false,
     }
 }

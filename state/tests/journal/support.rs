@@ -75,6 +75,7 @@ fn step(id: &str) -> Step {
         budget: None,
         attempts: 1,
         on_failure: OnFailure::Pause,
+        always: false,
         best_effort: false,
         expect: None,
         danger: None,

@@ -146,6 +146,7 @@ pub async fn carry_out(world: &mut Emulator, real: &Real, call: &mut Call, secs:
                             Ok(Answer::Done(done)) => return Carried { done, begins, seen },
                             Ok(Answer::Busy { reason }) => seen.push(format!("busy: {reason}")),
                             Err(why @ CallError::NoAnswer { .. }) => seen.push(in_one_line(&why)),
+                            Ok(Answer::Failed { reason }) => panic!("{reason}; seen: {seen:?}"),
                             Err(why) => panic!("{why}; seen before: {seen:?}"),
                         }
                     }

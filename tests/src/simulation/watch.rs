@@ -1,6 +1,8 @@
 //! The invariants, checked on the world's own state and on what is durable, never on what the
 //! engine believes.
 
+mod hooks;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -121,7 +123,8 @@ impl Watch {
         };
         self.check("I5", promised, || format!("{token} begins, and is not promised: {state:?}"));
         let part = run.plan.step(&call.step).map(|step| step.part);
-        let held = run.is_paused() && part == Some(Part::Steps);
+        let stops = !run.pauses.is_empty() || run.is_paused() && !self::hooks::goes_on(run, call);
+        let held = stops && part == Some(Part::Steps);
         self.check("I11", !held, || format!("{token} begins while its run is paused"));
         let once = call.action.spec().reach == Reach::Once;
         let begun = matches!(state, Some(StepState::Running(one)) if one.begun_at.is_some());
@@ -453,6 +456,7 @@ impl Watch {
             self.replay(disk);
         }
         self.clean_ups(now, sim, disk);
+        self.stands_still(sim);
         let open: Vec<String> = disk
             .progress()
             .runs

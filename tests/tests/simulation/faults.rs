@@ -34,6 +34,8 @@ pub(super) fn all() -> Vec<Fault> {
         Fault::CopyStuck { length: Span::from_hours(4) },
         Fault::SnapshotFails { times: 2 },
         Fault::RestoreFails { times: 3 },
+        Fault::HookFails { times: 2, hangs: false },
+        Fault::HookFails { times: 2, hangs: true },
         Fault::NoCapacity { length: Span::from_mins(50) },
         Fault::KeyGone { length: Span::from_mins(50) },
         Fault::CredentialsExpired { length: Span::from_mins(3) },

@@ -117,7 +117,8 @@ fn pending(run: &Run, step: &Step) -> Option<WaitView> {
     if !open.is_empty() {
         return Some(WaitView::machine(format!("follows {}", open.join(", ")), "muster", None));
     }
-    let held = run.is_paused() && step.part == Part::Steps;
+    let held_back = run.position(&step.id).is_some_and(|place| run.is_held_back(place));
+    let held = held_back && step.part == Part::Steps;
     held.then(|| WaitView::machine("the run is paused", "an operator", None))
 }
 

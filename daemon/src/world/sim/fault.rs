@@ -68,6 +68,13 @@ pub enum Fault {
         /// How many.
         times: u32,
     },
+    /// The next hooks of applications say no, or say nothing until their limit.
+    HookFails {
+        /// How many.
+        times: u32,
+        /// Whether they say nothing.
+        hangs: bool,
+    },
     /// There is no room for another cluster or instance.
     NoCapacity {
         /// For how long.
@@ -151,6 +158,8 @@ impl Fault {
             Fault::CopyStuck { .. } => "copy-stuck",
             Fault::SnapshotFails { .. } => "snapshot-fails",
             Fault::RestoreFails { .. } => "restore-fails",
+            Fault::HookFails { hangs: false, .. } => "hook-fails",
+            Fault::HookFails { hangs: true, .. } => "hook-hangs",
             Fault::NoCapacity { .. } => "no-capacity",
             Fault::KeyGone { .. } => "key-gone",
             Fault::CredentialsExpired { .. } => "credentials-expired",
@@ -181,6 +190,7 @@ impl Fault {
             | Fault::ReplyLost { .. }
             | Fault::SnapshotFails { .. }
             | Fault::RestoreFails { .. }
+            | Fault::HookFails { .. }
             | Fault::ObserverLies { .. }
             | Fault::ObserverSilent { .. }
             | Fault::FenceFails
@@ -258,6 +268,19 @@ impl Standing {
             }
         }
         false
+    }
+
+    /// Whether the next hook fails, and if so whether it hangs. Uses one failure up.
+    pub(super) fn hook_fails(&mut self) -> Option<bool> {
+        for (fault, _) in &mut self.faults {
+            if let Fault::HookFails { times, hangs } = fault
+                && *times > 0
+            {
+                *times -= 1;
+                return Some(*hangs);
+            }
+        }
+        None
     }
 
     /// Until when copies stand still.

@@ -123,6 +123,16 @@ impl<'a> Truth<'a> {
         &self.sim.control.notices
     }
 
+    /// How often each hook was asked, by token and name. More than once is bearable.
+    pub fn hooks(&self) -> BTreeMap<(&'a str, &'a str), u32> {
+        self.sim.hooks.asked().map(|(token, hook, times)| ((token, hook), times)).collect()
+    }
+
+    /// The databases that stand still for a snapshot, with the token that asked for it.
+    pub fn standing_still(&self) -> Vec<(&'a ComponentName, &'a str)> {
+        self.sim.hooks.standing_still().collect()
+    }
+
     /// How many requests were sent.
     pub fn calls(&self) -> u64 {
         self.sim.calls

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use muster_runbooks::{
     application::{
         Database,
-        sql::{Address, CANARY_SLOTS, CANARY_TABLE, Canary, quoted},
+        sql::{CANARY_SLOTS, CANARY_TABLE, Canary, quoted},
     },
     name::Region,
     value::Span,
@@ -12,10 +12,7 @@ use muster_runbooks::{
 use muster_state::call::CallError;
 
 use super::{Purpose, Session, Target, Trouble};
-use crate::world::{
-    aws::endpoint::{Door, endpoint},
-    real::Real,
-};
+use crate::world::{aws::endpoint::Door, real::Real};
 
 /// A canary that takes longer is a miss. The writer's clients have better things to wait for.
 const STATEMENT_LIMIT: Span = Span::from_secs(3);
@@ -48,22 +45,8 @@ pub async fn session(
     let (Some(sql), Some(login)) = (&database.sql, database.canary_login()) else {
         return Err(unfit(format!("`{name}` does not say how it is reached")));
     };
-    let address = match sql.endpoint(region) {
-        Some(text) => Some(text.parse::<Address>().map_err(unfit)?),
-        None => {
-            let cluster = database.clusters.get(region.as_str());
-            let cluster =
-                cluster.ok_or_else(|| unfit(format!("`{name}` has no cluster in {region}")))?;
-            let door = if purpose == Purpose::Write { Door::Writer } else { Door::Reader };
-            endpoint(&real.aws, region, cluster, door).await?
-        }
-    };
-    let address = address.ok_or_else(|| CallError::NoAnswer {
-        service: format!("rds {region}"),
-        operation: "DescribeDBClusters",
-        source: format!("the cluster of `{name}` has no such endpoint").into(),
-    })?;
-    let mut target = Target::new(name.as_str(), region, address, sql);
+    let door = if purpose == Purpose::Write { Door::Writer } else { Door::Reader };
+    let mut target = Target::find(real, database, sql, region, door).await?;
     target.statement_limit = STATEMENT_LIMIT;
     real.session(&target, login, purpose).await
 }

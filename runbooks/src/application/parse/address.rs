@@ -7,6 +7,7 @@ use std::{
 
 use super::Sides;
 use crate::{
+    application::sql::Address,
     check::{Findings, text},
     name::Region,
     tree::{Entry, Node},
@@ -116,6 +117,27 @@ pub(super) fn url(node: &Node, out: &mut Findings) -> Option<String> {
         }
         None => Some(url.to_owned()),
     }
+}
+
+/// A URL that Muster may send something to: not in the clear beyond loopback, for whoever reads along
+/// would learn the token. A URL that carries a password is not repeated.
+pub(super) fn secure_url(node: &Node, out: &mut Findings) -> Option<String> {
+    let url = text(node, out)?;
+    if let Some(why) = url_problem(url) {
+        let shown = if url.contains('@') { String::new() } else { format!("`{url}`: ") };
+        out.error(node.place, "bad-url", format!("{shown}{why}"));
+        return None;
+    }
+    let lower = url.to_ascii_lowercase();
+    if let Some(rest) = lower.strip_prefix("http://") {
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        if !authority.parse::<Address>().is_ok_and(|address| address.is_loopback()) {
+            let message = format!("`{url}`: only loopback is asked in the clear");
+            out.error(node.place, "insecure", message).hint("write `https://`");
+            return None;
+        }
+    }
+    Some(url.to_owned())
 }
 
 fn url_problem(url: &str) -> Option<&'static str> {

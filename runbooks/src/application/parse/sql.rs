@@ -156,16 +156,11 @@ fn endpoint(node: &Node, out: &mut Findings) -> Option<String> {
     None
 }
 
-fn login(fields: &Fields<'_>, sides: &Sides, out: &mut Findings) -> Login {
+pub(super) fn login(fields: &Fields<'_>, sides: &Sides, out: &mut Findings) -> Login {
     let user = fields.text("user", out);
     let password_env = fields.text("password_env", out);
     if let (Some(node), Some(name)) = (fields.get("password_env"), &password_env) {
-        let fits = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-        if !name.chars().all(fits) {
-            // A password that somebody wrote here by mistake is not repeated.
-            out.error(node.place, "wrong-value", "this is not the name of an environment variable")
-                .hint("write its name, such as `ORDERS_PASSWORD`, never the password");
-        }
+        variable(node, name, "write its name, such as `ORDERS_PASSWORD`, never the password", out);
         if user.is_none() {
             out.error(fields.place, "missing-key", "`password_env` needs `user`");
         }
@@ -182,6 +177,16 @@ fn login(fields: &Fields<'_>, sides: &Sides, out: &mut Findings) -> Login {
     }
     let secret = address::arns(fields.entries("secret", out), "secretsmanager", sides, out);
     Login { user, password_env, secret }
+}
+
+/// Reports what is no name of an environment variable. A secret that somebody wrote here by mistake is
+/// not repeated.
+pub(super) fn variable(node: &Node, name: &str, hint: &str, out: &mut Findings) {
+    let fits = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    if !name.chars().all(fits) {
+        out.error(node.place, "wrong-value", "this is not the name of an environment variable")
+            .hint(hint);
+    }
 }
 
 fn canary(node: &Node, sides: &Sides, out: &mut Findings) -> Option<Canary> {
@@ -307,7 +312,7 @@ fn named(node: &Node, out: &mut Findings) -> Option<Vec<String>> {
     Some(texts(items, out))
 }
 
-fn in_range<T: PartialOrd + fmt::Display>(
+pub(super) fn in_range<T: PartialOrd + fmt::Display>(
     node: &Node,
     value: T,
     (least, most): (T, T),

@@ -3,18 +3,10 @@
 /// What keeps a text from being one statement that reads, as far as that can be told without a
 /// server.
 pub fn statement_problem(text: &str) -> Option<&'static str> {
-    let bare = match bare(text) {
-        Ok(bare) => bare,
-        Err(open) => return Some(open),
+    let first = match only(text) {
+        Ok(first) => first,
+        Err(why) => return Some(why),
     };
-    let mut statements = bare.split(';').map(str::trim);
-    let first = statements.next().unwrap_or_default();
-    if first.is_empty() {
-        return Some("it is empty");
-    }
-    if statements.any(|more| !more.is_empty()) {
-        return Some("it is more than one statement");
-    }
     let word: String = first
         .trim_start_matches(['(', ' ', '\n', '\t'])
         .chars()
@@ -23,6 +15,26 @@ pub fn statement_problem(text: &str) -> Option<&'static str> {
     let reads = ["select", "with", "show", "values"];
     (!reads.contains(&word.to_ascii_lowercase().as_str()))
         .then_some("it does not start with `select`, `with`, `show` or `values`")
+}
+
+/// What keeps a text from being one statement, whatever it does, as far as that can be told without a
+/// server.
+pub fn one_statement_problem(text: &str) -> Option<&'static str> {
+    only(text).err()
+}
+
+/// The one statement of a text, bare.
+fn only(text: &str) -> Result<String, &'static str> {
+    let bare = bare(text)?;
+    let mut statements = bare.split(';').map(str::trim);
+    let first = statements.next().unwrap_or_default();
+    if first.is_empty() {
+        return Err("it is empty");
+    }
+    if statements.any(|more| !more.is_empty()) {
+        return Err("it is more than one statement");
+    }
+    Ok(first.to_owned())
 }
 
 /// A statement without its comments, and with a blank for every text and quoted name in it.
@@ -135,6 +147,8 @@ mod tests {
         ] {
             let said = statement_problem(bad).unwrap_or("nothing");
             assert!(said.contains(why), "{bad}: {said}");
+            let is_one = why.starts_with("does not start");
+            assert_eq!(one_statement_problem(bad).is_none(), is_one, "{bad}");
         }
     }
 }

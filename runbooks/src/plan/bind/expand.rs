@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::BindProblem;
 use crate::{
-    action::{Field, Role},
+    action::{Field, Role, hook::RunHooks},
+    application::{Offer, hook::HookTime},
     name::{ComponentName, Region, StepId},
     plan::{Arg, Binding, STEPS_MAX, Step, Task},
     request::Manner,
@@ -60,11 +61,15 @@ fn instances(step: &StepDefinition, binding: Option<&Binding>) -> Vec<Instance> 
         return vec![Instance { id: step.id.clone(), component: None }];
     };
     let components = binding.map(|binding| binding.application.components(kind));
-    let at = binding.and_then(|binding| side(step, binding));
+    let offer = Offer {
+        action: &step.task.action.value,
+        at: binding.and_then(|binding| side(step, binding)),
+        when: hook_time(step),
+    };
     components
         .unwrap_or_default()
         .iter()
-        .filter(|component| component.takes_part(&step.task.action.value, at))
+        .filter(|component| component.takes_part(&offer))
         .map(|component| Instance {
             id: expanded_id(&step.id, component.name()),
             component: Some(component.name().clone()),
@@ -78,6 +83,14 @@ fn side<'a>(step: &StepDefinition, binding: &'a Binding) -> Option<&'a Region> {
     match role.as_str()?.parse().ok()? {
         Role::Active => Some(&binding.active),
         Role::Standby => Some(&binding.standby),
+    }
+}
+
+/// The hooks that a step asks; those of any time where only the request says so.
+fn hook_time(step: &StepDefinition) -> Option<HookTime> {
+    match step.task.with.get("when")?.arg.as_ref()? {
+        Arg::Literal(value) => value.as_str()?.parse().ok(),
+        Arg::Input(_) | Arg::Output { .. } | Arg::Worst { .. } => None,
     }
 }
 
@@ -123,6 +136,7 @@ impl Expansion<'_> {
             budget: definition.budget,
             attempts: definition.attempts,
             on_failure: definition.on_failure,
+            always: definition.always,
             best_effort: definition.best_effort,
             expect: definition.expect.clone(),
             danger: definition.danger,
@@ -146,12 +160,14 @@ impl Expansion<'_> {
                 open.extend(positions(self, needed).rev());
                 continue;
             }
-            let own_only = needed.each == definition.each && uses(definition, &needed.id);
-            for other in &self.became[at] {
-                if (!own_only || other.component == instance.component) && !ids.contains(&other.id)
-                {
-                    ids.push(other.id.clone());
-                }
+            let own_only = needed.each == definition.each && belongs(definition, needed);
+            let is_meant = |other: &&Instance| !own_only || other.component == instance.component;
+            let meant = self.became[at].iter().filter(is_meant);
+            let before = ids.len();
+            ids.extend(meant.map(|other| other.id.clone()));
+            if ids.len() == before {
+                // Its own component takes no part in that step: to it the step is not there.
+                open.extend(positions(self, needed).rev());
             }
         }
         ids
@@ -249,6 +265,14 @@ fn positions<'a>(
     definition: &'a StepDefinition,
 ) -> impl DoubleEndedIterator<Item = usize> + 'a {
     definition.needs.iter().filter_map(|need| expansion.position(&need.value))
+}
+
+/// Whether a step is about the very component that the one it needs was about: it uses what that one
+/// gave, it closes what that one opened, or it is what a hook prepared. No database stands still for
+/// longer because of another one.
+fn belongs(definition: &StepDefinition, needed: &StepDefinition) -> bool {
+    let opens = needed.task.action.value == RunHooks::SPEC.name;
+    uses(definition, &needed.id) || definition.always || opens
 }
 
 /// Whether a step refers to an output of another, in either manner.

@@ -173,10 +173,15 @@ fn order(
     argument: &Argument,
     out: &mut Findings,
 ) {
+    let (giver_id, id) = (&giver.id, &at.step.id);
     if at.graph.before(at.at).contains(&position) && position != at.at {
+        if at.step.always && wanted.is_some_and(|field| field.required) {
+            let message =
+                format!("`{giver_id}` may have failed when `{id}` starts, and this is needed");
+            out.error(argument.place, "not-before", message);
+        }
         return;
     }
-    let (giver_id, id) = (&giver.id, &at.step.id);
     if giver.part == Part::Steps && at.step.part != Part::Steps {
         // The other parts run after the steps, but maybe without some of them.
         if wanted.is_some_and(|field| field.required) {

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::graph::Graph;
 use crate::{
-    action::{Reach, Role, Spec, control::PersonRole, restore},
+    action::{Reach, Role, Spec, control::PersonRole, hook::RunHooks, restore},
+    application::hook::HookTime,
     check::Findings,
     plan::{Arg, Danger, OnFailure, Part},
     request::Manner,
@@ -29,6 +30,8 @@ pub(super) fn check(runbook: &Runbook, graph: &Graph<'_>, out: &mut Findings) {
             guarding(step, spec, out);
         }
         visible(step, out);
+        always(step, out);
+        lets_go(runbook, graph, at, out);
     }
     way_back(runbook, out);
     teardown(runbook, out);
@@ -126,6 +129,53 @@ fn guarding(step: &StepDefinition, spec: &Spec, out: &mut Findings) {
         let message =
             format!("`{}` guards what follows, and the run would go on without it", spec.name);
         out.error(step.place, "guard-continues", message).hint("leave `on_failure` out");
+    }
+}
+
+/// What is always due starts although what it needs failed, and although nobody approved it.
+fn always(step: &StepDefinition, out: &mut Findings) {
+    if !step.always {
+        return;
+    }
+    let tasks = step.forced.iter().chain([&step.task]);
+    let may = |spec: &&Spec| matches!(spec.reach, Reach::Reads | Reach::Repeatable);
+    let bad = tasks.filter_map(TaskDefinition::spec).find(|spec| !may(spec));
+    if let Some(spec) = bad {
+        let message = format!("`{}` would start although what it needs failed", spec.name);
+        out.error(step.place, "always-acts", message)
+            .hint("only what reads, tells or asks hooks may be `always`");
+    }
+    if step.part != Part::Steps {
+        let message =
+            format!("`always` is for `steps`, and `{}` stands in `{}`", step.id, step.part);
+        out.error(step.place, "always-elsewhere", message).hint("`finally` always runs");
+    } else if step.needs.is_empty() {
+        let message = format!("`{}` is always due, and needs nothing that could end", step.id);
+        out.error(step.place, "always-alone", message)
+            .hint("`needs:` the step after which it is due, however that ended");
+    }
+}
+
+/// What was made to stand still before a snapshot is let go, whatever becomes of the snapshot.
+fn lets_go(runbook: &Runbook, graph: &Graph<'_>, at: usize, out: &mut Findings) {
+    let asks = |step: &StepDefinition, time: HookTime| {
+        let when = literal(&step.task, "when").and_then(Value::as_str);
+        step.task.action.value == RunHooks::SPEC.name && when == Some(time.word())
+    };
+    let step = &runbook.steps[at];
+    if !asks(step, HookTime::BeforeSnapshot) {
+        return;
+    }
+    let lets_go = (0..runbook.steps.len()).any(|other| {
+        let after = &runbook.steps[other];
+        after.always && asks(after, HookTime::AfterSnapshot) && graph.before(other).contains(&at)
+    });
+    if !lets_go {
+        let message = format!("what `{}` makes stand still is not let go again", step.id);
+        out.error(step.place, "no-letting-go", message).hint(
+            "write a step with `do: run-hooks`, `when: after-snapshot` and `always: true` that needs the \
+             snapshot",
+        );
     }
 }
 
