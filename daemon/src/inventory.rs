@@ -114,6 +114,10 @@ fn judge_now(
     let name = &application.name;
     let none = BTreeSet::new();
     let due = due(intake.schedules(), intake.library(), name, intake.clock().now());
+    let own = intake.schedules().iter().filter(|one| one.application.as_ref() == Some(name));
+    let schedules: Vec<_> = own
+        .filter_map(|schedule| Some((schedule, intake.library().get(&schedule.runbook)?)))
+        .collect();
     intake.known(|known| {
         let nothing = ApplicationState::default();
         let state = known.applications.get(name).unwrap_or(&nothing);
@@ -124,6 +128,7 @@ fn judge_now(
             points: &state.points,
             before: before.unwrap_or(&none),
             open_runs: &open_runs,
+            schedules: &schedules,
             due,
         };
         judge(seen, &known)

@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use muster_runbooks::{
-    application::Purpose,
+    application::{EngineWindow, Purpose},
     name::{ComponentName, Region},
+    schedule::policy::Own,
     value::Span,
 };
 
@@ -133,6 +134,20 @@ pub struct ClusterSide {
     pub account: String,
     /// From when to when it can be restored to any instant; nothing where it cannot.
     pub restorable: Option<(Timestamp, Timestamp)>,
+    /// When the engine backs up by itself, in UTC, if it says so.
+    pub backup_window: Option<EngineWindow>,
+    /// When AWS maintains it, in UTC, if it says so.
+    pub maintenance_window: Option<EngineWindow>,
+}
+
+impl ClusterSide {
+    /// When the engine is busy with itself.
+    pub fn window(&self, own: Own) -> Option<&EngineWindow> {
+        match own {
+            Own::Backup => self.backup_window.as_ref(),
+            Own::Maintenance => self.maintenance_window.as_ref(),
+        }
+    }
 }
 
 /// One sample of how far a standby is behind.

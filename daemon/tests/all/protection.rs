@@ -78,6 +78,8 @@ fn look(now: Timestamp, points: &[RecoveryPoint]) -> Look {
             status: "available".to_owned(),
             account: "123456789012".to_owned(),
             restorable,
+            backup_window: None,
+            maintenance_window: None,
         })),
         points: Ok(points.iter().filter(|it| it.region.as_str() == region).map(seen).collect()),
         automated: Ok(BTreeMap::new()),

@@ -5,7 +5,7 @@ use jiff::{Timestamp, Zoned, tz::TimeZone};
 
 use super::Schedule;
 use crate::{
-    application::{Application, Database, Purpose},
+    application::{Application, Database, EngineWindow, Purpose},
     check::Findings,
     plan::{Arg, Part},
     runbook::{Runbook, StepDefinition},
@@ -63,14 +63,10 @@ pub(super) fn judge(
             if how.copies {
                 keys(schedule, application, database, out);
             }
-            windows(schedule, database, &[Own::Backup, Own::Maintenance], SNAPSHOT_MINS, out);
         }
     }
-    if let Some(mins) = open_for(schedule, runbook) {
-        for database in &application.databases {
-            // That the engine is maintained while the application is, is as it should be.
-            windows(schedule, database, &[Own::Backup], mins, out);
-        }
+    for database in &application.databases {
+        windows(schedule, database, runbook, out);
     }
 }
 
@@ -124,29 +120,72 @@ fn open_for(schedule: &Schedule, runbook: &Runbook) -> Option<u32> {
 }
 
 /// What the engine does by itself in a window of its own.
-enum Own {
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Own {
+    /// It takes a snapshot.
     Backup,
+    /// AWS maintains it.
     Maintenance,
 }
 
-/// Facts §2, backup window: while the cluster backs up by itself or is maintained, it takes no
-/// snapshot. That is waited for, and better avoided.
-fn windows(schedule: &Schedule, database: &Database, own: &[Own], mins: u32, out: &mut Findings) {
+impl Own {
+    /// The word for it in messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Own::Backup => "backup",
+            Own::Maintenance => "maintenance",
+        }
+    }
+
+    /// The key under which an application declares its window.
+    pub fn key(self) -> &'static str {
+        match self {
+            Own::Backup => "engine_backup_window",
+            Own::Maintenance => "engine_maintenance_window",
+        }
+    }
+}
+
+impl Database {
+    /// What is declared of a window of its clusters.
+    pub fn engine_window(&self, own: Own) -> Option<&EngineWindow> {
+        match own {
+            Own::Backup => self.engine_backup_window.as_ref(),
+            Own::Maintenance => self.engine_maintenance_window.as_ref(),
+        }
+    }
+}
+
+/// The occurrence of a schedule that meets a window of the engine and had better not, if there is one. While
+/// the cluster is busy with itself it takes no snapshot (facts §2, backup window); that it is maintained while
+/// the application is, is as it should be.
+pub fn meets(
+    schedule: &Schedule,
+    runbook: &Runbook,
+    own: Own,
+    window: &EngineWindow,
+) -> Option<Timestamp> {
+    let backs_up = backs_up(runbook).map(|_| SNAPSHOT_MINS);
+    let open_for = open_for(schedule, runbook).filter(|_| own == Own::Backup);
+    first_met(schedule, window, backs_up.into_iter().chain(open_for).max()?)
+}
+
+fn first_met(schedule: &Schedule, window: &EngineWindow, mins: u32) -> Option<Timestamp> {
     let until = EPOCH.checked_add(super::INTERVAL_LOOK).unwrap_or(Timestamp::MAX);
     let found = schedule.occurrences(EPOCH, until, OCCURRENCES_MAX);
-    for one in own {
-        let (word, key, window) = match one {
-            Own::Backup => ("backup", "engine_backup_window", &database.engine_backup_window),
-            Own::Maintenance => {
-                ("maintenance", "engine_maintenance_window", &database.engine_maintenance_window)
-            }
-        };
-        let Some(window) = window else { continue };
-        let meets = |at: Timestamp| window.meets(minute_of_week(&at.to_zoned(TimeZone::UTC)), mins);
-        let Some(met) = found.iter().find(|one| meets(one.at)) else { continue };
+    let meets = |at: Timestamp| window.meets(minute_of_week(&at.to_zoned(TimeZone::UTC)), mins);
+    found.iter().map(|one| one.at).find(|at| meets(*at))
+}
+
+/// Says which of the declared windows occurrences meet.
+fn windows(schedule: &Schedule, database: &Database, runbook: &Runbook, out: &mut Findings) {
+    for own in [Own::Backup, Own::Maintenance] {
+        let Some(window) = database.engine_window(own) else { continue };
+        let Some(met) = meets(schedule, runbook, own, window) else { continue };
+        let (word, key) = (own.word(), own.key());
         let message = format!(
-            "`{}` meets the engine's own {word} window `{window}` of `{}`, such as at {}",
-            schedule.id, database.name, met.at
+            "`{}` meets the engine's own {word} window `{window}` of `{}`, such as at {met}",
+            schedule.id, database.name
         );
         out.warning(schedule.place, "engine-windows", message).hint(format!(
             "the cluster takes no snapshot while it is busy with itself: move the schedule, or \

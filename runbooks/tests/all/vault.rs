@@ -11,7 +11,9 @@ use super::print::{self, COVETPY, request};
 /// The reference application with the vault that it shows in a comment.
 fn with_vault() -> String {
     let start = COVETPY.find("    # vault:\n").expect("the reference shows a vault");
-    let lines = COVETPY[start..].lines().take_while(|line| line.starts_with("    # "));
+    let lines = COVETPY[start..]
+        .lines()
+        .take_while(|line| line.ends_with("# vault:") || line.starts_with("    #   "));
     let shown: String = lines.map(|line| format!("{line}\n")).collect();
     COVETPY.replacen(&shown, &shown.replace("    # ", "    "), 1)
 }

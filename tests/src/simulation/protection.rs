@@ -32,8 +32,8 @@ use super::{
 const DAYS: i64 = 40;
 
 /// How long it goes on under most seeds: long enough for every point of the first days to be marked and
-/// deleted, and a third of what forty days cost.
-const FEW_DAYS: i64 = 15;
+/// deleted, and for half of what forty days cost.
+const FEW_DAYS: i64 = 18;
 
 /// Which seeds go on for forty days.
 const LONG_EVERY: u64 = 8;
@@ -41,8 +41,11 @@ const LONG_EVERY: u64 = 8;
 /// Nothing goes wrong any more in the last days, so that everything has caught up at the end, and of forty
 /// days the last month begins quietly.
 const fn disturbed_days(days: i64) -> i64 {
-    if days == DAYS { 28 } else { days - 7 }
+    if days == DAYS { 28 } else { days - 10 }
 }
+
+/// A process is down for so long at most.
+const STOP_MAX: SignedDuration = SignedDuration::from_hours(72);
 
 /// How often somebody looks for what is overdue. The daemon does it every minute.
 const PATROLS_EVERY: SignedDuration = SignedDuration::from_mins(30);
@@ -128,7 +131,8 @@ pub fn disturbed(seed: u64) -> Scenario {
         scenario = scenario.and(from, outage).and(to, Act::Heal(region));
     }
     for _ in 0..chance.below(3) {
-        let length = SignedDuration::from_mins(10 + chance.below(60 * 24 * 3) as i64);
+        let most = STOP_MAX.as_mins().unsigned_abs() - 10;
+        let length = SignedDuration::from_mins(10 + chance.below(most) as i64);
         scenario = scenario.and(at(&mut chance), Act::Stop(length));
     }
     for _ in 0..chance.below(3) {
@@ -151,6 +155,8 @@ pub fn disturbed(seed: u64) -> Scenario {
     let on = Command::On { by: dora(), reason: "all is well".to_owned() };
     let calmed =
         [Act::HealAll, Act::Skew(SignedDuration::ZERO), Act::Release, Act::Say(Box::new(on))];
+    // Whoever is down just then hears it when he is back.
+    let scenario = scenario.and(calm + STOP_MAX, Act::Release);
     calmed.into_iter().fold(scenario, |scenario, act| scenario.and(calm, act))
 }
 

@@ -101,6 +101,7 @@ impl Catalogue {
             points: &self.points,
             before: &before,
             open_runs: &BTreeSet::new(),
+            schedules: &[],
             due: Due { snapshot: self.due, copy: self.due, cache: self.due, vault: self.due },
         };
         judge(seen, &known)

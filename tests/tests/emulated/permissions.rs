@@ -12,7 +12,7 @@ use muster_runbooks::{
     name::Token,
 };
 use muster_state::{
-    call::{Call, Done, Progress},
+    call::{Answer, Call, Done, Progress},
     catalog::{PointChange, RecoveryPoint},
 };
 use muster_tests::{
@@ -20,6 +20,7 @@ use muster_tests::{
     emulator::{
         EAST, Emulator, WEST,
         accounts::VAULT_EXPIRY_ROLE,
+        aws::ACCOUNT,
         calls::{application, call, carry_out},
         site::Site,
     },
@@ -388,9 +389,38 @@ async fn sql(judge: &mut Judge, shop: &Application) {
         assert_eq!(used, needs.map(str::to_owned).into(), "{called:?}");
         assert_eq!(declared(&checking), used);
     }
+    hooks(judge, shop).await;
     judge.judged.insert("check-sql");
     // The same call, with what a restore test gave it.
     judge.judged.insert("check-restored");
+}
+
+/// A hook by SQL reaches the database as a check does. Its server is not there, and its cluster is gone.
+async fn hooks(judge: &mut Judge, mut shop: Value) {
+    shop["databases"][0]["hooks"] = json!([{
+        "name": "rest", "when": "before-snapshot", "limit": "5s", "on_error": "fail",
+        "sql": { "statement": "select 1" },
+    }]);
+    let mut gone = shop.clone();
+    gone["databases"][0]["clusters"][EAST] =
+        json!(format!("arn:aws:rds:{EAST}:{ACCOUNT}:cluster:gone"));
+    gone["databases"][0]["sql"] =
+        json!({ "database": "shop", "user": "reader", "password_env": "PATH" });
+    for (shop, needs) in [(shop, "secretsmanager:GetSecretValue"), (gone, "rds:DescribeDBClusters")]
+    {
+        let shop: Application = serde_json::from_value(shop).unwrap();
+        let with = json!({ "at": "active", "when": "before-snapshot" });
+        let asking = call(&judge.world, &shop, "run-hooks", with);
+        judge.world.forget_calls().await;
+        let begun = judge.real.begin(&asking).await;
+        assert!(!matches!(begun, Ok(Answer::Done(_))), "{begun:?}");
+        let called = judge.world.called().await;
+        let used: BTreeSet<String> =
+            called.iter().flat_map(|(service, operation)| needed(service, operation)).collect();
+        assert_eq!(used, [needs.to_owned()].into(), "{called:?} {begun:?}");
+        assert_eq!(declared(&asking), used);
+    }
+    judge.judged.insert("run-hooks");
 }
 
 async fn traffic(judge: &mut Judge, shop: &Application) {

@@ -295,6 +295,7 @@ async fn judged(
         points: &points,
         before: &before,
         open_runs: &BTreeSet::new(),
+        schedules: &[],
         due: Due::default(),
     };
     judge(&seen, &known)

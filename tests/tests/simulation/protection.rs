@@ -56,13 +56,14 @@ fn nothing_goes_while_the_application_moves() {
 /// Goal: whatever is throttled, lost, stale, stuck, switched off, held or put forward for days or weeks,
 /// no point goes that must stay, every occurrence is run or missed, what is missing is found, and when
 /// it has been quiet for a while all is as the policy says.
-/// Method: random troubles out of seeds, fifteen days and every eighth time forty; `MUSTER_SEED` replays
-/// one.
+/// Method: random troubles out of seeds, eighteen days and every eighth time forty. `MUSTER_SEED` replays
+/// one; `MUSTER_SEEDS` says how many, `MUSTER_SEEDS_FROM` from where.
 #[test]
 fn disturbed_weeks() {
-    let asked: Option<u64> = std::env::var("MUSTER_SEED").ok().and_then(|seed| seed.parse().ok());
-    let many: Option<u64> = std::env::var("MUSTER_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
-    let seeds = asked.map_or(0..many.unwrap_or(SEEDS), |seed| seed..seed + 1);
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let from = number("MUSTER_SEEDS_FROM").unwrap_or(0);
+    let many = from..from + number("MUSTER_SEEDS").unwrap_or(SEEDS);
+    let seeds = number("MUSTER_SEED").map_or(many, |seed| seed..seed + 1);
     let (mut calls, mut checks, mut runs, mut missed) = (0, 0, 0, 0);
     for seed in seeds.clone() {
         let simulation = weeks(seed, &protection::disturbed(seed));

@@ -2,6 +2,7 @@
 //! the trouble is.
 
 mod spot;
+mod windows;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,6 +13,8 @@ use jiff::Timestamp;
 use muster_runbooks::{
     application::{Application, Cache, Objects, Secret},
     name::{ComponentName, Region},
+    runbook::Runbook,
+    schedule::Schedule,
 };
 use muster_state::catalog::{Finding, RecoveryPoint};
 
@@ -24,6 +27,8 @@ pub const KINDS: &[&str] = &[
     "missing-point",
     "unprotected",
     "no-pitr",
+    "engine-window-backup",
+    "engine-window-maintenance",
     "not-versioned",
     "not-replicated",
     "secret-not-in-sync",
@@ -50,6 +55,8 @@ pub struct Known<'a> {
     pub before: &'a BTreeSet<String>,
     /// The runs that are open.
     pub open_runs: &'a BTreeSet<String>,
+    /// The application's schedules, and what they start.
+    pub schedules: &'a [(&'a Schedule, &'a Runbook)],
     /// What schedules have promised by now.
     pub due: Due,
 }
@@ -172,6 +179,7 @@ fn databases(seen: &Inventory, known: &Known<'_>, out: &mut Judged) {
             Some(_) => known.due.copy,
             None => None,
         };
+        windows::judge(place, &side.cluster, known, out);
         let spot = Spot::own(place);
         spot.catalogue(known, &side.points, out);
         if let Some(newest) = spot.unprotected(known, &side.points, due, out) {

@@ -126,6 +126,9 @@ fn database(
             status: "available".to_owned(),
             account: place_of(arn).map_or_else(String::new, |(_, account)| account.to_owned()),
             restorable,
+            // The engine of this world does nothing by itself.
+            backup_window: None,
+            maintenance_window: None,
         })
     };
     let account = declared.account(region).unwrap_or_default();

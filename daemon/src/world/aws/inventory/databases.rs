@@ -68,11 +68,14 @@ fn cluster(found: &DbCluster, arn: &str) -> Option<ClusterSide> {
     if found.db_cluster_arn() != Some(arn) {
         return None;
     }
+    let window = |text: Option<&str>| text.and_then(|text| text.parse().ok());
     let restorable = found.earliest_restorable_time().zip(found.latest_restorable_time());
     Some(ClusterSide {
         status: found.status().unwrap_or("without a status").to_owned(),
         account: Arn::parse(arn)?.account,
         restorable: restorable.and_then(|(from, to)| Some((instant(from)?, instant(to)?))),
+        backup_window: window(found.preferred_backup_window()),
+        maintenance_window: window(found.preferred_maintenance_window()),
     })
 }
 

@@ -3,6 +3,7 @@
 mod table;
 
 use jiff::SignedDuration;
+use muster_runbooks::{runbook::library::Library, schedule};
 use serde_json::json;
 
 use super::{
@@ -94,6 +95,9 @@ fn object(size: u64) -> Said<Option<ObjectSide>> {
     }))
 }
 
+const NIGHTLY: &str =
+    "- { id: nightly, runbook: daily-backup, application: shop, cron: \"0 2 * * *\" }";
+
 /// Everything is as it should be: tonight's snapshot, its copy, the cache saved.
 struct Scene {
     application: Application,
@@ -115,6 +119,8 @@ impl Scene {
                 status: "available".to_owned(),
                 account: "123456789012".to_owned(),
                 restorable,
+                backup_window: None,
+                maintenance_window: None,
             }))
         };
         let restorable = Some((at("2026-02-20T00:00:00Z"), at(NOW) - SignedDuration::from_mins(4)));
@@ -186,6 +192,10 @@ impl Scene {
     }
 
     fn judge(&self) -> Judged {
+        let library = Library::shipped();
+        let nightly = schedule::parse("schedules.yaml", NIGHTLY).unwrap();
+        let schedules: Vec<_> =
+            nightly.iter().map(|one| (one, library.get(&one.runbook).unwrap())).collect();
         judge(
             &self.seen,
             &Known {
@@ -194,6 +204,7 @@ impl Scene {
                 points: &self.points,
                 before: &self.before,
                 open_runs: &self.open_runs,
+                schedules: &schedules,
                 due: self.due,
             },
         )
@@ -261,6 +272,8 @@ fn what_cannot_be_read_is_unknown_and_not_missing() {
         unknown,
         [
             "cache-member/sessions",
+            "engine-window-backup/orders/us-west-2",
+            "engine-window-maintenance/orders/us-west-2",
             "missing-point/orders/us-west-2",
             "missing-point/sessions/us-west-2",
             "no-pitr/orders/us-west-2",

@@ -69,6 +69,8 @@ impl Scene {
                 status: "available".to_owned(),
                 account: "123456789012".to_owned(),
                 restorable,
+                backup_window: None,
+                maintenance_window: None,
             })),
             points: Ok(nights(region, "123456789012", &days)),
             automated: Ok(BTreeMap::new()),

@@ -106,6 +106,27 @@ pub(super) const TABLE: &[(&str, Change, &[&str], &str)] = &[
         "cannot be restored to an instant",
     ),
     (
+        "the engine backs up when Muster does",
+        |scene| {
+            let Ok(Some(east)) = &mut scene.database(EAST).cluster else { unreachable!() };
+            east.backup_window = Some("01:45-02:15".parse().unwrap());
+            east.maintenance_window = Some("sun:03:00-sun:04:00".parse().unwrap());
+        },
+        &["engine-window-backup/orders/us-east-1"],
+        "`01:45-02:15`: `nightly` meets it, such as at ",
+    ),
+    (
+        "the file says another window than AWS, where nothing is snapshot",
+        |scene| {
+            let database = &mut scene.application.databases[0];
+            database.engine_maintenance_window = Some("sun:03:00-sun:04:00".parse().unwrap());
+            let Ok(Some(west)) = &mut scene.database(WEST).cluster else { unreachable!() };
+            west.maintenance_window = Some("mon:01:45-mon:02:15".parse().unwrap());
+        },
+        &["engine-window-maintenance/orders/us-west-2"],
+        "is `mon:01:45-mon:02:15`: the file says `sun:03:00-sun:04:00`",
+    ),
+    (
         "the nightly snapshot of the cache is missing",
         |scene| scene.due.cache = Some(at("2026-03-02T03:00:00Z")),
         &["unprotected/sessions/us-east-1"],
