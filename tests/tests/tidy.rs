@@ -237,6 +237,25 @@ fn long_functions(file: &str, text: &str) -> Vec<String> {
     faults
 }
 
+/// Goal: the breaks that the simulation must notice can be made again whenever somebody asks.
+/// Method: each of them would still apply.
+#[test]
+fn every_mutation_applies() {
+    let mut patches = Vec::new();
+    for entry in fs::read_dir(root().join("tests/mutations")).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.extension().is_none_or(|kind| kind != "patch") {
+            continue;
+        }
+        let mut git = Command::new("git");
+        let tried = git.args(["apply", "--check"]).arg(&path).current_dir(root()).output();
+        let output = tried.expect("git runs");
+        assert!(output.status.success(), "{path:?}: {}", String::from_utf8_lossy(&output.stderr));
+        patches.push(path);
+    }
+    assert!(patches.len() > 10, "{patches:?}");
+}
+
 /// Goal: one TLS provider, no abandoned parser, only licences that Apache-2.0 can live with.
 /// Method: read what cargo would build on the machine that Muster runs on.
 #[test]
