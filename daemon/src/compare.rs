@@ -98,7 +98,7 @@ enum Ended {
 impl Comparison {
     /// A comparison from the beginning, with at most so many ranges at a time.
     pub fn new(source: Shelf, target: Shelf, depth: Depth, shards_max: usize) -> Comparison {
-        let whole = Arc::new(Shard::whole(Range::below(source.prefix())));
+        let whole = Arc::new(Shard::worth_a_cut(Range::below(source.prefix())));
         Comparison {
             walk: Arc::new(Walk::new(source, target, depth, shards_max)),
             shards_max: shards_max.max(1),
@@ -249,7 +249,7 @@ impl Comparison {
     /// When a listing has no answer, is refused, or cannot be trusted. What was counted until then
     /// stands in the checkpoint.
     pub async fn run(&self) -> Result<Tally, CallError> {
-        let ((), tally) = futures::join!(self.walk.learn(), self.walk_all());
+        let (_, tally) = futures::join!(self.walk.tags(), self.walk_all());
         tally
     }
 
@@ -321,10 +321,10 @@ impl Comparison {
         let even = |number: usize| &at[number * (at.len() + 1) / (wanted + 1) - 1];
         // Whoever writes down what is left sees both parts or the whole.
         let rests = self.shards_mut(|shards| {
-            let cuts = (1..=wanted).rev().map(even).filter_map(|at| shard.cut(at));
+            let cuts = (1..=wanted).rev().map(even);
+            let rests: Vec<_> = cuts.filter_map(|at| shard.cut(at)).collect();
             // As long as there is room for more, a new range is worth a cut before a page was read.
-            let rests: Vec<_> = cuts.collect();
-            let new = if rests.len() < room { Shard::whole } else { Shard::new };
+            let new = if rests.len() < room { Shard::worth_a_cut } else { Shard::new };
             let rests: Vec<_> = rests.into_iter().map(|rest| Arc::new(new(rest))).collect();
             shards.extend(rests.iter().cloned());
             rests

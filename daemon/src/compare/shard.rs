@@ -46,8 +46,8 @@ impl Shard {
         Shard { state: Mutex::new(state) }
     }
 
-    /// All that there is, worth a cut before a page was read.
-    pub fn whole(range: Range) -> Shard {
+    /// A range of which nothing was read, and which is worth a cut before that.
+    pub fn worth_a_cut(range: Range) -> Shard {
         let shard = Shard::new(range);
         shard.with(|state| state.pages = PAGES_BEFORE);
         shard

@@ -118,11 +118,7 @@ impl Walk {
 
     /// Asks whether entity tags mean something, unless that is known. Where nobody can say, they do
     /// not.
-    pub async fn learn(&self) {
-        self.tags().await;
-    }
-
-    async fn tags(&self) -> Tags {
+    pub async fn tags(&self) -> Tags {
         let ask = async || match futures::join!(self.source.encryption(), self.target.encryption())
         {
             (Ok(Encryption::S3), Ok(Encryption::S3)) => Tags::Comparable,
