@@ -14,6 +14,7 @@ mod hold;
 mod objectives;
 mod plan;
 mod preview;
+mod readiness;
 mod say;
 mod show;
 mod terminal;
@@ -36,6 +37,7 @@ pub use self::{
     objectives::Objectives,
     plan::Plan,
     preview::Preview,
+    readiness::Readiness,
     say::{About, Step},
     show::Status,
     terminal::Terminal,
@@ -216,6 +218,8 @@ pub enum ClientVerb {
     Release(Hold),
     /// Show what could be kept today of what was promised, and why.
     Objectives(Objectives),
+    /// Show whether an application could be moved now, and what is missing.
+    Readiness(Readiness),
     /// Compare two buckets, without a daemon.
     CompareBuckets(Compare),
     /// The rows by which replication is measured.
@@ -288,7 +292,8 @@ pub async fn carry_out(verb: ClientVerb, global: &Global, terminal: &mut Termina
         | ClientVerb::Hold(_)
         | ClientVerb::Release(_)
         | ClientVerb::Backups(_)
-        | ClientVerb::Objectives(_) => match Client::new(&Connection::of(global)) {
+        | ClientVerb::Objectives(_)
+        | ClientVerb::Readiness(_) => match Client::new(&Connection::of(global)) {
             Ok(client) => ask(verb, &client, terminal).await,
             Err(failure) => Err(failure),
         },
@@ -318,6 +323,7 @@ async fn ask(verb: ClientVerb, client: &Client, terminal: &mut Terminal) -> Resu
         ClientVerb::Release(args) => hold::say("holds/release", args, client, terminal).await,
         ClientVerb::Backups(args) => backups::backups(&args, client, terminal).await,
         ClientVerb::Objectives(args) => objectives::objectives(&args, client, terminal).await,
+        ClientVerb::Readiness(args) => readiness::readiness(&args, client, terminal).await,
         ClientVerb::Lint(_)
         | ClientVerb::Plan(_)
         | ClientVerb::CompareBuckets(_)

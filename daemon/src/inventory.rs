@@ -25,7 +25,8 @@ use crate::{
         inventory::{
             Inventory,
             judge::{Judged, KINDS, Known, judge},
-            objectives::Measured,
+            objectives::{Evidence, Measured},
+            readiness::{Point, Ready, checklist},
         },
     },
 };
@@ -48,6 +49,9 @@ pub struct Look {
     pub judged: Judged,
     /// What earlier runs have measured.
     pub measured: Measured,
+    /// Whether the other side could take over, point by point, and since when each stands as it does. That
+    /// is counted from this process's first look on.
+    pub checklist: Vec<(Point, Timestamp)>,
 }
 
 /// The last look at each application. Cheap to clone.
@@ -95,10 +99,13 @@ pub async fn watch(intake: Intake, world: Arc<World>, mut located: watch::Receiv
                 continue;
             }
             let seen = world.inventory(application, since).await;
-            let judged = judge_now(&intake, application, &seen, before.get(name));
-            write_down(&intake, name, &judged, &mut doubts).await;
+            let mut judged = judge_now(&intake, application, &seen, before.get(name));
             let measured = measured.of(name);
-            intake.looks().keep(name, Look { seen, judged, measured });
+            let points = check_now(&intake, application, &seen, &judged, &measured);
+            judged.take_in(&points);
+            write_down(&intake, name, &judged, &mut doubts).await;
+            let checklist = dated(&intake, name, points);
+            intake.looks().keep(name, Look { seen, judged, measured, checklist });
         }
         intake.clock().sleep(LOOK_EVERY).await;
     }
@@ -133,6 +140,45 @@ fn judge_now(
         };
         judge(seen, &known)
     })
+}
+
+/// Judges whether the other side could take over now.
+fn check_now(
+    intake: &Intake,
+    application: &Application,
+    seen: &Inventory,
+    judged: &Judged,
+    measured: &Measured,
+) -> Vec<Point> {
+    let now = intake.clock().now();
+    intake.known(|known| {
+        let nothing = ApplicationState::default();
+        let state = known.applications.get(&application.name).unwrap_or(&nothing);
+        let evidence = Evidence {
+            application,
+            active: state.active.as_ref().map(|active| &active.region),
+            seen: Some(seen),
+            points: &state.points,
+            measured,
+            now,
+        };
+        checklist(&Ready { known: &evidence, judged })
+    })
+}
+
+/// Since when each point stands as it does: as long as every look so far has seen it so.
+fn dated(intake: &Intake, name: &ApplicationName, points: Vec<Point>) -> Vec<(Point, Timestamp)> {
+    let (now, last) = (intake.clock().now(), intake.looks().last(name));
+    let before = |point: &Point| {
+        let mut all = last.iter().flat_map(|look| &look.checklist);
+        let same = all.find(|(one, _)| one.id == point.id && one.standing == point.standing);
+        same.map_or(now, |(_, since)| *since)
+    };
+    let dated = points.into_iter().map(|point| {
+        let at = before(&point);
+        (point, at)
+    });
+    dated.collect()
 }
 
 /// Opens what has been wrong for long enough, and closes what is no longer. What cannot be told stays as

@@ -72,6 +72,7 @@ fn look(api: &Api) -> Result<overview::Overview, Problem> {
         open,
         applications: applications::views(api),
         objectives: protection::all_objectives(api),
+        readiness: protection::all_readiness(api),
         schedules: schedules::views(api),
         proposals: schedules::open_proposals(api),
         recent: page("ended", RECENT)?.items,

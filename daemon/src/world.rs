@@ -12,6 +12,8 @@ pub mod notify;
 pub mod real;
 pub mod sim;
 pub mod sql;
+mod takeover;
+pub mod version;
 pub mod whereabouts;
 
 use std::sync::{Mutex, PoisonError};

@@ -1,6 +1,7 @@
 //! What is protected: an application, its components in each region, its objectives.
 
 mod beside;
+pub mod declared;
 pub mod hook;
 mod parse;
 mod part;
@@ -23,6 +24,7 @@ use crate::{
     value::Span,
 };
 pub use beside::{Cache, Objects, Secret};
+pub use declared::{Attested, Beside, ByHand, DeclaredLoss, Promotion};
 
 /// One protected application, as its file declares it. Part of every plan that is bound to it, so
 /// that an edit never changes an open run.
@@ -66,6 +68,12 @@ pub struct Application {
     /// Who watches it, each from a failure domain of its own.
     #[serde(default)]
     pub observers: Vec<Observer>,
+    /// What its owner says that is lost of what nobody can measure. What is not declared is unknown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<DeclaredLoss>,
+    /// What somebody has looked at by hand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attested: Vec<Attested>,
 }
 
 /// The promises of an application.
@@ -118,6 +126,9 @@ pub struct Database {
     /// Another account that keeps copies; none are made there without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vault: Option<Vault>,
+    /// Per region whether its side there may become the writer; it may where nothing is said.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub promotion: BTreeMap<String, Promotion>,
 }
 
 /// Where a restore test brings a recovery point back. Without these AWS would take the default security

@@ -1,6 +1,7 @@
 //! A checked runbook bound to an application and its inputs, frozen byte for byte into the run.
 
 pub mod bind;
+mod critical;
 mod frozen;
 
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@ pub mod cast;
 pub mod chance;
 mod core_time;
 pub mod disk;
+mod doors;
 pub mod people;
 pub mod protection;
 pub mod scenario;
@@ -20,7 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use muster::world::sim::{Fault, Sim};
 use muster_state::{
     call::Call,
-    command::{Command, Refusal},
+    command::Command,
     engine::{Engine, Input, Output, Reply, Sight, Ticket},
 };
 
@@ -37,8 +38,8 @@ use self::{
 /// A process that died is started again after so long.
 const RESTARTS_AFTER: SignedDuration = SignedDuration::from_secs(3);
 
-/// How often people look while something is open that needs them.
-const GLANCES_EVERY: SignedDuration = SignedDuration::from_secs(10);
+/// Whoever waits for a process says what he has to so long after it is back.
+const ASKS_AFTER: SignedDuration = SignedDuration::from_secs(1);
 
 /// No history has more in a day: a run that never settles is a failure, not an endless test.
 const EVENTS_MAX: u64 = 100_000;
@@ -54,8 +55,8 @@ enum Happening {
     Heard { input: Box<Input> },
     /// The engine wanted to be woken.
     Wake { at: Timestamp },
-    /// Somebody says something to the engine.
-    Said { command: Box<Command>, again: bool },
+    /// What somebody has waited longest to say is heard.
+    Said,
     /// The next process starts.
     Starts,
     /// People look.
@@ -120,6 +121,8 @@ pub struct Simulation {
     scripted: usize,
     ticket: Ticket,
     waiting: BTreeMap<Ticket, Command>,
+    /// What nobody has heard yet, oldest first, and whether it is asked until it is answered.
+    unheard: VecDeque<(Command, bool)>,
     words: VecDeque<String>,
     /// Room for the words about one event.
     line: String,
@@ -159,6 +162,7 @@ impl Simulation {
             scripted: scenario.script.len(),
             ticket: 0,
             waiting: BTreeMap::new(),
+            unheard: VecDeque::new(),
             words: VecDeque::new(),
             line: String::new(),
             skew: SignedDuration::ZERO,
@@ -228,7 +232,7 @@ impl Simulation {
             && self.disk.unsynced() == 0
             && self.disk.progress().runs.is_empty()
             && self.waiting.is_empty()
-            && !self.queue.values().any(|happening| matches!(happening, Happening::Said { .. }))
+            && self.unheard.is_empty()
     }
 
     fn happen(&mut self, happening: Happening) -> Result<(), Cut> {
@@ -246,7 +250,7 @@ impl Simulation {
                 self.woken_at = None;
                 self.tell(Input::Tick)
             }
-            Happening::Said { command, again } => self.say(*command, again),
+            Happening::Said => self.hear(),
             Happening::Glance => {
                 self.glance();
                 Ok(())
@@ -274,6 +278,9 @@ impl Simulation {
         self.perform(outputs)?;
         self.arm_glance();
         self.arm_bells();
+        if !self.unheard.is_empty() {
+            self.put(self.now + ASKS_AFTER, Happening::Said);
+        }
         Ok(())
     }
 
@@ -370,57 +377,6 @@ impl Simulation {
         Ok(())
     }
 
-    fn say(&mut self, command: Command, again: bool) -> Result<(), Cut> {
-        if self.engine.is_none() {
-            let later = self.now + SignedDuration::from_secs(1);
-            self.put(later, Happening::Said { command: Box::new(command), again });
-            return Ok(());
-        }
-        self.ticket += 1;
-        let ticket = self.ticket;
-        if again {
-            self.waiting.insert(ticket, command.clone());
-        }
-        self.watch.asked(ticket, &command);
-        self.tell(Input::Command(ticket, command))
-    }
-
-    fn reply(&mut self, ticket: Ticket, result: Result<muster_state::command::Accepted, Refusal>) {
-        let asked = self.waiting.remove(&ticket);
-        if let (Some(command), Err(refusal)) = (asked, &result) {
-            self.give_up(&command, refusal);
-        }
-        if self.is_verbose
-            && let Err(refusal) = &result
-        {
-            self.remember(format!("{} refused: {refusal}", self.now));
-        }
-        self.watch.replied(ticket, &result, &self.disk);
-    }
-
-    fn glance(&mut self) {
-        self.glances = false;
-        let (now, sim) = (self.now, &self.sim);
-        let since = now - SignedDuration::from_secs(45);
-        let is_lost = |region: &muster_runbooks::name::Region| {
-            let truth = sim.truth();
-            !truth.is_well(region, now) && !truth.is_well(region, since)
-        };
-        let said = self.people.look(now, &self.disk.progress(), is_lost);
-        for command in said {
-            let command = Box::new(command);
-            self.put(self.now, Happening::Said { command, again: false });
-        }
-        self.arm_glance();
-    }
-
-    fn arm_glance(&mut self) {
-        if !self.glances && !self.disk.progress().runs.is_empty() {
-            self.glances = true;
-            self.put(self.now + GLANCES_EVERY, Happening::Glance);
-        }
-    }
-
     fn act(&mut self, act: Act) -> Result<(), Cut> {
         match act {
             Act::Start(start) => {
@@ -479,11 +435,7 @@ impl Simulation {
             )
         };
         self.queue.retain(|_, happening| !dies(happening));
-        // Whoever got no answer asks again.
-        for (_, command) in std::mem::take(&mut self.waiting) {
-            let again = self.now + RESTARTS_AFTER + SignedDuration::from_secs(1);
-            self.put(again, Happening::Said { command: Box::new(command), again: true });
-        }
+        self.ask_again();
         let down_for = self.down_for.take().unwrap_or(RESTARTS_AFTER);
         self.put(self.now + down_for, Happening::Starts);
         self.remember(format!("{} CRASH, {keep} batches kept", self.now));

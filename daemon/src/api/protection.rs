@@ -2,7 +2,10 @@
 //! could be kept of what was promised.
 
 use axum::{Json, extract::State};
-use muster_runbooks::name::ApplicationName;
+use muster_runbooks::{
+    name::ApplicationName,
+    request::{Manner, Mode, Request, Trigger},
+};
 use muster_state::progress::ApplicationState;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -19,11 +22,16 @@ use super::{
         inventory::{self, InventoryView},
         objectives::{self, ObjectivesView},
         point::{self, Place, PointView, Sieve},
+        readiness::{self, ReadinessView},
     },
 };
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(points)).routes(routes!(seen)).routes(routes!(kept))
+    OpenApiRouter::new()
+        .routes(routes!(points))
+        .routes(routes!(seen))
+        .routes(routes!(kept))
+        .routes(routes!(ready))
 }
 
 /// Which recovery points.
@@ -119,6 +127,54 @@ pub(crate) fn objectives_of(api: &Api, name: &ApplicationName) -> Option<Objecti
         let state = known.applications.get(name).unwrap_or(&nothing);
         objectives::view(application, state, look.as_deref(), now)
     }))
+}
+
+/// Shows whether an application could be moved now: the checklist, the way that is open, how long it would
+/// take and what it would lose.
+#[utoipa::path(get, path = "/v1/applications/{app}/readiness", tag = "applications", params(("app" = String, Path, max_length = 32, pattern = "^[a-z](-?[a-z0-9])*$")), responses((status = 200, body = ReadinessView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
+async fn ready(
+    State(api): State<Api>,
+    _: Reader,
+    InApplication(name): InApplication,
+) -> Result<Json<ReadinessView>, Problem> {
+    let view = readiness_of(&api, &name).ok_or_else(|| unknown(&name))?;
+    Ok(Json(view))
+}
+
+/// The readiness of a configured application.
+pub(crate) fn readiness_of(api: &Api, name: &ApplicationName) -> Option<ReadinessView> {
+    let application = api.intake.applications().get(name)?;
+    let (now, look) = (api.intake.clock().now(), api.intake.looks().last(name));
+    let plan = failover(name).map_err(|why| why.clone());
+    let plan = plan.and_then(|request| api.intake.plan(&request).map_err(|why| why.to_string()));
+    Some(api.intake.known(|known| {
+        let nothing = ApplicationState::default();
+        let state = known.applications.get(name).unwrap_or(&nothing);
+        let plan = plan.as_ref().map_err(Clone::clone);
+        readiness::view(application, state, look.as_deref(), plan, now)
+    }))
+}
+
+/// The readiness of every application.
+pub(crate) fn all_readiness(api: &Api) -> Vec<ReadinessView> {
+    api.intake.applications().keys().filter_map(|name| readiness_of(api, name)).collect()
+}
+
+/// The failover that everybody would ask for in a bad hour.
+fn failover(name: &ApplicationName) -> Result<Request, String> {
+    let runbook = "region-failover".parse().map_err(|_| "no runbook is called so".to_owned())?;
+    Ok(Request {
+        runbook,
+        application: Some(name.clone()),
+        inputs: std::collections::BTreeMap::new(),
+        trigger: Trigger::Person { name: "readiness".to_owned() },
+        mode: Mode::Live,
+        manner: Manner::Graceful,
+        reason: "how ready is it?".to_owned(),
+        dedupe_key: None,
+        symptom_at: None,
+        not_after: None,
+    })
 }
 
 /// The objectives of every application.

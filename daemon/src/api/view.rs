@@ -10,6 +10,7 @@ pub mod inventory;
 pub mod next;
 pub mod objectives;
 pub mod point;
+pub mod readiness;
 pub mod run;
 pub mod runbook;
 pub mod schedule;

@@ -19,7 +19,10 @@ use muster_state::{
 };
 use tracing::warn;
 
-use crate::world::inventory::objectives::{Measured, Took};
+use crate::world::inventory::{
+    objectives::{Measured, Took},
+    readiness::recovery::{Proof, Rehearsed},
+};
 
 /// How many of the newest ended runs are looked through: more than a year of a check every fifteen minutes
 /// for five applications. A failover is measured once a quarter.
@@ -33,6 +36,9 @@ const RECORDS_MAX: usize = 5_000;
 
 /// Runs that move an application. A graceful one takes as long as a forced one, or longer.
 const MOVES: &[&str] = &["region-failover", "region-failback"];
+
+/// The one that what a failover would find is compared with.
+const REHEARSAL: &str = "region-failover";
 
 /// Runs that restore a recovery point and look at what is in it.
 const RESTORES: &[&str] = &["restore-test"];
@@ -97,6 +103,8 @@ type Newer = (BTreeMap<ApplicationName, Since>, Option<RunId>);
 struct Since {
     failover: Option<Took>,
     restore: Option<Took>,
+    steps: BTreeMap<(StepId, String), Took>,
+    rehearsed: Option<Rehearsed>,
     /// Of the newest check; one whose canary did not arrive has none.
     canaries: Option<BTreeMap<ComponentName, Took>>,
 }
@@ -106,6 +114,8 @@ impl Since {
     fn over(self, known: &mut Measured) {
         known.failover = self.failover.or(known.failover.take());
         known.restore = self.restore.or(known.restore.take());
+        known.rehearsed = self.rehearsed.or(known.rehearsed.take());
+        known.steps.extend(self.steps);
         if let Some(canaries) = self.canaries {
             known.canaries = canaries;
         }
@@ -124,6 +134,14 @@ fn take_in(
     let took = |wanted: &[&str], known: &Option<Took>| {
         wanted.contains(&runbook) && known.is_none() && row.status == Status::Succeeded
     };
+    if MOVES.contains(&runbook) {
+        for (key, took) in steps(journal, row)? {
+            of.steps.entry(key).or_insert(took);
+        }
+    }
+    if runbook == REHEARSAL && of.rehearsed.is_none() && row.status == Status::Succeeded {
+        of.rehearsed = rehearsed(journal, row)?;
+    }
     if took(MOVES, &of.failover) {
         of.failover = whole(journal, row)?;
     } else if took(RESTORES, &of.restore) {
@@ -143,6 +161,40 @@ fn whole(journal: &dyn Journal, row: &EndedRun) -> Result<Option<Took>, ReadErro
     }
     let from = request.symptom_at.map_or(row.admitted_at, |at| at.min(row.admitted_at));
     Ok(Some(took(row, from, row.ended_at)))
+}
+
+/// How long each step took that ended well, from its last start. Only real runs have measured anything.
+fn steps(
+    journal: &dyn Journal,
+    row: &EndedRun,
+) -> Result<BTreeMap<(StepId, String), Took>, ReadError> {
+    let (mut started, mut steps) = (BTreeMap::new(), BTreeMap::new());
+    let Some((request, _)) = admission(journal, row)? else { return Ok(steps) };
+    if request.mode != Mode::Live {
+        return Ok(steps);
+    }
+    let stream = Stream::Run(row.id.clone());
+    for record in journal.read(Some(&stream), row.first_seq, RECORDS_MAX)? {
+        let Event::Run(RunEvent::Step { step, change }) = record.event else { continue };
+        if let Change::Started { action, .. } = change {
+            started.insert(step, (record.at, action.spec().name));
+        } else if let Change::Succeeded { .. } = change
+            && let Some((from, action)) = started.remove(&step)
+        {
+            steps.insert((step, action.to_owned()), took(row, from, record.at));
+        }
+    }
+    Ok(steps)
+}
+
+/// What a run proved by being carried out.
+fn rehearsed(journal: &dyn Journal, row: &EndedRun) -> Result<Option<Rehearsed>, ReadError> {
+    let Some((request, Some(plan))) = admission(journal, row)? else { return Ok(None) };
+    Ok((request.mode == Mode::Live).then(|| Rehearsed {
+        run: format!("{} {}", row.runbook, row.id),
+        at: row.ended_at,
+        then: Proof::of(&plan),
+    }))
 }
 
 fn took(row: &EndedRun, from: Timestamp, to: Timestamp) -> Took {

@@ -12,8 +12,11 @@ use super::{gauge, secs, set};
 use crate::{
     api::{
         Api,
-        protection::all_objectives,
-        view::objectives::{AchievableView, Kept},
+        protection::{all_objectives, all_readiness},
+        view::{
+            objectives::{AchievableView, Kept},
+            readiness::Stands,
+        },
     },
     world::inventory::Quota,
 };
@@ -25,6 +28,7 @@ pub(super) fn register(api: &Api, registry: &mut Registry) {
     looks(api, registry);
     restores(api, registry);
     objectives(api, registry);
+    readiness(api, registry);
 }
 
 fn looks(api: &Api, registry: &mut Registry) {
@@ -185,6 +189,30 @@ fn objectives(api: &Api, registry: &mut Registry) {
                     set(&achievable, labels, secs(length.secs));
                 }
             }
+        }
+    }
+}
+
+fn readiness(api: &Api, registry: &mut Registry) {
+    let points = gauge(
+        registry,
+        "readiness_points",
+        "How many points of the takeover checklist stand so: pass, unknown or fail",
+    );
+    let expected = gauge(
+        registry,
+        "failover_expected_seconds",
+        "How long a failover would take by what its steps took before, and by their budgets",
+    );
+    for view in all_readiness(api) {
+        let application = view.application.as_str();
+        for stands in [Stands::Pass, Stands::Unknown, Stands::Fail] {
+            let count = view.points.iter().filter(|point| point.stands == stands).count();
+            set(&points, [("application", application), ("stands", stands.word())], count);
+        }
+        for one in &view.recovery {
+            let pairs = [("application", application), ("manner", one.manner.as_str())];
+            set(&expected, pairs, secs(one.expected.secs));
         }
     }
 }

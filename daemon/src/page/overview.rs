@@ -9,6 +9,7 @@ use crate::api::view::{
     application::{ApplicationView, NewestView},
     canary::CanaryView,
     objectives::{AchievableView, Kept, ObjectivesView, ThreatView},
+    readiness::{ReadinessView, Stands},
     run::{RunLine, RunView},
     runbook::ProposalView,
     schedule::ScheduleView,
@@ -28,6 +29,8 @@ pub struct Overview {
     pub applications: Vec<ApplicationView>,
     /// What could be kept of what was promised to each.
     pub objectives: Vec<ObjectivesView>,
+    /// Whether each could be moved now.
+    pub readiness: Vec<ReadinessView>,
     /// The schedules.
     pub schedules: Vec<ScheduleView>,
     /// What events asked for.
@@ -154,6 +157,9 @@ fn application(one: &ApplicationView, all: &Overview, now: Timestamp) -> Markup 
                 h3 { "Replication, measured" }
                 ul class="lines" { @for canary in &one.canaries { (measured(canary, now)) } }
             }
+            @for ready in all.readiness.iter().filter(|ready| ready.application == one.name) {
+                (readiness(ready, now))
+            }
             @for kept in all.objectives.iter().filter(|kept| kept.application == one.name) {
                 (objectives(kept, now))
             }
@@ -183,6 +189,46 @@ fn measured(one: &CanaryView, now: Timestamp) -> Markup {
                 " — " (said(&one.lag.by))
                 @if let Some(at) = one.read_at { ", read " (distance(at, now)) }
             }
+        }
+    }
+}
+
+/// What is missing comes first; what passes is counted.
+fn readiness(one: &ReadinessView, now: Timestamp) -> Markup {
+    let missing: Vec<_> = one.points.iter().filter(|point| point.stands != Stands::Pass).collect();
+    let (class, word) = match one.verdict {
+        Stands::Pass => ("badge good", "ready"),
+        Stands::Fail => ("badge bad", "not ready"),
+        Stands::Unknown => ("badge warn", "not known to be ready"),
+    };
+    html! {
+        h3 { "Could it be moved now? " span class=(class) { (word) } }
+        ul class="lines" {
+            @for path in &one.paths {
+                li { code { (path.database) } ": " strong { (path.path) } " " span class="quiet" { (said(&path.because)) } }
+            }
+            @for recovery in &one.recovery {
+                li {
+                    (recovery.manner) ": about " strong { (short(&recovery.expected)) }
+                    @if !recovery.within { " " span class="badge warn" { "over the RTO" } }
+                    span class="quiet" { ", " (short(&recovery.at_most)) " at most; " (recovery.measured) " of " (recovery.path.len()) " steps measured" }
+                }
+            }
+            @if let Some(why) = &one.no_plan { li { span class="badge bad" { "no plan" } " " (said(why)) } }
+            @for point in missing {
+                li {
+                    code { (point.id) } " "
+                    @match point.stands {
+                        Stands::Fail => { span class="badge bad" { "fails" } },
+                        Stands::Unknown | Stands::Pass => { span class="badge warn" { "unknown" } },
+                    }
+                    " " (said(&point.saw)) span class="quiet" { ", " (distance(point.since_at, now)) "; " (said(&point.hint)) }
+                }
+            }
+        }
+        p class="quiet" {
+            (one.points.iter().filter(|point| point.stands == Stands::Pass).count()) " points pass; "
+            code { "muster readiness " (one.application) }
         }
     }
 }

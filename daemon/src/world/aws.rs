@@ -27,7 +27,6 @@ pub mod secret;
 pub mod snapshot;
 pub mod teardown;
 pub mod vault;
-pub mod version;
 pub mod writer;
 
 use std::{

@@ -7,6 +7,8 @@
 pub mod judge;
 pub mod objectives;
 pub mod points;
+pub mod readiness;
+pub mod takeover;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +19,8 @@ use muster_runbooks::{
     schedule::policy::Own,
     value::Span,
 };
+
+use self::takeover::Takeover;
 
 /// What was read, or why it could not be.
 pub type Said<T> = Result<T, String>;
@@ -43,6 +47,8 @@ pub struct Inventory {
     pub secrets: BTreeMap<Place, Said<Option<SecretSide>>>,
     /// Its declared objects by key; `None` where there is none.
     pub objects: BTreeMap<Place, BTreeMap<String, Said<Option<ObjectSide>>>>,
+    /// Whether the other side could take over.
+    pub takeover: Takeover,
 }
 
 impl Inventory {
@@ -57,6 +63,7 @@ impl Inventory {
             buckets: BTreeMap::new(),
             secrets: BTreeMap::new(),
             objects: BTreeMap::new(),
+            takeover: Takeover::default(),
         }
     }
 }

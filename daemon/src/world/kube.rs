@@ -5,6 +5,7 @@ pub mod clean;
 pub mod exec;
 pub mod export;
 mod served;
+mod sets;
 
 use std::{
     collections::BTreeMap,

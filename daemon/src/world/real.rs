@@ -25,10 +25,10 @@ use super::{
     },
     canary::Canaries,
     dns, hook,
-    inventory::Inventory,
+    inventory::{Inventory, takeover::Takeover},
     kube::Kube,
     notify::{self, Delivered, Receiver},
-    sql,
+    sql, takeover,
     whereabouts::Whereabouts,
 };
 use crate::{clock::Clock, compare::background::Comparisons};
@@ -69,6 +69,7 @@ pub struct Real {
     pub(super) epoch: u64,
     pub(super) comparisons: Comparisons,
     pub(super) arrivals: bucket::Arrivals,
+    pub(super) records: inventory::Records,
     pub(super) canaries: Canaries,
     rehearsed: Mutex<BTreeMap<String, String>>,
 }
@@ -94,6 +95,7 @@ impl Real {
             epoch: settings.epoch,
             comparisons: Comparisons::in_folder(settings.comparisons),
             arrivals: bucket::Arrivals::default(),
+            records: inventory::Records::default(),
             canaries: Canaries::default(),
             rehearsed: Mutex::default(),
         })
@@ -138,7 +140,13 @@ impl Real {
     /// Looks at everything that protects an application, in lists that were asked for at `since` or
     /// later. Changes nothing.
     pub async fn inventory(&self, application: &Application, since: Timestamp) -> Inventory {
-        inventory::look(self, application, since).await
+        let (mut seen, beside) = futures::join!(
+            inventory::look(self, application, since),
+            takeover::beside(self, application),
+        );
+        seen.takeover =
+            Takeover { members: seen.takeover.members, traffic: seen.takeover.traffic, ..beside };
+        seen
     }
 
     /// Snapshots and copies say themselves when they were read: their lists may be shared.

@@ -26,6 +26,7 @@ mod restore;
 mod restored;
 mod snapshots;
 mod sql;
+mod takeover;
 mod traffic;
 mod truth;
 mod vault;

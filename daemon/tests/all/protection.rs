@@ -107,6 +107,7 @@ fn look(now: Timestamp, points: &[RecoveryPoint]) -> Look {
             ..Judged::default()
         },
         measured: Measured { failover: Some(failover), ..Measured::default() },
+        checklist: Vec::new(),
     }
 }
 

@@ -275,6 +275,7 @@ fn the_page_in_words() {
             at(30),
         )],
         objectives: vec![objectives::view(&covetpy(), &ApplicationState::default(), None, at(30))],
+        readiness: Vec::new(),
         schedules: Vec::new(),
         proposals: Vec::new(),
         recent: Vec::new(),

@@ -2,6 +2,7 @@
 
 mod address;
 mod beside;
+mod declared;
 mod hook;
 mod policy;
 mod restore;
@@ -32,6 +33,8 @@ const KEYS: &[&str] = &[
     "traffic",
     "probes",
     "observers",
+    "losses",
+    "attested",
 ];
 
 pub(super) fn application(file: &str, text: &str) -> Checked<Application> {
@@ -73,6 +76,8 @@ fn read(node: &Node, out: &mut Findings) -> Option<Application> {
     let traffic = fields.get("traffic").map(|node| traffic::read(node, &sides, out));
     let probes = address::urls(fields.entries("probes", out), &sides, out);
     let observers = observers(fields.list("observers", out), &sides, out);
+    let losses = declared::losses(fields.list("losses", out), out);
+    let attested = declared::attested(fields.list("attested", out), out);
     Some(Application {
         name: name?,
         title: title?,
@@ -91,6 +96,8 @@ fn read(node: &Node, out: &mut Findings) -> Option<Application> {
         },
         probes,
         observers: observers?,
+        losses: losses?,
+        attested: attested?,
     })
 }
 
@@ -195,6 +202,7 @@ fn database(
         "engine_maintenance_window",
         "vault",
         "hooks",
+        "promotion",
     ];
     let known = [&known, sql::KEYS].concat();
     let fields = Fields::open(node, "a database", &known, out)?;
@@ -218,6 +226,7 @@ fn database(
     let sql::Said { sql, canary, checks } = said?;
     let (engine_backup_window, engine_maintenance_window) = policy::engine_windows(&fields, out);
     let vault = fields.get("vault").map(|node| vault::read(node, &clusters, sides, out));
+    let promotion = declared::promotion(&fields, sides, out);
     Some(Database {
         name: name?,
         global_cluster: global_cluster?,
@@ -235,6 +244,7 @@ fn database(
             Some(vault) => Some(vault?),
             None => None,
         },
+        promotion,
     })
 }
 

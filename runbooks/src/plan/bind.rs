@@ -3,6 +3,7 @@
 mod expand;
 mod hooks;
 mod inputs;
+mod promotion;
 mod restore;
 
 use std::collections::BTreeMap;
@@ -121,6 +122,17 @@ pub enum BindProblem {
         /// How long the step may.
         limit: Span,
     },
+    /// A side must not become the writer.
+    #[error(
+        "`{database}` must not be promoted in {region}: its `promotion` says so; change that first if it is \
+         no longer true"
+    )]
+    MustNotPromote {
+        /// The database.
+        database: ComponentName,
+        /// The region.
+        region: Region,
+    },
     /// More steps than a plan may have.
     #[error("the plan would have {count} steps; {STEPS_MAX} at most")]
     TooManySteps {
@@ -155,6 +167,7 @@ impl Plan {
         let mut steps = expand::steps(runbook, binding.as_ref(), &mut problems);
         restore::declared(&steps, &inputs, binding.as_ref(), &mut problems);
         hooks::in_time(&steps, binding.as_ref(), &mut problems);
+        promotion::allowed(&steps, binding.as_ref(), &mut problems);
         if request.mode == Mode::Preview {
             // Whoever previews wants to see the rest too, above all when a check fails.
             steps.iter_mut().for_each(|step| step.on_failure = OnFailure::Continue);
@@ -194,6 +207,7 @@ pub fn fit_problems(
     let steps = expand::steps(runbook, Some(binding), &mut others);
     restore::declared(&steps, &inputs, Some(binding), &mut problems);
     hooks::in_time(&steps, Some(binding), &mut problems);
+    promotion::allowed(&steps, Some(binding), &mut problems);
     problems
 }
 

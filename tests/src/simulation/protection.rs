@@ -235,8 +235,7 @@ impl Simulation {
             return;
         }
         let (schedule, due_at, because) = (schedule.clone(), *due_at, refusal.to_string());
-        let missed = Box::new(Command::Missed { schedule, due_at, because });
-        self.put(self.now, Happening::Said { command: missed, again: false });
+        self.say_next(Command::Missed { schedule, due_at, because });
     }
 
     /// Looks for what the clock promised, as the daemon does every minute, and checks that what is

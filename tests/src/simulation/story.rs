@@ -51,7 +51,10 @@ impl Simulation {
             },
             Happening::Wake { .. } | Happening::Glance | Happening::Patrol => Ok(()),
             Happening::Ring { schedule } => write!(text, "ring {schedule}"),
-            Happening::Said { command, .. } => text.write_str(&scenario::in_short(command)),
+            Happening::Said => match self.unheard.front() {
+                Some((command, _)) => text.write_str(&scenario::in_short(command)),
+                None => Ok(()),
+            },
             Happening::Starts => text.write_str("process starts"),
             Happening::Script { place } => {
                 write!(text, "script {}", self.scenario.script[*place].1)

@@ -1,7 +1,7 @@
 //! What could be kept today of what was promised, threat by threat, each figure with its reason.
 
 use jiff::Timestamp;
-use muster_runbooks::{application::Application, value::Span};
+use muster_runbooks::{application::Application, name::ComponentName, value::Span};
 use muster_state::progress::ApplicationState;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,7 +10,8 @@ use super::Length;
 use crate::{
     inventory::Look,
     world::inventory::objectives::{
-        self as judged, Achievable, Cost, Evidence, Figure, Measured, THREATS, Verdict, worst,
+        self as judged, Achievable, Cost, Evidence, Figure, Kind, Measured, THREATS, Threat,
+        Verdict, worst,
     },
 };
 
@@ -36,7 +37,7 @@ pub struct ObjectivesView {
 pub struct ComponentView {
     /// Its name.
     pub component: String,
-    /// `database`, `bucket`, `cache`, `secret` or `objects`.
+    /// `database`, `bucket`, `cache`, `secret`, `objects` or `declared`.
     pub kind: String,
     /// What each threat would cost.
     pub threats: Vec<ThreatView>,
@@ -110,10 +111,7 @@ pub fn view(
     let components = judged::components(&evidence);
     let promised = application.objectives;
     let of = |threat, pick: fn(&Cost) -> &Figure, promised: Span| {
-        let costs = components.iter().flat_map(|(name, _, costs)| {
-            costs.iter().filter(move |cost| cost.threat == threat).map(move |cost| (name, cost))
-        });
-        worst(costs.map(|(name, cost)| (name, pick(cost))), promised)
+        whole(&components, threat, pick, promised)
     };
     ObjectivesView {
         application: application.name.to_string(),
@@ -144,6 +142,28 @@ pub fn view(
             })
             .collect(),
     }
+}
+
+type Components = [(ComponentName, Kind, Vec<Cost>)];
+
+/// What a threat would cost all of it.
+fn whole(
+    components: &Components,
+    threat: Threat,
+    pick: fn(&Cost) -> &Figure,
+    promised: Span,
+) -> Figure {
+    let costs = components.iter().flat_map(|(name, _, costs)| {
+        costs.iter().filter(move |cost| cost.threat == threat).map(move |cost| (name, cost))
+    });
+    worst(costs.map(|(name, cost)| (name, pick(cost))), promised)
+}
+
+/// What a lost region would lose of an application now.
+pub(super) fn region_loss(evidence: &Evidence<'_>) -> AchievableView {
+    let promised = evidence.application.objectives.rpo;
+    let components = judged::components(evidence);
+    loss(&whole(&components, Threat::RegionLoss, |cost| &cost.loss, promised), promised)
 }
 
 fn loss(figure: &Figure, promised: Span) -> AchievableView {

@@ -311,8 +311,12 @@ mod tests {
         };
         let (main, east) = ("main".parse().unwrap(), "us-east-1".parse::<Region>().unwrap());
         inventory.databases.insert((main, east.clone()), side);
-        let mut look =
-            Look { seen: inventory, judged: Judged::default(), measured: Measured::default() };
+        let mut look = Look {
+            seen: inventory,
+            judged: Judged::default(),
+            measured: Measured::default(),
+            checklist: Vec::new(),
+        };
         let status = |state: &ApplicationState, look: &Look, id: &str| {
             let point = &state.points[id];
             view(point, state, Some(look), Span::from_mins(5), now).status

@@ -3,7 +3,9 @@
 
 mod caches;
 mod databases;
+mod members;
 mod objects;
+mod traffic;
 mod vaults;
 
 use std::sync::Arc;
@@ -22,9 +24,11 @@ use super::{
     quota,
 };
 use crate::world::{
-    inventory::{Inventory, Place, Said},
+    inventory::{Inventory, Place, Said, takeover::Takeover},
     real::Real,
 };
+
+pub use traffic::Records;
 
 /// Looks at everything. Regions and components are asked side by side: one that is dead costs the
 /// others nothing.
@@ -36,7 +40,11 @@ pub async fn look(real: &Real, application: &Application, since: Timestamp) -> I
         let view = View { real, application, region, side: real.aws.side(region), want };
         async move { view.look().await }
     });
-    let (parts, vaults) = futures::join!(join_all(looks), vaults::all(real, application, want));
+    let (parts, vaults, traffic) = futures::join!(
+        join_all(looks),
+        vaults::all(real, application, want),
+        traffic::look(real, application, now),
+    );
     let mut seen = Inventory { vaults, ..Inventory::empty(since.min(now)) };
     for part in parts {
         seen.quotas.extend(part.quotas);
@@ -45,7 +53,9 @@ pub async fn look(real: &Real, application: &Application, since: Timestamp) -> I
         seen.buckets.extend(part.buckets);
         seen.secrets.extend(part.secrets);
         seen.objects.extend(part.objects);
+        seen.takeover.members.extend(part.takeover.members);
     }
+    seen.takeover.traffic = traffic;
     seen
 }
 
@@ -67,9 +77,10 @@ impl View<'_> {
             }
             Some(said(quota::read(&self.real.poller, &self.side, self.want).await))
         };
-        let (quota, databases, caches, buckets, secrets, objects) = futures::join!(
+        let (quota, databases, members, caches, buckets, secrets, objects) = futures::join!(
             quota,
             databases::all(self),
+            members::all(self),
             caches::all(self),
             join_all(self.application.buckets.iter().map(|one| objects::bucket(self, one))),
             join_all(self.application.secrets.iter().map(|one| objects::secret(self, one))),
@@ -82,6 +93,7 @@ impl View<'_> {
             buckets: buckets.into_iter().flatten().collect(),
             secrets: secrets.into_iter().collect(),
             objects: objects.into_iter().flatten().collect(),
+            takeover: Takeover { members: members.into_iter().collect(), ..Takeover::default() },
             ..Inventory::empty(self.want.since)
         }
     }

@@ -108,6 +108,18 @@ fn not_serving(status: Result<Status, CallError>) -> Option<String> {
     }
 }
 
+/// Whether the marker is there. Belongs to no run.
+pub(super) async fn is_there(real: &Real, traffic: &Traffic) -> Result<bool, CallError> {
+    let marker = &traffic.marker;
+    let side = real.aws.side(&marker.region);
+    let get = side.look.s3.get_object().bucket(&marker.bucket).key(&marker.key);
+    match get.send().await.map_err(error::trouble) {
+        Ok(_) => Ok(true),
+        Err(why) if why.code == "NoSuchKey" => Ok(false),
+        Err(why) => Err(why.at(side.name("s3"), "GetObject")),
+    }
+}
+
 /// The marker's text; `None` if there is no marker. Read by GET, for an answer to HEAD does not tell a
 /// missing key from a missing bucket.
 async fn read(side: &Side, call: &Call, traffic: &Traffic) -> Result<Option<String>, CallError> {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use aws_sdk_elasticache::types::{ReplicationGroup, Snapshot};
-use aws_sdk_rds::types::{DbCluster, DbClusterSnapshot};
+use aws_sdk_rds::types::{DbCluster, DbClusterSnapshot, DbInstance, GlobalCluster};
 use jiff::{SignedDuration, Timestamp};
 use muster_state::call::{CallError, in_one_line};
 
@@ -50,6 +50,8 @@ pub struct Poller {
     manual: Lists<Arc<[DbClusterSnapshot]>>,
     pub(super) automated: Lists<Arc<[DbClusterSnapshot]>>,
     pub(super) clusters: Lists<Arc<[DbCluster]>>,
+    pub(super) globals: Lists<Arc<[GlobalCluster]>>,
+    pub(super) instances: Lists<Arc<[DbInstance]>>,
     pub(super) quotas: Lists<crate::world::inventory::Quota>,
     pub(super) groups: Lists<Arc<[ReplicationGroup]>>,
     pub(super) cache_snapshots: Lists<Arc<[Snapshot]>>,

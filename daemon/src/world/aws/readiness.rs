@@ -18,11 +18,11 @@ use serde_json::json;
 use super::{
     cluster_in, database, global, instance,
     lag::{self, Known},
-    version::{self, Path},
 };
 use crate::world::{
     canary::Sample,
     real::{Real, on},
+    version::{self, Path},
 };
 
 /// Checks that a planned switchover is possible: both sides are asked.

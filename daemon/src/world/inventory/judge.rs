@@ -19,7 +19,10 @@ use muster_runbooks::{
 use muster_state::catalog::{Finding, RecoveryPoint};
 
 use self::spot::Spot;
-use super::{CacheSide, Inventory, Place, Quota, Said, Same};
+use super::{
+    CacheSide, Inventory, Place, Quota, Said, Same,
+    readiness::{self, Point, Standing},
+};
 
 /// The words that the ids of findings begin with which are opened and closed here, and nowhere else.
 pub const KINDS: &[&str] = &[
@@ -37,6 +40,7 @@ pub const KINDS: &[&str] = &[
     "object-differs",
     "snapshot-quota",
     "inventory-unknown",
+    readiness::NOT_READY,
 ];
 
 /// How many of several things a message names.
@@ -91,6 +95,24 @@ pub struct Judged {
 }
 
 impl Judged {
+    /// Takes in the checklist: what fails and has no finding yet gets one, and what is unknown leaves the
+    /// one that stands as it is.
+    pub fn take_in(&mut self, points: &[Point]) {
+        for point in points.iter().filter(|point| point.finding.is_none()) {
+            let id = format!("{}/{}", readiness::NOT_READY, point.id);
+            match point.standing {
+                Standing::Pass => {}
+                Standing::Unknown => {
+                    self.unknown.insert(id);
+                }
+                Standing::Fail => {
+                    let message = format!("not ready to take over: {}: {}", point.id, point.saw);
+                    self.open(id, message, &point.hint);
+                }
+            }
+        }
+    }
+
     fn open(&mut self, id: String, message: String, hint: &str) {
         let finding = Finding { id: id.clone(), message, hint: hint.to_owned() };
         self.open.insert(id, finding);

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
-    application::Application,
-    name::{ComponentName, Region},
+    application::{Application, Beside},
+    name::{ComponentName, Region, StepId},
     value::{Span, words},
 };
 use muster_state::catalog::RecoveryPoint;
 
-use super::Inventory;
+use super::{Inventory, readiness::recovery::Rehearsed};
 
 words! {
     /// What happens to an application.
@@ -40,6 +40,8 @@ words! {
         Secret = "secret",
         /// Declared objects.
         Objects = "objects",
+        /// What nobody can measure, and its owner answers for.
+        Declared = "declared",
     }
 }
 
@@ -122,12 +124,16 @@ pub struct Took {
 }
 
 /// What earlier runs have measured.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {
     /// The last failover or failback that succeeded.
     pub failover: Option<Took>,
     /// The last restore test that succeeded.
     pub restore: Option<Took>,
+    /// How long the steps of failovers and failbacks took the last time, by id and action.
+    pub steps: BTreeMap<(StepId, String), Took>,
+    /// The last failover that succeeded, for real.
+    pub rehearsed: Option<Rehearsed>,
     /// For each bucket how long its last canary took to arrive.
     pub canaries: BTreeMap<ComponentName, Took>,
 }
@@ -167,7 +173,30 @@ pub fn components(known: &Evidence<'_>) -> Vec<(ComponentName, Kind, Vec<Cost>)>
             time: time(known, threat),
         })
     };
-    all.map(|(name, kind)| (name.clone(), kind, costs(name, kind).into())).collect()
+    let measured = all.map(|(name, kind)| (name.clone(), kind, costs(name, kind).into()));
+    let declared = Beside::ALL.into_iter().filter_map(|beside| {
+        let name = beside.word().parse().ok()?;
+        let cost = Cost {
+            threat: Threat::RegionLoss,
+            loss: declared(application, beside),
+            time: time(known, Threat::RegionLoss),
+        };
+        Some((name, Kind::Declared, vec![cost]))
+    });
+    measured.chain(declared).collect()
+}
+
+/// What the owner answers for. Without a word of his nobody knows that there is none of it.
+fn declared(application: &Application, beside: Beside) -> Figure {
+    match application.losses.iter().find(|loss| loss.of == beside) {
+        Some(loss) => Figure::new(
+            Achievable::AtMost(loss.at_most),
+            format!("declared, not measured: {}", loss.because),
+        ),
+        None => Figure::unknown(format!(
+            "nobody has declared what is lost of {beside}; say so under `losses`, also if there are none"
+        )),
+    }
 }
 
 /// What the application as a whole would lose: the worst of its components. What is missed by one is

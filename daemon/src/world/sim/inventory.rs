@@ -52,6 +52,7 @@ pub(super) fn look(sim: &mut Sim, now: Timestamp, application: &Application) -> 
             seen.vaults.insert(declared.name.clone(), side);
         }
     }
+    seen.takeover = super::takeover::look(sim, now, application);
     seen
 }
 

@@ -74,15 +74,19 @@ pub(super) fn observe(
     Ok(Progress::Done(Done::with(outputs)))
 }
 
-fn vote(sim: &Sim, observer: &Observer, region: &Region, now: Timestamp) -> Vote {
+/// Whether an observer does not answer: it was silenced, or sits in a region that fails with it.
+pub(super) fn is_silent(sim: &Sim, observer: &Observer, now: Timestamp) -> bool {
     let silent = Fault::ObserverSilent { observer: observer.name.clone() };
-    let lying = Fault::ObserverLies { observer: observer.name.clone() };
-    let silent = sim.faults.at(now).any(|fault| *fault == silent);
-    let lies = sim.faults.at(now).any(|fault| *fault == lying);
-    // Whoever sits in a region fails with it.
     let domain = observer.domain.strip_prefix("aws-").unwrap_or(&observer.domain);
     let place: Option<Region> = domain.parse().ok();
-    if silent || place.is_some_and(|place| !sim.regions.is_reachable(&place, now)) {
+    sim.faults.at(now).any(|fault| *fault == silent)
+        || place.is_some_and(|place| !sim.regions.is_reachable(&place, now))
+}
+
+fn vote(sim: &Sim, observer: &Observer, region: &Region, now: Timestamp) -> Vote {
+    let lying = Fault::ObserverLies { observer: observer.name.clone() };
+    let lies = sim.faults.at(now).any(|fault| *fault == lying);
+    if is_silent(sim, observer, now) {
         return Vote::Unknown;
     }
     let lost_since = sim.lost_since(region, now - NOTICES_AFTER);

@@ -26,11 +26,10 @@ pub(super) async fn all(view: &View<'_>) -> Vec<(Place, DatabaseSide)> {
     }
     let poller = &view.real.poller;
     let (clusters, manual, automated) = futures::join!(
-        poller.clusters.get(&view.side, "rds", OPERATION, view.want, clusters(view)),
+        listed(view),
         poller.manual_as(&view.side, view.want),
         poller.automated(&view.side, view.want),
     );
-    let clusters = said(clusters.map(|(_, list)| list));
     let manual = said(manual.map(|listed| listed.snapshots));
     let automated = said(automated);
     let sides = view.application.databases.iter().map(async |database| {
@@ -49,6 +48,13 @@ pub(super) async fn all(view: &View<'_>) -> Vec<(Place, DatabaseSide)> {
         (view.place(&database.name), side)
     });
     join_all(sides).await
+}
+
+/// Every cluster of the region.
+pub(super) async fn listed(view: &View<'_>) -> Said<Arc<[DbCluster]>> {
+    let lists = &view.real.poller.clusters;
+    let list = lists.get(&view.side, "rds", OPERATION, view.want, clusters(view)).await;
+    said(list.map(|(_, list)| list))
 }
 
 async fn clusters(view: &View<'_>) -> Result<Arc<[DbCluster]>, CallError> {

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{
     super::{
         BucketSide, ClusterSide, DatabaseSide, GroupSide, Maker, ObjectSide, SecretSide, Seen,
-        VaultSide,
+        VaultSide, takeover::Takeover,
     },
     *,
 };
@@ -175,6 +175,7 @@ impl Scene {
             ]
             .into(),
             objects: [(place("state", EAST), objects()), (place("state", WEST), objects())].into(),
+            takeover: Takeover::default(),
         };
         let points = [point("orders", &here), point("orders", &there), point("sessions", &saved)];
         let points: BTreeMap<_, _> =

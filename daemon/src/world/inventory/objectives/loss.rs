@@ -35,6 +35,7 @@ pub(super) fn of(known: &Evidence<'_>, name: &ComponentName, kind: Kind, threat:
         Kind::Cache => about.cache(threat),
         Kind::Secret => about.secret(threat),
         Kind::Objects => about.objects(threat),
+        Kind::Declared => Figure::unknown("it is declared, and not looked at"),
     }
 }
 

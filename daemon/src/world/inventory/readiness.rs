@@ -1,0 +1,189 @@
+//! Whether the other side could take over now: the checklist of facts §11, each point with what was seen.
+//!
+//! A point passes only when something that was read says so. What could not be read, and what nobody
+//! looks at, is unknown. What a takeover would find depends on the manner, and is the plan's to say; here
+//! stands what must be true beforehand.
+
+mod beside;
+mod database;
+mod path;
+pub mod recovery;
+
+use jiff::Timestamp;
+use muster_runbooks::{
+    application::ByHand,
+    name::{ComponentName, Region},
+    value::words,
+};
+
+pub use path::{Open, path};
+
+use super::{Said, judge::Judged, objectives::Evidence};
+
+words! {
+    /// How a point of the checklist stands.
+    Standing {
+        /// It was seen to be so.
+        Pass = "pass",
+        /// Nobody can say.
+        Unknown = "unknown",
+        /// It was seen not to be so.
+        Fail = "fail",
+    }
+}
+
+/// One point of the checklist.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Point {
+    /// Stable: the kind, and the component where it is about one.
+    pub id: String,
+    /// How it stands.
+    pub standing: Standing,
+    /// What was seen, in a sentence.
+    pub saw: String,
+    /// What to do about it; empty where it passes.
+    pub hint: String,
+    /// The finding that already says so, if there is one.
+    pub finding: Option<String>,
+}
+
+/// What is known beside the evidence.
+#[derive(Clone, Copy, Debug)]
+pub struct Ready<'a> {
+    /// What was read and measured.
+    pub known: &'a Evidence<'a>,
+    /// What follows from the inventory.
+    pub judged: &'a Judged,
+}
+
+/// The kind of the findings that are opened here.
+pub const NOT_READY: &str = "not-ready";
+
+/// Judges every point. Without knowing from where the application is served nobody knows which side would
+/// have to take over: then every point is unknown.
+pub fn checklist(ready: &Ready<'_>) -> Vec<Point> {
+    let mut points = Vec::new();
+    match sides(ready.known) {
+        Ok(sides) => {
+            for declared in &ready.known.application.databases {
+                database::points(ready, &sides, declared, &mut points);
+            }
+            if !ready.known.application.databases.is_empty() {
+                points.push(database::quota(ready, &sides));
+            }
+            beside::points(ready, &sides, &mut points);
+        }
+        Err(why) => points.push(Point::unknown("active-region", None, &why, LOOK)),
+    }
+    by_hand(ready.known, &mut points);
+    points
+}
+
+const LOOK: &str = "look at `muster findings`: what is active is seen, and never assumed";
+
+/// The worst of all.
+pub fn verdict(points: &[Point]) -> Standing {
+    points.iter().map(|point| point.standing).max().unwrap_or(Standing::Unknown)
+}
+
+/// The two sides, by what they are now.
+struct Sides<'a> {
+    active: &'a Region,
+    standby: &'a Region,
+}
+
+fn sides<'a>(known: &'a Evidence<'_>) -> Result<Sides<'a>, String> {
+    let Some(active) = known.active else {
+        return Err("nobody has seen from where it is served".to_owned());
+    };
+    let Some(standby) = known.application.other(active) else {
+        return Err(format!("it is served from {active}, neither home nor standby"));
+    };
+    if known.seen.is_none() {
+        return Err("nobody has looked yet".to_owned());
+    }
+    Ok(Sides { active, standby })
+}
+
+impl Point {
+    fn pass(kind: &str, about: Option<&ComponentName>, saw: impl Into<String>) -> Point {
+        let (saw, hint) = (saw.into(), String::new());
+        Point { id: id(kind, about), standing: Standing::Pass, saw, hint, finding: None }
+    }
+
+    fn unknown(
+        kind: &str,
+        about: Option<&ComponentName>,
+        why: impl Into<String>,
+        hint: &str,
+    ) -> Point {
+        let (saw, hint) = (why.into(), hint.to_owned());
+        Point { id: id(kind, about), standing: Standing::Unknown, saw, hint, finding: None }
+    }
+
+    fn fail(
+        kind: &str,
+        about: Option<&ComponentName>,
+        saw: impl Into<String>,
+        hint: &str,
+    ) -> Point {
+        let (saw, hint) = (saw.into(), hint.to_owned());
+        Point { id: id(kind, about), standing: Standing::Fail, saw, hint, finding: None }
+    }
+}
+
+fn id(kind: &str, about: Option<&ComponentName>) -> String {
+    about.map_or_else(|| kind.to_owned(), |about| format!("{kind}/{about}"))
+}
+
+/// A value that could be read; else the point that says why not.
+fn read<'a, T>(
+    said: &'a Said<T>,
+    kind: &str,
+    about: Option<&ComponentName>,
+) -> Result<&'a T, Point> {
+    said.as_ref().map_err(|why| Point::unknown(kind, about, why.clone(), READ))
+}
+
+const READ: &str = "see that Muster may read it, and that its service answers";
+
+/// What people look at. Their word counts until the day that they named.
+fn by_hand(known: &Evidence<'_>, points: &mut Vec<Point>) {
+    for what in ByHand::ALL {
+        let word = known.application.attested.iter().find(|word| word.what == what);
+        let hint = format!("{}; then write it under `attested` with a last day", todo(what));
+        points.push(match word {
+            Some(word) if today(known.now) <= word.until => {
+                let saw = format!("{} says so until {}: {}", word.by, word.until, word.because);
+                Point::pass(what.word(), None, saw)
+            }
+            Some(word) => {
+                let saw = format!("what {} saw was believed until {}", word.by, word.until);
+                Point::unknown(what.word(), None, saw, &hint)
+            }
+            None => Point::unknown(what.word(), None, "Muster does not look at it", &hint),
+        });
+    }
+}
+
+fn today(now: Timestamp) -> jiff::civil::Date {
+    now.to_zoned(jiff::tz::TimeZone::UTC).date()
+}
+
+fn todo(what: ByHand) -> &'static str {
+    match what {
+        ByHand::Certificates => {
+            "see that the certificates at the standby's load balancer cover the application's names and \
+             end late enough"
+        }
+        ByHand::Capacity => {
+            "see that nodes, free addresses of the subnets and quotas of the standby carry the whole load"
+        }
+        ByHand::Images => "see that the running images' digests are in the standby's registry",
+        ByHand::Roles => "use each role of a failover once, from the standby and with its own STS",
+        ByHand::BreakGlass => "log in once without the identity provider",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! What the other side needs to take over, as the outside shows it (facts §11).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use muster_runbooks::name::{ComponentName, Region};
+
+use super::{Place, Said};
+
+/// What was seen of whether the other side could take over.
+#[derive(Clone, Debug, Default)]
+pub struct Takeover {
+    /// The databases' members.
+    pub members: BTreeMap<Place, MemberSide>,
+    /// What runs in each namespace.
+    pub workloads: BTreeMap<Place, Said<WorkloadSide>>,
+    /// How users would be moved; nothing where no traffic is declared.
+    pub traffic: Option<TrafficSide>,
+    /// What the application's probes answered, as HTTP statuses.
+    pub probes: BTreeMap<Region, Said<u16>>,
+    /// Whether each observer's control target answered, as an HTTP status.
+    pub observers: BTreeMap<ComponentName, Said<u16>>,
+}
+
+/// A database's member in one region.
+#[derive(Clone, Debug)]
+pub struct MemberSide {
+    /// Which engine its cluster runs; `None` if there is no cluster.
+    pub engine: Said<Option<Engine>>,
+    /// Its global cluster as this region describes it; `None` if there is none.
+    pub global: Said<Option<GlobalSide>>,
+    /// The instances of its cluster by name.
+    pub instances: Said<BTreeMap<String, InstanceSide>>,
+    /// The parameters that somebody has set in its cluster's parameter group.
+    pub settings: Said<BTreeMap<String, String>>,
+}
+
+/// An engine and its version.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Engine {
+    /// Such as `aurora-postgresql`.
+    pub name: String,
+    /// Such as `16.4`.
+    pub version: String,
+}
+
+/// A global cluster.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct GlobalSide {
+    /// The ARN of the member that writes.
+    pub writer: Option<String>,
+    /// What it is in the middle of.
+    pub moving: Option<String>,
+    /// The members by ARN, with their synchronization status where the provider says one.
+    pub members: BTreeMap<String, Option<String>>,
+}
+
+/// An instance.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct InstanceSide {
+    /// Its class.
+    pub class: String,
+    /// Its status.
+    pub status: String,
+}
+
+impl InstanceSide {
+    /// Whether it could write now.
+    pub fn is_available(&self) -> bool {
+        self.status == "available"
+    }
+}
+
+/// What runs in a namespace.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct WorkloadSide {
+    /// Deployments and stateful sets, by kind and name.
+    pub sets: BTreeMap<String, SetSide>,
+}
+
+/// A deployment or a stateful set.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SetSide {
+    /// How many replicas are wanted.
+    pub wanted: u32,
+    /// How many are ready.
+    pub ready: u32,
+    /// The images of its containers.
+    pub images: BTreeSet<String>,
+}
+
+/// What moves users.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TrafficSide {
+    /// Whether the marker is there.
+    pub marker: Said<bool>,
+    /// The failover records of the application's name.
+    pub records: Said<Vec<RecordSide>>,
+}
+
+/// A failover record.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RecordSide {
+    /// Its set identifier.
+    pub id: String,
+    /// Whether it is the primary one.
+    pub is_primary: bool,
+    /// Whether a health check guards it.
+    pub is_guarded: bool,
+}

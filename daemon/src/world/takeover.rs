@@ -1,0 +1,60 @@
+//! What of a takeover no provider's list tells: what runs in the namespaces, whether each side serves, and
+//! whether those who watch could say anything.
+
+use std::future::Future;
+
+use futures::future::join_all;
+use muster_runbooks::{
+    application::{Application, Workload},
+    name::Region,
+};
+use muster_state::call::CallError;
+
+use super::{
+    http::probe,
+    inventory::{
+        Said,
+        takeover::{Takeover, WorkloadSide},
+    },
+    real::Real,
+};
+
+/// Looks at all of it, everything side by side.
+pub(super) async fn beside(real: &Real, application: &Application) -> Takeover {
+    let regions = [&application.home, &application.standby];
+    let workloads = application.workloads.iter().flat_map(|one| regions.map(|at| (one, at)));
+    let workloads = workloads.filter(|(one, at)| one.contexts.contains_key(at.as_str()));
+    let workloads = workloads.map(async |(one, at)| {
+        let key = (one.name.clone(), at.clone());
+        (key, said(sets(real, one, at)).await)
+    });
+    let probes = regions.into_iter().filter_map(|at| {
+        let url = application.probes.get(at.as_str())?;
+        Some(async move { (at.clone(), said(status(real, url)).await) })
+    });
+    let observers = application.observers.iter().map(async |one| {
+        let answer = said(status(real, &one.control)).await;
+        (one.name.clone(), answer)
+    });
+    let (workloads, probes, observers) =
+        futures::join!(join_all(workloads), join_all(probes), join_all(observers));
+    Takeover {
+        workloads: workloads.into_iter().collect(),
+        probes: probes.into_iter().collect(),
+        observers: observers.into_iter().collect(),
+        ..Takeover::default()
+    }
+}
+
+async fn sets(real: &Real, workload: &Workload, at: &Region) -> Result<WorkloadSide, CallError> {
+    real.kube.cluster(workload, at).await?.sets().await
+}
+
+async fn status(real: &Real, url: &str) -> Result<u16, CallError> {
+    Ok(probe(&real.http, url).await?.as_u16())
+}
+
+/// Why something could not be read, in a sentence.
+async fn said<T>(asked: impl Future<Output = Result<T, CallError>>) -> Said<T> {
+    asked.await.map_err(|why| why.to_string())
+}
