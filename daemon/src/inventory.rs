@@ -6,6 +6,7 @@
 
 mod due;
 mod measure;
+mod peak;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -33,6 +34,7 @@ use crate::{
 
 pub use due::due;
 use measure::Measurements;
+use peak::Peaks;
 
 /// How often everything is looked at. What it finds is a matter of hours, and each round costs calls.
 pub const LOOK_EVERY: SignedDuration = SignedDuration::from_mins(5);
@@ -81,6 +83,7 @@ pub async fn watch(intake: Intake, world: Arc<World>, mut located: watch::Receiv
     let _ = located.wait_for(|located| *located).await;
     let mut doubts = Doubts::new();
     let mut measured = Measurements::default();
+    let mut peaks = Peaks::default();
     loop {
         let since = intake.clock().now();
         measured.go_on(intake.journal()).await;
@@ -104,6 +107,7 @@ pub async fn watch(intake: Intake, world: Arc<World>, mut located: watch::Receiv
             let points = check_now(&intake, application, &seen, &judged, &measured);
             judged.take_in(&points);
             write_down(&intake, name, &judged, &mut doubts).await;
+            note_peaks(&intake, application, &seen, &mut peaks).await;
             let checklist = dated(&intake, name, points);
             intake.looks().keep(name, Look { seen, judged, measured, checklist });
         }
@@ -142,6 +146,27 @@ fn judge_now(
     })
 }
 
+/// Writes down how strong workloads are where they serve.
+async fn note_peaks(
+    intake: &Intake,
+    application: &Application,
+    seen: &Inventory,
+    peaks: &mut Peaks,
+) {
+    let now = intake.clock().now();
+    let (active, known) = intake.known(|known| {
+        let state = known.applications.get(&application.name);
+        let active = state.and_then(|state| state.active.as_ref());
+        let peaks = state.map(|state| state.peaks.clone()).unwrap_or_default();
+        (active.map(|active| active.region.clone()), peaks)
+    });
+    for command in peaks.take_in(application, active.as_ref(), seen, &known, now) {
+        if let Err(error) = intake.command(command).await {
+            warn!(application = %application.name, %error, "how strong it is could not be written down; at the next look again");
+        }
+    }
+}
+
 /// Judges whether the other side could take over now.
 fn check_now(
     intake: &Intake,
@@ -162,7 +187,7 @@ fn check_now(
             measured,
             now,
         };
-        checklist(&Ready { known: &evidence, judged })
+        checklist(&Ready { known: &evidence, judged, peaks: &state.peaks })
     })
 }
 

@@ -16,6 +16,7 @@ pub mod restore;
 pub mod sql;
 pub mod traffic;
 pub mod vault;
+pub mod workload;
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -315,6 +316,7 @@ actions! {
     vault::UnshareSnapshot,
     vault::MarkVaultExpired,
     vault::DeleteVaultExpired,
+    workload::ScaleWorkload,
     @inside control::Approval,
     @inside control::Wait,
     @inside control::Gate,

@@ -193,6 +193,10 @@ pub struct Workload {
     pub clusters: BTreeMap<String, String>,
     /// Where its objects are exported to.
     pub exports: Exports,
+    /// The least that each set needs to carry the whole load, by kind and name such as
+    /// `deployment/api`; what was seen of the source counts where it is more.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub replicas: BTreeMap<String, u32>,
 }
 
 /// Where exported objects are kept: a versioned bucket in each region.

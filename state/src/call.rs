@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::{
     catalog::{Finding, PointChange, RecoveryPoint},
-    progress::Counted,
+    progress::{Counted, Peak},
     step::Aim,
 };
 
@@ -56,6 +56,8 @@ pub struct Call {
     pub open_runs: Arc<[RunId]>,
     /// The rows that were last counted in the source, for the action that compares with them.
     pub counted: Option<Arc<Counted>>,
+    /// How strong the workload was where it served, for the action that scales it.
+    pub peak: Option<Arc<Peak>>,
     /// The open run that moves the application, for the actions that expire points.
     pub moving: Option<RunId>,
     /// A sentence on how the run stands, for notices.

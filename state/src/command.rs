@@ -1,5 +1,7 @@
 //! What people and doors ask of the engine, and how it refuses.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use muster_runbooks::{
     action::{
@@ -159,6 +161,17 @@ pub enum Command {
         region: Region,
         /// The schema that holds nothing else.
         schema: String,
+    },
+    /// Somebody saw how strong a workload is where it serves.
+    Peak {
+        /// The application.
+        application: ApplicationName,
+        /// The workload.
+        workload: ComponentName,
+        /// Where it serves.
+        region: Region,
+        /// The most replicas of each set in the last day, by kind and name.
+        sets: BTreeMap<String, u32>,
     },
     /// Keep a recovery point whatever the policy says, or no longer.
     Keep {

@@ -63,8 +63,10 @@ pub fn decide(run: &Run, now: Timestamp, off: bool) -> Vec<Next> {
             StepState::BackingOff { retry_at, .. } if *retry_at <= now && may_start() => {
                 due.push(start(run, step, state, now));
             }
-            StepState::BackingOff { retry_at, .. } if step.part == part => {
-                due.push(Next::WakeAt(*retry_at))
+            // Its time has come, and something else holds it up: only a word changes that. A wake in the
+            // past would come at once, and again, for as long as it is held up.
+            StepState::BackingOff { retry_at, .. } if step.part == part && *retry_at > now => {
+                due.push(Next::WakeAt(*retry_at));
             }
             StepState::Running(attempt) => open(run, place, step, attempt, now, &mut due),
             StepState::Held { attempt, risk, outputs } => {

@@ -2,17 +2,19 @@
 //! keeps, and what the engine starts from are this one fold.
 
 mod schedule;
+mod seen;
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
-    name::{ApplicationName, ComponentName, Region, RunId, ScheduleId},
+    name::{ApplicationName, ComponentName, RunId, ScheduleId},
     request::{Request, Trigger},
 };
 use serde::{Deserialize, Serialize};
 
 pub use schedule::{EndedOccurrence, MISSED_KEPT, ScheduleState};
+pub use seen::{Active, Counted, Peak};
 
 use crate::{
     catalog::{Finding, Hold, RecoveryPoint},
@@ -60,26 +62,9 @@ pub struct ApplicationState {
     /// The rows that were last counted in the source, by database.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rows: BTreeMap<ComponentName, Counted>,
-}
-
-/// The rows of a database, as they were last counted in the source.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Counted {
-    /// When that was written down.
-    pub at: Timestamp,
-    /// How many each table had.
-    pub rows: BTreeMap<String, u64>,
-}
-
-/// From where an application is served.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Active {
-    /// The region.
-    pub region: Region,
-    /// By what it was seen.
-    pub evidence: String,
-    /// When.
-    pub at: Timestamp,
+    /// How strong each workload was at its strongest in the last day.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub peaks: BTreeMap<ComponentName, Peak>,
 }
 
 /// A proposal that nobody has started.
@@ -469,6 +454,10 @@ impl ApplicationState {
             }
             ApplicationEvent::RowsCounted { database, rows } => {
                 self.rows.insert(database.clone(), Counted { at, rows: rows.clone() });
+            }
+            ApplicationEvent::PeakSeen { workload, region, sets } => {
+                let peak = Peak { at, region: region.clone(), sets: sets.clone() };
+                self.peaks.insert(workload.clone(), peak);
             }
             // It names the writes that follow it; nothing else depends on it.
             ApplicationEvent::CanaryGranted { .. } => {}

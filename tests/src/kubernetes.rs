@@ -1,6 +1,7 @@
 //! Two real control planes, one for each region: etcd, kube-apiserver, kube-controller-manager.
 
 mod kubelet;
+mod room;
 
 use std::{
     io::{BufRead, BufReader, Write as _},

@@ -286,7 +286,14 @@ impl Simulation {
 
     fn tell(&mut self, input: Input) -> Result<(), Cut> {
         let Some(engine) = &mut self.engine else { return Ok(()) };
-        let outputs = engine.on(self.now + self.skew, input);
+        let (clock, is_tick) = (self.now + self.skew, matches!(input, Input::Tick));
+        let outputs = engine.on(clock, input);
+        for output in &outputs {
+            // Whoever wants to be woken for what he was just woken for never sleeps again.
+            if let Output::WakeAt(at) = output {
+                self.watch.check("wakes", !is_tick || *at > clock, || format!("at {at} again"));
+            }
+        }
         self.perform(outputs)
     }
 

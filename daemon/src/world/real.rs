@@ -30,6 +30,7 @@ use super::{
     notify::{self, Delivered, Receiver},
     sql, takeover,
     whereabouts::Whereabouts,
+    workload,
 };
 use crate::{clock::Clock, compare::background::Comparisons};
 
@@ -164,6 +165,9 @@ impl Real {
             Action::DeleteExpired(with) => expiry::let_go(self, call, with),
             Action::MarkVaultExpired(_) => reads(call, expiry::observe_vault_mark(self, call)),
             Action::DeleteVaultExpired(with) => expiry::let_go_in_vault(self, call, with),
+            Action::ScaleWorkload(with) => {
+                verbs(call, workload::observe(self, call, with), workload::begin(self, call, with))
+            }
             Action::CheckReadiness(with) => {
                 reads(call, readiness::observe_readiness(self, call, with))
             }

@@ -31,6 +31,7 @@ mod traffic;
 mod truth;
 mod vault;
 mod wire;
+mod workloads;
 
 use std::collections::BTreeMap;
 
@@ -55,6 +56,7 @@ use self::{
     restored::Beside,
     snapshots::Snapshots,
     wire::CLIENT_TIMEOUT,
+    workloads::Workloads,
 };
 pub use self::{
     fault::Fault,
@@ -84,6 +86,7 @@ pub struct Sim {
     caches: caches::Caches,
     objects: Objects,
     exports: Exports,
+    workloads: Workloads,
     names: BTreeMap<ApplicationName, Names>,
     control: Control,
     hooks: hook::Hooks,
@@ -126,6 +129,7 @@ impl Sim {
             caches: caches::Caches::default(),
             objects: Objects::default(),
             exports: Exports::default(),
+            workloads: Workloads::default(),
             names,
             control: Control::default(),
             hooks: hook::Hooks::default(),
@@ -146,6 +150,7 @@ impl Sim {
             Action::MarkExpired(action) => expire::observe_mark(self, now, call, action),
             Action::DeleteExpired(action) => expire::observe_delete(self, now, call, action),
             Action::MarkVaultExpired(_) => expire::observe_vault_mark(self, now, call),
+            Action::ScaleWorkload(action) => workloads::observe(self, now, call, action),
             Action::DeleteVaultExpired(action) => {
                 expire::observe_vault_delete(self, now, call, action)
             }
@@ -222,6 +227,7 @@ impl Sim {
             Action::SnapshotCache(action) => caches::begin(self, now, call, action),
             Action::DeleteExpired(action) => expire::begin_delete(self, now, call, action),
             Action::DeleteVaultExpired(_) => expire::begin_vault_delete(self, now, call),
+            Action::ScaleWorkload(action) => workloads::begin(self, now, call, action),
             Action::WriteCanary(action) => objects::begin_canary(self, now, call, action),
             Action::SwitchoverDatabase(action) => {
                 promote::begin_switchover(self, now, call, action.to)

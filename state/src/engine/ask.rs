@@ -11,7 +11,12 @@ use muster_runbooks::{
 
 use super::Engine;
 use crate::{
-    call::Call, catalog::RecoveryPoint, event::Claim, progress::Counted, run::Run, step::StepState,
+    call::Call,
+    catalog::RecoveryPoint,
+    event::Claim,
+    progress::{Counted, Peak},
+    run::Run,
+    step::StepState,
 };
 
 impl Engine {
@@ -44,6 +49,7 @@ impl Engine {
             points: self.points(run, step.component.as_ref(), &attempt.action),
             open_runs: self.open_runs(&attempt.action),
             counted: self.counted(run, step.component.as_ref(), &attempt.action),
+            peak: self.peak(run, step.component.as_ref(), &attempt.action),
             moving: self.moving(run, &attempt.action),
             summary: summary(run, &attempt.action),
         };
@@ -71,6 +77,18 @@ impl Engine {
         let (Action::CheckSql(_) | Action::CheckRestored(_)) = action else { return None };
         let state = self.known.applications.get(run.application()?)?;
         state.rows.get(component?).cloned().map(Arc::new)
+    }
+
+    /// How strong a workload was, for the action that makes another side as strong.
+    fn peak(
+        &self,
+        run: &Run,
+        component: Option<&ComponentName>,
+        action: &Action,
+    ) -> Option<Arc<Peak>> {
+        let Action::ScaleWorkload(_) = action else { return None };
+        let state = self.known.applications.get(run.application()?)?;
+        state.peaks.get(component?).cloned().map(Arc::new)
     }
 
     /// The recovery points that an expiring action judges, or that one is chosen from.

@@ -60,6 +60,7 @@ impl Engine {
             | Action::UnshareSnapshot(_)
             | Action::MarkExpired(_)
             | Action::MarkVaultExpired(_)
+            | Action::ScaleWorkload(_)
             | Action::SnapshotCache(_)
             | Action::CheckReadiness(_)
             | Action::PredictLoss(_)

@@ -40,6 +40,7 @@ fn cadence(action: &Action) -> SignedDuration {
         Action::CopySnapshot(_) | Action::CopyToVault(_) | Action::RestoreCluster(_) => 30,
         Action::SnapshotDatabase(_)
         | Action::SnapshotCache(_)
+        | Action::ScaleWorkload(_)
         | Action::ApplyObjects(_)
         | Action::RotatePassword(_)
         | Action::StartInstance(_)

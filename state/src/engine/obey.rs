@@ -96,6 +96,15 @@ impl Engine {
                 self.record(now, Entry::application(&application, event), out);
                 Ok(DONE)
             }
+            Command::Peak { application, workload, region, sets } => {
+                let known = self.known.applications.get(&application);
+                let known = known.and_then(|state| state.peaks.get(&workload));
+                if known.is_none_or(|peak| peak.region != region || peak.sets != sets) {
+                    let event = ApplicationEvent::PeakSeen { workload, region, sets };
+                    self.record(now, Entry::application(&application, event), out);
+                }
+                Ok(DONE)
+            }
             Command::Keep { application, keep } => self.keep(now, &application, keep, out),
             Command::Nudge { id, dedupe_key, source, about: object, asked } => {
                 if let Some(repeated) = self.repeated(Some(&dedupe_key), &asked)? {

@@ -99,6 +99,15 @@ pub enum ApplicationEvent {
         /// How many rows each table had.
         rows: BTreeMap<String, u64>,
     },
+    /// A workload was stronger, or for a whole day weaker, than was known.
+    PeakSeen {
+        /// The workload.
+        workload: ComponentName,
+        /// Where it served.
+        region: Region,
+        /// The most replicas of each set in the last day, by kind and name.
+        sets: BTreeMap<String, u32>,
+    },
     /// From now on this process writes the canary of a database, until its epoch or the place ends.
     CanaryGranted {
         /// The database.

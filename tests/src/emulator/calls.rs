@@ -105,6 +105,7 @@ pub fn call_at(now: Timestamp, application: &Application, action: &str, with: Va
         points: Arc::new([]),
         open_runs: Arc::new([]),
         counted: None,
+        peak: None,
         moving: None,
         summary: "a test".to_owned(),
     }

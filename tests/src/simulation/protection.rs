@@ -48,7 +48,7 @@ const fn disturbed_days(days: i64) -> i64 {
 const STOP_MAX: SignedDuration = SignedDuration::from_hours(72);
 
 /// How often somebody looks for what is overdue. The daemon does it every minute.
-const PATROLS_EVERY: SignedDuration = SignedDuration::from_mins(30);
+const PATROLS_EVERY: SignedDuration = SignedDuration::from_mins(60);
 
 /// What is overdue is written down within so long, clocks that are an hour apart included.
 const FOUND_WITHIN: SignedDuration = SignedDuration::from_mins(150);

@@ -183,6 +183,7 @@ pub fn in_short(command: &Command) -> String {
         | Command::Active { .. }
         | Command::Finding { .. }
         | Command::Canary { .. }
+        | Command::Peak { .. }
         | Command::Nudge { .. } => "something else".to_owned(),
     }
 }

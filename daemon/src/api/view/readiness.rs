@@ -191,8 +191,9 @@ pub fn view(
         standby: active.and_then(|at| application.other(at)).map(ToString::to_string),
         read_at: look.map(|look| look.seen.read_at),
         verdict: verdict(&judged).into(),
-        paths: look
-            .map_or_else(Vec::new, |look| paths(&Ready { known: &evidence, judged: &look.judged })),
+        paths: look.map_or_else(Vec::new, |look| {
+            paths(&Ready { known: &evidence, judged: &look.judged, peaks: &state.peaks })
+        }),
         points,
         recovery: plan
             .as_ref()

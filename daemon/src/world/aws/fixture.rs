@@ -66,6 +66,7 @@ pub(crate) fn call(name: &str, with: serde_json::Value) -> Call {
         points: Arc::new([]),
         open_runs: Arc::new([]),
         counted: None,
+        peak: None,
         moving: None,
         summary: String::new(),
     }

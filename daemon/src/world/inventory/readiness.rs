@@ -9,12 +9,15 @@ mod database;
 mod path;
 pub mod recovery;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use muster_runbooks::{
     application::ByHand,
     name::{ComponentName, Region},
     value::words,
 };
+use muster_state::progress::Peak;
 
 pub use path::{Open, path};
 
@@ -54,6 +57,8 @@ pub struct Ready<'a> {
     pub known: &'a Evidence<'a>,
     /// What follows from the inventory.
     pub judged: &'a Judged,
+    /// How strong each workload was where it serves.
+    pub peaks: &'a BTreeMap<ComponentName, Peak>,
 }
 
 /// The kind of the findings that are opened here.

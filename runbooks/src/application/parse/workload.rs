@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Names, Sides, address};
 use crate::{
     application::{Exports, Workload},
-    check::{Fields, Findings, text},
+    check::{Fields, Findings, text, wrong_kind},
     tree::Node,
 };
 
@@ -15,7 +15,7 @@ pub(super) fn read(
     names: &mut Names,
     out: &mut Findings,
 ) -> Option<Workload> {
-    let known = &["name", "namespace", "contexts", "clusters", "exports"];
+    let known = &["name", "namespace", "contexts", "clusters", "exports", "replicas"];
     let fields = Fields::open(node, "a workload", known, out)?;
     let name = names.read(&fields, out);
     let namespace = fields.need("namespace", out).and_then(|node| namespace(node, out));
@@ -30,7 +30,43 @@ pub(super) fn read(
         );
     }
     let exports = fields.need("exports", out).and_then(|node| exports(node, sides, out));
-    Some(Workload { name: name?, namespace: namespace?, contexts, clusters, exports: exports? })
+    let replicas = replicas(&fields, out);
+    Some(Workload {
+        name: name?,
+        namespace: namespace?,
+        contexts,
+        clusters,
+        exports: exports?,
+        replicas,
+    })
+}
+
+/// The most replicas of one set that anybody means.
+const REPLICAS_MAX: u64 = 5_000;
+
+/// How strong each set must be, by kind and name.
+fn replicas(fields: &Fields<'_>, out: &mut Findings) -> BTreeMap<String, u32> {
+    let mut replicas = BTreeMap::new();
+    for entry in fields.entries("replicas", out) {
+        let kind = entry.key.split_once('/').map(|(kind, _)| kind);
+        if !matches!(kind, Some("deployment" | "statefulset")) {
+            let message = format!("`{}` names no set", entry.key);
+            out.error(entry.place, "wrong-value", message)
+                .hint("write `deployment/NAME` or `statefulset/NAME`");
+            continue;
+        }
+        let number = entry.value.scalar().and_then(|value| value.as_u64());
+        match number.filter(|number| (1..=REPLICAS_MAX).contains(number)) {
+            Some(number) => {
+                replicas.insert(entry.key.clone(), u32::try_from(number).unwrap_or(u32::MAX));
+            }
+            None => {
+                let wanted = format!("a whole number from 1 to {REPLICAS_MAX}");
+                wrong_kind(&entry.value, &wanted, out);
+            }
+        }
+    }
+    replicas
 }
 
 fn exports(node: &Node, sides: &Sides, out: &mut Findings) -> Option<Exports> {

@@ -42,6 +42,7 @@ pub(super) fn points(ready: &Ready<'_>, sides: &Sides<'_>, out: &mut Vec<Point>)
     arrivals(ready, out);
     for workload in &application.workloads {
         out.push(runs(ready, sides, workload).unwrap_or_else(|point| point));
+        out.push(strength(ready, workload));
     }
     if let Some(traffic) = &application.traffic {
         out.push(marker(ready, traffic).unwrap_or_else(|point| point));
@@ -160,6 +161,32 @@ fn compared(here: &WorkloadSide, there: &WorkloadSide, workload: &Workload, at: 
     let saw =
         format!("{} sets with the same images, {ready} replicas ready in {at}", there.sets.len());
     Point::pass(KIND, about, saw)
+}
+
+/// Whether anybody knows how strong the other side must become.
+fn strength(ready: &Ready<'_>, workload: &Workload) -> Point {
+    const KIND: &str = "full-strength";
+    let about = Some(&workload.name);
+    let told = |sets: &std::collections::BTreeMap<String, u32>| {
+        let sets: Vec<String> = sets.iter().map(|(name, n)| format!("{name} {n}")).collect();
+        sets.join(", ")
+    };
+    match ready.peaks.get(&workload.name) {
+        Some(peak) => {
+            let saw =
+                format!("{} at its strongest in {}, of {}", told(&peak.sets), peak.region, peak.at);
+            Point::pass(KIND, about, saw)
+        }
+        None if !workload.replicas.is_empty() => {
+            Point::pass(KIND, about, format!("{} by its file", told(&workload.replicas)))
+        }
+        None => Point::unknown(
+            KIND,
+            about,
+            "nobody has seen how strong it is where it serves",
+            "let Muster list its sets there, or declare `replicas`: a failover would not know what to scale to",
+        ),
+    }
 }
 
 fn marker(ready: &Ready<'_>, traffic: &Traffic) -> Result<Point, Point> {

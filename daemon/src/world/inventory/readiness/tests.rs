@@ -67,6 +67,7 @@ struct Scene {
     judged: Judged,
     points: BTreeMap<String, muster_state::catalog::RecoveryPoint>,
     measured: Measured,
+    peaks: BTreeMap<ComponentName, Peak>,
 }
 
 fn place(name: &str, at: &str) -> Place {
@@ -171,6 +172,15 @@ impl Scene {
                 canaries: [("files".parse().unwrap(), arrived)].into(),
                 ..Measured::default()
             },
+            peaks: [(
+                "web".parse().unwrap(),
+                Peak {
+                    at: at(NOW),
+                    region: EAST.parse().unwrap(),
+                    sets: [("deployment/web".to_owned(), 9)].into(),
+                },
+            )]
+            .into(),
         }
     }
 
@@ -183,7 +193,7 @@ impl Scene {
             measured: &self.measured,
             now: at(NOW),
         };
-        look(&Ready { known: &known, judged: &self.judged })
+        look(&Ready { known: &known, judged: &self.judged, peaks: &self.peaks })
     }
 
     fn stands(&self, id: &str) -> (Standing, String) {
@@ -265,6 +275,7 @@ const BREAKS: &[Break] = &[
     ("workload/web", Standing::Unknown, |it| {
         it.seen.takeover.workloads.insert(place("web", WEST), Err("no answer".to_owned()));
     }),
+    ("full-strength/web", Standing::Unknown, |it| it.peaks.clear()),
     ("traffic-marker", Standing::Unknown, |it| {
         it.seen.takeover.traffic.as_mut().unwrap().marker = Err("AccessDenied".to_owned());
     }),

@@ -1,0 +1,219 @@
+//! Brings the sets of a namespace to full strength (facts §6): replicas and autoscalers up, never down,
+//! and done only when what the API server wants is really there.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::api::{
+    apps::v1::{Deployment, StatefulSet},
+    autoscaling::v1::HorizontalPodAutoscaler,
+    core::v1::Pod,
+};
+use kube::{
+    Resource,
+    api::{Api, ListParams, Patch, PatchParams},
+};
+use muster_state::call::{Answer, CallError};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::{Cluster, unfit};
+
+/// The most objects of a kind that are read.
+const LIST_MAX: u32 = 500;
+
+/// Who changed it, as the API server keeps it.
+const MANAGER: &str = "muster";
+
+/// How the sets of a namespace stand.
+#[derive(Clone, Debug, Default)]
+pub struct Strengths {
+    /// Each set by kind and name.
+    pub sets: BTreeMap<String, Set>,
+    /// The pods that no node has room for, oldest first: since when, and what the scheduler says.
+    pub unplaced: Vec<(Timestamp, String)>,
+}
+
+/// A deployment or a stateful set.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Set {
+    /// How many replicas are wanted.
+    pub wanted: u32,
+    /// How many of the newest version are available.
+    pub available: u32,
+    /// Whether its controller has seen what is wanted now.
+    pub is_observed: bool,
+    /// Its autoscaler: the name, the least and the most that it keeps.
+    pub scaler: Option<(String, u32, u32)>,
+}
+
+impl Set {
+    /// Whether nothing has to be changed for so many replicas.
+    pub fn is_asked_for(&self, replicas: u32) -> bool {
+        self.wanted >= replicas
+            && self.scaler.as_ref().is_none_or(|(_, least, _)| *least >= replicas)
+    }
+
+    /// Whether so many are really there.
+    pub fn is_there(&self, replicas: u32) -> bool {
+        self.is_observed && self.available >= replicas.max(self.wanted)
+    }
+
+    /// What stands before a change.
+    pub fn before(&self) -> Value {
+        let scaler = self
+            .scaler
+            .as_ref()
+            .map(|(name, least, most)| json!({ "autoscaler": name, "least": least, "most": most }));
+        json!({ "replicas": self.wanted, "autoscaler": scaler })
+    }
+}
+
+impl Cluster<'_> {
+    /// How strong every set is now.
+    ///
+    /// # Errors
+    ///
+    /// When the cluster is not the declared one, or a list could not be read to its end.
+    pub async fn strengths(&self) -> Result<Strengths, CallError> {
+        self.is_the_one(true).await?;
+        let (deployments, stateful, scalers, pods) = futures::try_join!(
+            self.all::<Deployment>("LIST deployments"),
+            self.all::<StatefulSet>("LIST statefulsets"),
+            // Served by every version since 1.2, and what it does not know of it leaves alone.
+            self.all::<HorizontalPodAutoscaler>("LIST horizontalpodautoscalers"),
+            self.all::<Pod>("LIST pods"),
+        )?;
+        let mut sets = BTreeMap::new();
+        for one in deployments {
+            let (spec, status) = (one.spec.unwrap_or_default(), one.status.unwrap_or_default());
+            let set = Set {
+                wanted: count(spec.replicas.or(Some(1))),
+                available: count(status.updated_replicas).min(count(status.available_replicas)),
+                is_observed: status.observed_generation >= one.metadata.generation,
+                scaler: None,
+            };
+            sets.insert(format!("deployment/{}", one.metadata.name.unwrap_or_default()), set);
+        }
+        for one in stateful {
+            let (spec, status) = (one.spec.unwrap_or_default(), one.status.unwrap_or_default());
+            let set = Set {
+                wanted: count(spec.replicas.or(Some(1))),
+                available: count(status.ready_replicas),
+                is_observed: status.observed_generation >= one.metadata.generation,
+                scaler: None,
+            };
+            sets.insert(format!("statefulset/{}", one.metadata.name.unwrap_or_default()), set);
+        }
+        for one in scalers {
+            let Some(spec) = one.spec else { continue };
+            let of = format!(
+                "{}/{}",
+                spec.scale_target_ref.kind.to_ascii_lowercase(),
+                spec.scale_target_ref.name
+            );
+            if let Some(set) = sets.get_mut(&of) {
+                let name = one.metadata.name.unwrap_or_default();
+                let least = count(spec.min_replicas.or(Some(1)));
+                set.scaler = Some((name, least, count(Some(spec.max_replicas))));
+            }
+        }
+        let mut unplaced: Vec<_> = pods.iter().filter_map(no_room).collect();
+        unplaced.sort();
+        Ok(Strengths { sets, unplaced })
+    }
+
+    /// Asks for more of one set: its autoscaler first, which would else take it back.
+    ///
+    /// # Errors
+    ///
+    /// When a change was not answered, or refused.
+    pub async fn strengthen(
+        &self,
+        name: &str,
+        set: &Set,
+        replicas: u32,
+    ) -> Result<Answer, CallError> {
+        if let Some((scaler, least, most)) = &set.scaler
+            && *least < replicas
+        {
+            let spec =
+                json!({ "spec": { "minReplicas": replicas, "maxReplicas": most.max(&replicas) } });
+            self.patch::<HorizontalPodAutoscaler>("PATCH horizontalpodautoscalers", scaler, &spec)
+                .await?;
+        }
+        if set.wanted < replicas {
+            let spec = json!({ "spec": { "replicas": replicas } });
+            match name.split_once('/') {
+                Some(("deployment", name)) => {
+                    self.patch::<Deployment>("PATCH deployments", name, &spec).await?;
+                }
+                Some(("statefulset", name)) => {
+                    self.patch::<StatefulSet>("PATCH statefulsets", name, &spec).await?;
+                }
+                Some(_) | None => {
+                    return Err(unfit(
+                        &self.service,
+                        format!("`{name}` is no set that can be scaled"),
+                    ));
+                }
+            }
+        }
+        Ok(Answer::Accepted)
+    }
+
+    async fn all<K>(&self, operation: &'static str) -> Result<Vec<K>, CallError>
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope> + Clone + DeserializeOwned,
+        K: std::fmt::Debug,
+        K::DynamicType: Default,
+    {
+        let namespace = &self.workload.namespace;
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        let (mut all, mut page) = (Vec::new(), ListParams::default().limit(LIST_MAX));
+        loop {
+            let list = api.list(&page).await.map_err(|why| self.trouble(operation, why))?;
+            all.extend(list.items);
+            if all.len() > 20 * LIST_MAX as usize {
+                return Err(unfit(&self.service, format!("`{namespace}` has too many of a kind")));
+            }
+            match list.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => page = ListParams::default().limit(LIST_MAX).continue_token(&token),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    async fn patch<K>(
+        &self,
+        operation: &'static str,
+        name: &str,
+        change: &Value,
+    ) -> Result<(), CallError>
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope> + Clone + DeserializeOwned,
+        K: std::fmt::Debug,
+        K::DynamicType: Default,
+    {
+        let api: Api<K> = Api::namespaced(self.client.clone(), &self.workload.namespace);
+        let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..Default::default() };
+        let sent = api.patch(name, &params, &Patch::Merge(change)).await;
+        sent.map(drop).map_err(|why| self.trouble(operation, why))
+    }
+}
+
+/// What is not said is not there.
+fn count(number: Option<i32>) -> u32 {
+    number.and_then(|number| u32::try_from(number).ok()).unwrap_or_default()
+}
+
+/// Since when no node has room for a pod, and why.
+fn no_room(pod: &Pod) -> Option<(Timestamp, String)> {
+    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+    let placed = conditions.iter().find(|one| one.type_ == "PodScheduled")?;
+    if placed.status != "False" || placed.reason.as_deref() != Some("Unschedulable") {
+        return None;
+    }
+    let since = placed.last_transition_time.as_ref()?.0;
+    Some((since, placed.message.clone().unwrap_or_else(|| "no node has room".to_owned())))
+}

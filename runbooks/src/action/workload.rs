@@ -1,0 +1,77 @@
+//! Actions on what runs in a namespace: it is brought to full strength where it will serve (facts §6).
+
+use super::{ComponentKind, Description, On, Role, action};
+use crate::{
+    application::{Component, Workload},
+    value::{Span, words},
+};
+
+words! {
+    /// How strong a side must be.
+    Strength {
+        /// As strong as the source was at its strongest in the last day, or as the file declares, whichever
+        /// is more.
+        SourcePeak = "source-peak",
+    }
+}
+
+/// Pods that nobody can place for so long are not placed for want of room, and not of time.
+pub const CAPACITY_WITHIN: Span = Span::from_mins(2);
+
+action! {
+    /// Brings what runs in a namespace to full strength, autoscalers included, and waits until every
+    /// replica is available. Nothing is ever made smaller.
+    ScaleWorkload = "scale-workload", SetLike, on: Some(ComponentKind::Workloads), needs_active: false, global: false,
+    with {
+        /// The side whose cluster is changed.
+        at: Role,
+        /// How strong it must be.
+        to: Strength,
+        /// Pods that no node has room for so long make the step fail: it is capacity that is missing. Two
+        /// minutes when nothing is said.
+        capacity_within: Option<Span>,
+    }
+    gives {
+        /// How many replicas are available now.
+        replicas: u32,
+        /// What was wanted of each set.
+        wanted: Vec<String>,
+        /// How long it took.
+        took: Span,
+    }
+}
+
+impl ScaleWorkload {
+    /// For how long pods may find no room.
+    pub fn capacity_within(&self) -> Span {
+        self.capacity_within.unwrap_or(CAPACITY_WITHIN)
+    }
+
+    pub(super) fn describe(&self, on: &On<'_>) -> Description {
+        let region = on.region(self.at);
+        let Some(workload) = on.component.and_then(Component::workload) else {
+            return Description::default();
+        };
+        let Workload { namespace, .. } = workload;
+        let context = workload.contexts.get(region.as_str()).map_or("(no context)", String::as_str);
+        let kubectl = format!("kubectl --context {context} --namespace {namespace}");
+        Description {
+            effect: vec![
+                format!(
+                    "kubernetes {region}: scale the sets of {namespace} in {context} to the source's peak"
+                ),
+                format!(
+                    "kubernetes {region}: raise the least that their autoscalers keep to the same"
+                ),
+            ],
+            by_hand: vec![
+                format!("{kubectl} scale deployment NAME --replicas N"),
+                format!(
+                    "{kubectl} patch hpa NAME --type merge -p '{{\"spec\":{{\"minReplicas\":N}}}}'"
+                ),
+                format!("{kubectl} rollout status deployment NAME"),
+            ],
+            permissions: Vec::new(),
+        }
+    }
+}

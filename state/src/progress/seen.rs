@@ -1,0 +1,38 @@
+//! What was last seen of an application, each with the instant at which that was written down.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use muster_runbooks::name::Region;
+use serde::{Deserialize, Serialize};
+
+/// The rows of a database, as they were last counted in the source.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Counted {
+    /// When that was written down.
+    pub at: Timestamp,
+    /// How many each table had.
+    pub rows: BTreeMap<String, u64>,
+}
+
+/// From where an application is served.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Active {
+    /// The region.
+    pub region: Region,
+    /// By what it was seen.
+    pub evidence: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// How strong a workload was where it served.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Peak {
+    /// When that was written down.
+    pub at: Timestamp,
+    /// Where it served.
+    pub region: Region,
+    /// The most replicas of each set, by kind and name.
+    pub sets: BTreeMap<String, u32>,
+}
