@@ -10,6 +10,7 @@ pub mod cache;
 pub mod check;
 pub mod control;
 pub mod database;
+pub mod expiry;
 pub mod hook;
 pub mod objects;
 pub mod restore;
@@ -37,6 +38,30 @@ words! {
         Active = "active",
         /// The other region.
         Standby = "standby",
+    }
+}
+
+words! {
+    /// Who keeps recovery points: one of the application's sides, or another account. Its first words are
+    /// those of [`Role`].
+    Keeper {
+        /// The side where the application is served and written now.
+        Active = "active",
+        /// The other side.
+        Standby = "standby",
+        /// The account that a database names as its `vault`.
+        Vault = "vault",
+    }
+}
+
+impl Keeper {
+    /// The side, if it is one.
+    pub fn role(self) -> Option<Role> {
+        match self {
+            Keeper::Active => Some(Role::Active),
+            Keeper::Standby => Some(Role::Standby),
+            Keeper::Vault => None,
+        }
     }
 }
 
@@ -92,8 +117,9 @@ pub struct Spec {
     pub about: &'static str,
     /// What doing it twice does.
     pub reach: Reach,
-    /// The components it works on, one step each; `None` works on the application as a whole.
-    pub on: Option<ComponentKind>,
+    /// The kinds of components it works on, one component a step; none works on the application as a
+    /// whole.
+    pub on: &'static [ComponentKind],
     /// Its parameters.
     pub parameters: &'static [Field],
     /// Its outputs.
@@ -280,8 +306,8 @@ macro_rules! actions {
 actions! {
     backup::SnapshotDatabase,
     backup::CopySnapshot,
-    backup::MarkExpired,
-    backup::DeleteExpired,
+    expiry::MarkExpired,
+    expiry::DeleteExpired,
     bucket::CompareBuckets,
     bucket::CheckBucketReplication,
     cache::SnapshotCache,
@@ -314,8 +340,6 @@ actions! {
     vault::ShareSnapshot,
     vault::CopyToVault,
     vault::UnshareSnapshot,
-    vault::MarkVaultExpired,
-    vault::DeleteVaultExpired,
     workload::ScaleWorkload,
     @inside control::Approval,
     @inside control::Wait,

@@ -207,6 +207,9 @@ pub struct Exports {
     pub buckets: BTreeMap<String, String>,
     /// What the keys begin with, without a slash at either end.
     pub prefix: String,
+    /// How long exports are kept.
+    #[serde(default)]
+    pub retention: Retention,
 }
 
 /// How users reach the application: a failover record pair and the object that decides between them.

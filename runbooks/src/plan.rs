@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    action::{self, Action, BadAction, Outputs, Spec},
+    action::{self, Action, BadAction, Outputs, Role, Spec},
     application::{Application, Component},
     name::{ComponentName, Region, RunbookName, StepId},
     request::{Manner, Mode},
@@ -56,6 +56,16 @@ pub struct Binding {
     pub active: Region,
     /// The region behind the role `standby`.
     pub standby: Region,
+}
+
+impl Binding {
+    /// The region behind a role.
+    pub fn region(&self, role: Role) -> &Region {
+        match role {
+            Role::Active => &self.active,
+            Role::Standby => &self.standby,
+        }
+    }
 }
 
 words! {

@@ -90,6 +90,9 @@ impl Kind {
                 (self, wanted),
                 (Kind::Duration | Kind::Instant | Kind::Loss | Kind::Word(_), Kind::Text)
             )
+            // One of fewer words, such as a side where a vault may stand too.
+            || matches!((self, wanted), (Kind::Word(given), Kind::Word(wanted))
+                if given.iter().all(|word| wanted.contains(word)))
     }
 }
 

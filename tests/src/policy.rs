@@ -195,7 +195,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     pattern[at..].iter().all(|&left| left == '*')
 }
 
-/// What one recorded call of RDS or STS asks for: each action with each resource that AWS checks it
+/// What one recorded call of RDS, ElastiCache, S3 or STS asks for: each action with each resource that AWS checks it
 /// against.
 ///
 /// The emulator cannot tell resources, so they are read from the parameters of the request, in the account
@@ -207,12 +207,15 @@ pub fn asked_by(
 ) -> Vec<Asked> {
     let text = |name: &str| call["parameters"][name].as_str().unwrap_or_default();
     let region = call["region"].as_str().unwrap_or_default();
+    let service = call["service"].as_str().unwrap_or_default();
     let arn = |kind: &str, name: &str| {
         let name = name.rsplit(':').next().unwrap_or_default();
-        format!("arn:aws:rds:{region}:{account}:{kind}:{name}")
+        format!("arn:aws:{service}:{region}:{account}:{kind}:{name}")
     };
     let operation = call["operation"].as_str().unwrap_or_default();
-    let service = call["service"].as_str().unwrap_or_default();
+    if service == "s3" {
+        return vec![asked_of_s3(operation, text("path"))];
+    }
     let name = |kind: &str| match kind {
         "cluster" => text("DBClusterIdentifier"),
         "db" => text("DBInstanceIdentifier"),
@@ -223,6 +226,7 @@ pub fn asked_by(
             text("TargetDBClusterSnapshotIdentifier")
         }
         "cluster-snapshot" => text("DBClusterSnapshotIdentifier"),
+        "snapshot" => text("SnapshotName"),
         "subgrp" => text("DBSubnetGroupName"),
         "global-cluster" => text("GlobalClusterIdentifier"),
         other => panic!("no name of a {other} is known"),
@@ -232,6 +236,7 @@ pub fn asked_by(
         "CreateDBInstance" => &["db", "cluster"],
         "ModifyDBCluster" | "DeleteDBCluster" | "FailoverDBCluster" => &["cluster"],
         "DeleteDBInstance" => &["db"],
+        "DeleteSnapshot" => &["snapshot"],
         "CreateDBClusterSnapshot" => &["cluster-snapshot", "cluster"],
         "CopyDBClusterSnapshot"
         | "DeleteDBClusterSnapshot"
@@ -266,6 +271,17 @@ pub fn asked_by(
         }
     }
     asked
+}
+
+/// S3 calls some things otherwise than it allows them. The path of a request names bucket and key.
+fn asked_of_s3(operation: &str, path: &str) -> Asked {
+    let name = match operation {
+        "ListObjectsV2" | "HeadBucket" => "ListBucket",
+        "HeadObject" => "GetObject",
+        other => other,
+    };
+    let resource = format!("arn:aws:s3:::{}", path.trim_matches('/'));
+    Asked { action: format!("s3:{name}"), resource, ..Asked::default() }
 }
 
 /// The tags that a recorded call gives to what it makes, with its name.

@@ -25,9 +25,9 @@ struct Play {
     events: Vec<RunEvent>,
 }
 
-/// The shop, whose databases `of` have hooks.
+/// The databases of the shop, of which those in `of` have hooks.
 fn shop(of: &[&str]) -> Application {
-    let mut shop = SHOP.clone();
+    let mut shop = Application { caches: Vec::new(), workloads: Vec::new(), ..SHOP.clone() };
     let hooks = shop.databases[0].hooks.clone();
     for database in &mut shop.databases {
         database.hooks.clear();

@@ -211,7 +211,7 @@ async fn what_protects_it_is_looked_at() {
     stage
         .until(&process, "the night's backup ends that", |state| {
             let unprotected = |id: &String| id.starts_with("unprotected/");
-            state.points.len() == 5 && !state.findings.keys().any(unprotected)
+            state.points.len() == 7 && !state.findings.keys().any(unprotected)
         })
         .await;
     let read_at = |process: &Process| {
@@ -233,6 +233,6 @@ async fn what_protects_it_is_looked_at() {
     stage.heal();
     stage.until(&process, "it answers again", |state| !stands(state, unknown)).await;
     let points = process.intake.known(|known| known.applications[&SHOP.name].points.len());
-    assert_eq!(points, 5, "two snapshots, two copies, and the cache");
+    assert_eq!(points, 7, "two snapshots, two copies, the cache, and two exports");
     process.stop().await;
 }

@@ -41,6 +41,19 @@ def test_a_snapshot_of_a_cache_takes_time_and_says_when_it_was_taken(aws: Aws):
         caches.create_snapshot(SnapshotName="muster-a-1", ReplicationGroupId="sessions")
 
 
+def test_a_snapshot_is_deleted_once_it_is_there(aws: Aws):
+    caches = group(aws)
+    aws.set(cache_snapshot_secs=60)
+    caches.create_snapshot(SnapshotName="muster-a-1", ReplicationGroupId="sessions")
+    with pytest.raises(ClientError, match="InvalidSnapshotState"):
+        caches.delete_snapshot(SnapshotName="muster-a-1")
+    aws.pass_secs(60)
+    caches.delete_snapshot(SnapshotName="muster-a-1")
+    assert caches.describe_snapshots()["Snapshots"] == []
+    with pytest.raises(ClientError, match="SnapshotNotFound"):
+        caches.delete_snapshot(SnapshotName="muster-a-1")
+
+
 def test_a_busy_group_is_not_saved(aws: Aws):
     caches = group(aws)
     aws.control(

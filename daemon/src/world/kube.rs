@@ -139,6 +139,20 @@ impl Cluster<'_> {
         })
     }
 
+    /// Whether the namespace of the workload is there, in the cluster that is meant.
+    ///
+    /// # Errors
+    ///
+    /// Without an answer, when it may not be asked, or when the context leads elsewhere.
+    pub async fn has_namespace(&self) -> Result<bool, CallError> {
+        self.is_the_one(false).await?;
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let found = namespaces.get_metadata_opt(&self.workload.namespace).await;
+        let found = found.map_err(|why| self.trouble("GET namespaces", why))?;
+        // One that is being deleted is on its way out with everything in it.
+        Ok(found.is_some_and(|found| found.metadata.deletion_timestamp.is_none()))
+    }
+
     /// Makes sure that the context leads to the cluster that is meant.
     async fn is_the_one(&self, must_be_declared: bool) -> Result<(), CallError> {
         let Some(wanted) = self.uid else {

@@ -163,8 +163,6 @@ impl Real {
             }
             Action::MarkExpired(with) => reads(call, expiry::observe_mark(self, call, with)),
             Action::DeleteExpired(with) => expiry::let_go(self, call, with),
-            Action::MarkVaultExpired(_) => reads(call, expiry::observe_vault_mark(self, call)),
-            Action::DeleteVaultExpired(with) => expiry::let_go_in_vault(self, call, with),
             Action::ScaleWorkload(with) => {
                 verbs(call, workload::observe(self, call, with), workload::begin(self, call, with))
             }

@@ -149,11 +149,7 @@ impl Sim {
             Action::SnapshotCache(action) => caches::observe(self, now, call, action),
             Action::MarkExpired(action) => expire::observe_mark(self, now, call, action),
             Action::DeleteExpired(action) => expire::observe_delete(self, now, call, action),
-            Action::MarkVaultExpired(_) => expire::observe_vault_mark(self, now, call),
             Action::ScaleWorkload(action) => workloads::observe(self, now, call, action),
-            Action::DeleteVaultExpired(action) => {
-                expire::observe_vault_delete(self, now, call, action)
-            }
             Action::CheckReadiness(action) => check::observe_readiness(self, now, call, action),
             Action::PredictLoss(_) => check::observe_loss(self, now, call),
             Action::CheckObservers(action) => observers::observe(self, now, call, action),
@@ -226,7 +222,6 @@ impl Sim {
             Action::UnshareSnapshot(action) => vault::begin_unshared(self, now, call, action),
             Action::SnapshotCache(action) => caches::begin(self, now, call, action),
             Action::DeleteExpired(action) => expire::begin_delete(self, now, call, action),
-            Action::DeleteVaultExpired(_) => expire::begin_vault_delete(self, now, call),
             Action::ScaleWorkload(action) => workloads::begin(self, now, call, action),
             Action::WriteCanary(action) => objects::begin_canary(self, now, call, action),
             Action::SwitchoverDatabase(action) => {
@@ -251,7 +246,6 @@ impl Sim {
             Action::Notify(_) => control::begin_notice(self, now, call),
             Action::Rehearse(_) => control::begin_rehearsal(self, now, call),
             Action::MarkExpired(_)
-            | Action::MarkVaultExpired(_)
             | Action::CheckReadiness(_)
             | Action::PredictLoss(_)
             | Action::CheckObservers(_)

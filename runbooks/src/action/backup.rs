@@ -1,4 +1,4 @@
-//! Actions that make, copy and expire recovery points.
+//! Actions that make and copy recovery points of databases.
 
 use jiff::Timestamp;
 
@@ -10,7 +10,7 @@ use crate::{
 
 action! {
     /// Takes a cluster snapshot of a database.
-    SnapshotDatabase = "snapshot-database", Named, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    SnapshotDatabase = "snapshot-database", Named, on: &[ComponentKind::Databases], needs_active: false, global: false,
     with {
         /// The side whose cluster is read.
         at: Role,
@@ -63,7 +63,7 @@ impl SnapshotDatabase {
 
 action! {
     /// Copies a cluster snapshot to another region under that region's key.
-    CopySnapshot = "copy-snapshot", Named, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    CopySnapshot = "copy-snapshot", Named, on: &[ComponentKind::Databases], needs_active: false, global: false,
     with {
         /// The ARN of the snapshot to copy.
         snapshot: String,
@@ -104,74 +104,6 @@ impl CopySnapshot {
                 "rds:DescribeDBClusterSnapshots".to_owned(),
                 "kms:CreateGrant".to_owned(),
                 "kms:DescribeKey".to_owned(),
-            ],
-        }
-    }
-}
-
-action! {
-    /// Marks the recovery points that the policy lets go. Nothing is deleted before a day has passed.
-    MarkExpired = "mark-expired", Reads, on: Some(ComponentKind::Databases), needs_active: false, global: false,
-    with {
-        /// The side whose points are judged.
-        at: Role,
-    }
-    gives {
-        /// How many were marked in this run.
-        marked: u32,
-        /// How many are kept.
-        kept: u32,
-        /// Which were marked, each with its age.
-        marks: Vec<String>,
-        /// Which were marked long enough ago, and would be deleted now if the cap allows.
-        deletes: Vec<String>,
-        /// Which stay, each with every reason.
-        keeps: Vec<String>,
-    }
-}
-
-impl MarkExpired {
-    pub(super) fn describe(&self, on: &On<'_>) -> Description {
-        Description {
-            effect: vec![format!("catalogue: mark expired points in {}", on.region(self.at))],
-            permissions: vec![
-                "rds:DescribeDBClusterSnapshots".to_owned(),
-                "rds:DescribeDBClusters".to_owned(),
-            ],
-            ..Description::default()
-        }
-    }
-}
-
-action! {
-    /// Deletes the points that were marked about a day ago and may still go, up to a cap.
-    DeleteExpired = "delete-expired", Once, on: Some(ComponentKind::Databases), needs_active: false, global: false,
-    with {
-        /// The side whose points are deleted.
-        at: Role,
-        /// The most that one run may delete.
-        cap: u32,
-    }
-    gives {
-        /// How many were deleted.
-        deleted: u32,
-        /// How many could not be, each with its cause in the run's notes.
-        undeletable: u32,
-    }
-}
-
-impl DeleteExpired {
-    pub(super) fn describe(&self, on: &On<'_>) -> Description {
-        let region = on.region(self.at);
-        Description {
-            effect: vec![format!("rds {region}: DeleteDBClusterSnapshot, {} at most", self.cap)],
-            by_hand: vec![format!(
-                "aws rds delete-db-cluster-snapshot --region {region} --db-cluster-snapshot-identifier ID"
-            )],
-            permissions: vec![
-                "rds:DeleteDBClusterSnapshot".to_owned(),
-                "rds:DescribeDBClusterSnapshots".to_owned(),
-                "rds:DescribeDBClusters".to_owned(),
             ],
         }
     }

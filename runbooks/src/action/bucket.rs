@@ -31,7 +31,7 @@ words! {
 
 action! {
     /// Compares a bucket with its replica, key by key. Fails when they differ.
-    CompareBuckets = "compare-buckets", Reads, on: Some(ComponentKind::Buckets), needs_active: false, global: false,
+    CompareBuckets = "compare-buckets", Reads, on: &[ComponentKind::Buckets], needs_active: false, global: false,
     with {
         /// The side that is right.
         from: Role,
@@ -79,7 +79,7 @@ impl CompareBuckets {
 
 action! {
     /// Checks that S3 replicates a bucket: versioning, the rules, and what their metrics say.
-    CheckBucketReplication = "check-bucket-replication", Reads, on: Some(ComponentKind::Buckets), needs_active: false, global: false,
+    CheckBucketReplication = "check-bucket-replication", Reads, on: &[ComponentKind::Buckets], needs_active: false, global: false,
     with {
         /// The side that is written.
         from: Role,

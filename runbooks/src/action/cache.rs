@@ -7,7 +7,7 @@ use crate::{application::Component, name::Region};
 
 action! {
     /// Takes a snapshot of a cache. It stays in its region: AWS copies it to no other.
-    SnapshotCache = "snapshot-cache", Named, on: Some(ComponentKind::Caches), needs_active: false, global: false,
+    SnapshotCache = "snapshot-cache", Named, on: &[ComponentKind::Caches], needs_active: false, global: false,
     with {
         /// The side whose cache is read.
         at: Role,
@@ -41,7 +41,8 @@ impl SnapshotCache {
     }
 }
 
-fn group<'a>(on: &On<'a>, region: &Region) -> &'a str {
+/// The replication group of a cache in a region.
+pub(super) fn group<'a>(on: &On<'a>, region: &Region) -> &'a str {
     let cache = on.component.and_then(Component::cache);
     cache
         .and_then(|cache| cache.replication_groups.get(region.as_str()))

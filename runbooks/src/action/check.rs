@@ -8,7 +8,7 @@ use crate::{
 
 action! {
     /// Checks that a planned switchover of a database is possible now.
-    CheckReadiness = "check-readiness", Reads, on: Some(ComponentKind::Databases), needs_active: true, global: false,
+    CheckReadiness = "check-readiness", Reads, on: &[ComponentKind::Databases], needs_active: true, global: false,
     with {
         /// The replication lag that is still good enough.
         lag_max: Span,
@@ -36,7 +36,7 @@ impl CheckReadiness {
 
 action! {
     /// Predicts what a failover with data loss would lose, from the last sample seen at the standby.
-    PredictLoss = "predict-loss", Reads, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    PredictLoss = "predict-loss", Reads, on: &[ComponentKind::Databases], needs_active: false, global: false,
     with {}
     gives {
         /// An upper bound: the age of the last sample plus its lag, or `unknown`.
@@ -63,7 +63,7 @@ impl PredictLoss {
 
 action! {
     /// Asks the application's observers whether the active region is lost.
-    CheckObservers = "check-observers", Reads, on: None, needs_active: false, global: false,
+    CheckObservers = "check-observers", Reads, on: &[], needs_active: false, global: false,
     with {
         /// How many failure domains must agree.
         quorum: u32,
@@ -93,7 +93,7 @@ impl CheckObservers {
 
 action! {
     /// Measures how far replication of a database is behind.
-    CheckReplication = "check-replication", Reads, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    CheckReplication = "check-replication", Reads, on: &[ComponentKind::Databases], needs_active: false, global: false,
     with {
         /// Fails when a lag is over this, or both are unknown.
         lag_max: Span,
@@ -118,7 +118,7 @@ impl CheckReplication {
 
 action! {
     /// Checks that a side writes, answers and is what the zone's own name servers say.
-    CheckActive = "check-active", Reads, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    CheckActive = "check-active", Reads, on: &[ComponentKind::Databases], needs_active: false, global: false,
     with {
         /// The side that should serve.
         at: Role,
@@ -144,7 +144,7 @@ impl CheckActive {
 
 action! {
     /// Writes a small object into a bucket and waits until its replica arrives.
-    WriteCanary = "write-canary", Named, on: Some(ComponentKind::Buckets), needs_active: true, global: false,
+    WriteCanary = "write-canary", Named, on: &[ComponentKind::Buckets], needs_active: true, global: false,
     with {
         /// The side that is written; the replica is looked for at the other one.
         at: Role,
@@ -181,7 +181,7 @@ impl WriteCanary {
 
 action! {
     /// Asks a side over HTTP whether it serves.
-    Probe = "probe", Reads, on: None, needs_active: false, global: false,
+    Probe = "probe", Reads, on: &[], needs_active: false, global: false,
     with {
         /// The side that is asked.
         at: Role,

@@ -59,7 +59,7 @@ words! {
 
 action! {
     /// Asks people with a role to approve what follows. The requester's own approval does not count.
-    Approval = "approval", Inside, on: None, needs_active: false, global: false,
+    Approval = "approval", Inside, on: &[], needs_active: false, global: false,
     with {
         /// The role that an approver needs.
         role: PersonRole,
@@ -93,7 +93,7 @@ impl Approval {
 
 action! {
     /// Waits for a length of time, or until an instant.
-    Wait = "wait", Inside, on: None, needs_active: false, global: false,
+    Wait = "wait", Inside, on: &[], needs_active: false, global: false,
     with {
         /// How long, counted from the start of the step.
         duration: Option<Span>,
@@ -116,7 +116,7 @@ impl Wait {
 
 action! {
     /// Blocks until an operator says go on by `muster done RUN STEP`.
-    Gate = "gate", Inside, on: None, needs_active: false, global: false,
+    Gate = "gate", Inside, on: &[], needs_active: false, global: false,
     with {
         /// What the operator should look at or do first.
         asks: String,
@@ -138,7 +138,7 @@ impl Gate {
 
 action! {
     /// Opens the maintenance window of the application; refuses when its notice was not sent in time.
-    OpenWindow = "open-window", Inside, on: None, needs_active: false, global: false,
+    OpenWindow = "open-window", Inside, on: &[], needs_active: false, global: false,
     with {
         /// When the notice went out.
         notice_sent_at: Timestamp,
@@ -171,7 +171,7 @@ impl OpenWindow {
 
 action! {
     /// Closes the maintenance window of the application. Closing a closed one changes nothing.
-    CloseWindow = "close-window", Inside, on: None, needs_active: false, global: false,
+    CloseWindow = "close-window", Inside, on: &[], needs_active: false, global: false,
     with {}
     gives {
         /// When it closed.
@@ -190,7 +190,7 @@ impl CloseWindow {
 
 action! {
     /// Tells the configured receivers. Delivered at least once; receivers drop repeats by the token.
-    Notify = "notify", Repeatable, on: None, needs_active: false, global: false,
+    Notify = "notify", Repeatable, on: &[], needs_active: false, global: false,
     with {
         /// How loud.
         severity: Severity,
@@ -214,7 +214,7 @@ impl Notify {
 
 action! {
     /// Does nothing outside but take its time: a harmless named effect for practising.
-    Rehearse = "rehearse", Named, on: None, needs_active: false, global: false,
+    Rehearse = "rehearse", Named, on: &[], needs_active: false, global: false,
     with {
         /// A text that comes back as the output.
         say: Option<String>,

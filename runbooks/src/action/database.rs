@@ -20,7 +20,7 @@ words! {
 
 action! {
     /// Finds out whether the old side can still write. Goes on when that is proven or the risk was accepted.
-    Fence = "fence", Reads, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    Fence = "fence", Reads, on: &[ComponentKind::Databases], needs_active: false, global: false,
     with {}
     gives {
         /// `proven`, `attempted` or `impossible`.
@@ -46,7 +46,7 @@ impl Fence {
 
 action! {
     /// Makes a side the writer with no data loss. Needs both sides healthy (facts §1.1).
-    SwitchoverDatabase = "switchover-database", SetLike, on: Some(ComponentKind::Databases), needs_active: true, global: false,
+    SwitchoverDatabase = "switchover-database", SetLike, on: &[ComponentKind::Databases], needs_active: true, global: false,
     with {
         /// The side that becomes the writer.
         to: Role,
@@ -79,7 +79,7 @@ impl SwitchoverDatabase {
 
 action! {
     /// Makes a side the writer and accepts the loss of what was not replicated.
-    FailoverDatabase = "failover-database", SetLike, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    FailoverDatabase = "failover-database", SetLike, on: &[ComponentKind::Databases], needs_active: false, global: false,
     with {
         /// The side that becomes the writer.
         to: Role,
@@ -123,7 +123,7 @@ impl FailoverDatabase {
 
 action! {
     /// Makes another instance of the same cluster the writer.
-    FailoverInRegion = "failover-in-region", Once, on: Some(ComponentKind::Databases), needs_active: true, global: false,
+    FailoverInRegion = "failover-in-region", Once, on: &[ComponentKind::Databases], needs_active: true, global: false,
     with {
         /// The side whose cluster fails over.
         at: Role,

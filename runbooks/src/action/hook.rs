@@ -8,7 +8,7 @@ use crate::application::{
 
 action! {
     /// Asks the hooks of a database, in the order of its file. Asked at least once: after a crash a hook may be asked again, under the same name.
-    RunHooks = "run-hooks", Repeatable, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    RunHooks = "run-hooks", Repeatable, on: &[ComponentKind::Databases], needs_active: false, global: false,
     with {
         /// The side whose application is asked.
         at: Role,

@@ -7,7 +7,7 @@ use crate::application::{Component, Workload};
 
 action! {
     /// Writes the objects of a namespace into a bucket, without what a Secret holds.
-    ExportObjects = "export-objects", Named, on: Some(ComponentKind::Workloads), needs_active: false, global: false,
+    ExportObjects = "export-objects", Named, on: &[ComponentKind::Workloads], needs_active: false, global: false,
     with {
         /// The side whose cluster is read.
         at: Role,
@@ -52,7 +52,7 @@ impl ExportObjects {
 
 action! {
     /// Creates the objects of an export that are missing in a cluster. What exists stays as it is.
-    ApplyObjects = "apply-objects", SetLike, on: Some(ComponentKind::Workloads), needs_active: false, global: false,
+    ApplyObjects = "apply-objects", SetLike, on: &[ComponentKind::Workloads], needs_active: false, global: false,
     with {
         /// The ARN of the export.
         export: String,
@@ -87,9 +87,14 @@ impl ApplyObjects {
 
 /// The key of an export: one for each token, so that writing it again writes the same object.
 pub fn key(on: &On<'_>, token: &str) -> String {
+    format!("{}{token}.json", folder(on))
+}
+
+/// What the keys of a workload's exports begin with, and nothing else of its bucket does.
+pub fn folder(on: &On<'_>) -> String {
     let prefix = workload(on).map_or("(no prefix)", |workload| &workload.exports.prefix);
     let name = workload(on).map_or("(no workload)", |workload| workload.name.as_str());
-    format!("{prefix}/{}/{name}/{token}.json", on.application.name)
+    format!("{prefix}/{}/{name}/", on.application.name)
 }
 
 fn workload<'a>(on: &On<'a>) -> Option<&'a Workload> {
@@ -106,7 +111,8 @@ fn namespace<'a>(on: &On<'a>) -> &'a str {
     workload(on).map_or("(no namespace)", |workload| &workload.namespace)
 }
 
-fn bucket<'a>(on: &On<'a>, role: Role) -> &'a str {
+/// The bucket of a workload's exports on a side.
+pub(super) fn bucket<'a>(on: &On<'a>, role: Role) -> &'a str {
     workload(on)
         .and_then(|workload| workload.exports.buckets.get(on.region(role).as_str()))
         .map_or("(no bucket)", String::as_str)

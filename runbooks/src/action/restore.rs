@@ -29,7 +29,7 @@ words! {
 action! {
     /// Chooses the recovery point to test: the one that was asked for, or else the one that was not proven
     /// for longest, the newest of these.
-    ChoosePoint = "choose-point", Reads, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    ChoosePoint = "choose-point", Reads, on: &[ComponentKind::Databases], needs_active: false, global: false,
     with {
         /// The side whose points are chosen from.
         at: Role,
@@ -59,7 +59,7 @@ impl ChoosePoint {
 
 action! {
     /// Restores a recovery point as a cluster of its own, in the declared subnets and security groups.
-    RestoreCluster = "restore-cluster", Named, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    RestoreCluster = "restore-cluster", Named, on: &[ComponentKind::Databases], needs_active: false, global: false,
     with {
         /// The side where it is restored; the point must be there.
         at: Role,
@@ -111,7 +111,7 @@ impl RestoreCluster {
 action! {
     /// Has AWS make a new master password for a restored cluster and keep it in Secrets Manager. Nobody
     /// who knows the password of the source gets in, and no password passes through Muster.
-    RotatePassword = "rotate-password", Named, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    RotatePassword = "rotate-password", Named, on: &[ComponentKind::Databases], needs_active: false, global: false,
     with {
         /// The side where the cluster is.
         at: Role,
@@ -148,7 +148,7 @@ impl RotatePassword {
 
 action! {
     /// Starts an instance in a restored cluster: until then nothing can be asked of it.
-    StartInstance = "start-instance", Named, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    StartInstance = "start-instance", Named, on: &[ComponentKind::Databases], needs_active: false, global: false,
     with {
         /// The side where the cluster is.
         at: Role,
@@ -195,7 +195,7 @@ impl StartInstance {
 action! {
     /// Deletes the instances that this run started, and no other: name and tags are read again before
     /// each.
-    RemoveInstance = "remove-instance", Named, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    RemoveInstance = "remove-instance", Named, on: &[ComponentKind::Databases], needs_active: false, global: false,
     with {
         /// The side where they are.
         at: Role,
@@ -223,7 +223,7 @@ impl RemoveInstance {
 action! {
     /// Deletes the clusters that this run restored, and no other: name and tags are read again before
     /// each.
-    RemoveCluster = "remove-cluster", Named, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    RemoveCluster = "remove-cluster", Named, on: &[ComponentKind::Databases], needs_active: false, global: false,
     with {
         /// The side where they are.
         at: Role,
@@ -252,7 +252,7 @@ action! {
     /// Writes down with a recovery point how its test went: restore, validation and clean-up, each by
     /// itself. It reads that from the run's own steps, and is a step of `finally`, so that a test that
     /// failed or was given up is written down too.
-    StampPoint = "stamp-point", Inside, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    StampPoint = "stamp-point", Inside, on: &[ComponentKind::Databases], needs_active: false, global: false,
     with {
         /// The ARN of the point; nothing is written down when none was chosen.
         point: Option<String>,
@@ -284,7 +284,7 @@ impl StampPoint {
 action! {
     /// Looks in both regions for what restore tests left behind: drill-owned clusters and instances whose
     /// run is over, or that are past their time. Each is a finding with its age until it is gone.
-    FindLeaks = "find-leaks", Reads, on: None, needs_active: false, global: false,
+    FindLeaks = "find-leaks", Reads, on: &[], needs_active: false, global: false,
     with {}
     gives {
         /// How many are there.

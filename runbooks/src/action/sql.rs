@@ -20,7 +20,7 @@ words! {
 
 action! {
     /// Makes the checks of a database by SQL: in the source, or in a cluster that was restored from it. Fails when one of them does.
-    CheckSql = "check-sql", Reads, on: Some(ComponentKind::Databases), needs_active: true, global: false,
+    CheckSql = "check-sql", Reads, on: &[ComponentKind::Databases], needs_active: true, global: false,
     with {
         /// The side whose cluster is asked; the active one unless said otherwise.
         at: Option<Role>,
@@ -87,7 +87,7 @@ impl CheckSql {
 
 action! {
     /// Makes the checks of a database by SQL in a cluster that was restored from it. Fails when one of them does.
-    CheckRestored = "check-restored", Reads, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    CheckRestored = "check-restored", Reads, on: &[ComponentKind::Databases], needs_active: false, global: false,
     with {
         /// The side where the cluster is.
         at: Role,

@@ -5,7 +5,7 @@ use crate::value::Span;
 
 action! {
     /// Sends all users to a side in one step, by the marker object that the primary record's inverted health check reads.
-    ShiftTraffic = "shift-traffic", SetLike, on: None, needs_active: false, global: false,
+    ShiftTraffic = "shift-traffic", SetLike, on: &[], needs_active: false, global: false,
     with {
         /// The side that receives the users.
         to: Role,
@@ -47,7 +47,7 @@ impl ShiftTraffic {
 
 action! {
     /// Sets the weights of the records of an application that may be written in both regions, or of a blue-green pair.
-    WeighTraffic = "weigh-traffic", SetLike, on: None, needs_active: false, global: true,
+    WeighTraffic = "weigh-traffic", SetLike, on: &[], needs_active: false, global: true,
     with {
         /// The side whose weight is given.
         at: Role,

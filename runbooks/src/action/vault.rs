@@ -1,4 +1,5 @@
-//! Actions that keep copies of recovery points in another account, and let them go there.
+//! Actions that keep copies of recovery points in another account. What lets them go there is in
+//! [`super::expiry`], as for every other place.
 
 use jiff::Timestamp;
 
@@ -7,7 +8,7 @@ use crate::application::{Component, Purpose, Vault};
 
 action! {
     /// Shares a cluster snapshot with the vault's account, and with nobody else.
-    ShareSnapshot = "share-snapshot", SetLike, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    ShareSnapshot = "share-snapshot", SetLike, on: &[ComponentKind::Databases], needs_active: false, global: false,
     with {
         /// The ARN of the snapshot.
         snapshot: String,
@@ -28,7 +29,7 @@ impl ShareSnapshot {
 
 action! {
     /// Copies a shared cluster snapshot into the vault's account, under a key of that account.
-    CopyToVault = "copy-to-vault", Named, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    CopyToVault = "copy-to-vault", Named, on: &[ComponentKind::Databases], needs_active: false, global: false,
     with {
         /// The ARN of the snapshot to copy.
         snapshot: String,
@@ -84,7 +85,7 @@ impl CopyToVault {
 
 action! {
     /// Takes back what the vault's account may do with a cluster snapshot.
-    UnshareSnapshot = "unshare-snapshot", SetLike, on: Some(ComponentKind::Databases), needs_active: false, global: false,
+    UnshareSnapshot = "unshare-snapshot", SetLike, on: &[ComponentKind::Databases], needs_active: false, global: false,
     with {
         /// The ARN of the snapshot; where there is none, nothing was shared.
         snapshot: Option<String>,
@@ -101,88 +102,6 @@ impl UnshareSnapshot {
     pub(super) fn describe(&self, on: &On<'_>) -> Description {
         let snapshot = self.snapshot.as_deref().unwrap_or("(no snapshot)");
         attribute(on, self.at, snapshot, "remove")
-    }
-}
-
-action! {
-    /// Marks the vault's copies that the policy lets go. Nothing is deleted before a day has passed.
-    MarkVaultExpired = "mark-vault-expired", Reads, on: Some(ComponentKind::Databases), needs_active: false, global: false,
-    with {}
-    gives {
-        /// How many were marked in this run.
-        marked: u32,
-        /// How many are kept.
-        kept: u32,
-        /// Which were marked, each with its age.
-        marks: Vec<String>,
-        /// Which were marked long enough ago, and would be deleted now if the cap allows.
-        deletes: Vec<String>,
-        /// Which stay, each with every reason.
-        keeps: Vec<String>,
-    }
-}
-
-impl MarkVaultExpired {
-    pub(super) fn describe(&self, on: &On<'_>) -> Description {
-        let Some(Vault { region, account, .. }) = vault(on) else { return Description::default() };
-        Description {
-            effect: vec![format!("catalogue: mark expired points in {region} of {account}")],
-            permissions: [
-                "sts:AssumeRole",
-                "rds:DescribeDBClusterSnapshots",
-                "rds:DescribeDBClusters",
-            ]
-            .map(str::to_owned)
-            .into(),
-            ..Description::default()
-        }
-    }
-}
-
-action! {
-    /// Deletes the vault's copies that were marked about a day ago and may still go, up to a cap. Left out
-    /// where no role may delete there.
-    DeleteVaultExpired = "delete-vault-expired", Once, on: Some(ComponentKind::Databases), needs_active: false, global: false,
-    with {
-        /// The most that one run may delete.
-        cap: u32,
-    }
-    gives {
-        /// How many were deleted.
-        deleted: u32,
-        /// How many could not be, each with its cause in the run's notes.
-        undeletable: u32,
-    }
-}
-
-impl DeleteVaultExpired {
-    pub(super) fn describe(&self, on: &On<'_>) -> Description {
-        let Some(Vault { region, account, expiry_role, .. }) = vault(on) else {
-            return Description::default();
-        };
-        let role = expiry_role.as_deref().unwrap_or("(no role)");
-        Description {
-            effect: vec![format!(
-                "rds {region} of {account}: DeleteDBClusterSnapshot, {} at most",
-                self.cap
-            )],
-            by_hand: vec![
-                format!(
-                    "aws sts assume-role --region {region} --role-arn {role} --role-session-name by-hand"
-                ),
-                format!(
-                    "aws rds delete-db-cluster-snapshot --region {region} --db-cluster-snapshot-identifier ID"
-                ),
-            ],
-            permissions: [
-                "sts:AssumeRole",
-                "rds:DeleteDBClusterSnapshot",
-                "rds:DescribeDBClusterSnapshots",
-                "rds:DescribeDBClusters",
-            ]
-            .map(str::to_owned)
-            .into(),
-        }
     }
 }
 
@@ -208,6 +127,7 @@ fn attribute(on: &On<'_>, at: Role, snapshot: &str, how: &str) -> Description {
     }
 }
 
-fn vault<'a>(on: &On<'a>) -> Option<&'a Vault> {
+/// The vault of the database that a step works on, if it has one.
+pub(super) fn vault<'a>(on: &On<'a>) -> Option<&'a Vault> {
     on.component.and_then(Component::database)?.vault.as_ref()
 }

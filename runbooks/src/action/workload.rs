@@ -21,7 +21,7 @@ pub const CAPACITY_WITHIN: Span = Span::from_mins(2);
 action! {
     /// Brings what runs in a namespace to full strength, autoscalers included, and waits until every
     /// replica is available. Nothing is ever made smaller.
-    ScaleWorkload = "scale-workload", SetLike, on: Some(ComponentKind::Workloads), needs_active: false, global: false,
+    ScaleWorkload = "scale-workload", SetLike, on: &[ComponentKind::Workloads], needs_active: false, global: false,
     with {
         /// The side whose cluster is changed.
         at: Role,

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::name::ComponentName;
+use super::Retention;
+use crate::name::{ComponentName, Region};
 
 /// An ElastiCache replication group per region. Its snapshots do not count towards the quota of
-/// databases, and nothing deletes them yet: the expiry runbook is about databases.
+/// databases.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cache {
@@ -19,6 +20,16 @@ pub struct Cache {
     /// no snapshot is taken.
     #[serde(default)]
     pub rebuildable: bool,
+    /// How long its snapshots are kept.
+    #[serde(default)]
+    pub retention: Retention,
+}
+
+impl Cache {
+    /// Whether there is a replication group of it in a region.
+    pub fn is_in(&self, region: &Region) -> bool {
+        self.replication_groups.contains_key(region.as_str())
+    }
 }
 
 /// A secret of Secrets Manager and its replica. Its value is never read.

@@ -11,7 +11,7 @@ mod traffic;
 mod vault;
 mod workload;
 
-use super::{Application, Bucket, Database, Objectives, Observer, Retention};
+use super::{Application, Bucket, Database, Objectives, Observer};
 use crate::{
     check::{Checked, Fields, Findings, text},
     name::{ComponentName, Region},
@@ -216,10 +216,7 @@ fn database(
         out.warning(fields.place, "no-copy-key", format!("copies to `{side}` have no key"))
             .hint("AWS refuses to copy an encrypted snapshot to another region without one");
     }
-    let retention = match fields.get("retention") {
-        Some(node) => policy::retention(node, out),
-        None => Some(Retention::default()),
-    };
+    let retention = policy::retention(&fields, out);
     let restore_test = restore::read(fields.entries("restore_test", out), sides, out);
     let said = sql::read(&fields, sides, out);
     let hooks = hook::read(&fields, sides, workloads, out);

@@ -1,7 +1,7 @@
 //! Which components a step is for: what was not declared for one is not done with it.
 
 use super::{Component, Database, hook::HookTime};
-use crate::name::Region;
+use crate::{action::Keeper, name::Region};
 
 /// What a step says of itself before it has components.
 #[derive(Clone, Copy, Debug)]
@@ -10,16 +10,32 @@ pub struct Offer<'a> {
     pub action: &'a str,
     /// The region that it is done at, if it names a side.
     pub at: Option<&'a Region>,
+    /// Whose points it is about, if it says so.
+    pub keeper: Option<Keeper>,
     /// The hooks that it asks, if it says of which time.
     pub when: Option<HookTime>,
 }
 
+impl Offer<'_> {
+    fn expires(&self) -> bool {
+        ["mark-expired", "delete-expired"].contains(&self.action)
+    }
+
+    fn is_in_vault(&self) -> bool {
+        self.keeper == Some(Keeper::Vault)
+    }
+}
+
 impl Component {
-    /// Whether a step is meant for it. Canaries are off until they are declared (design §9).
+    /// Whether a step is meant for it. Canaries are off until they are declared (design §9), and where a side
+    /// has no cache nothing of one was ever saved.
     pub fn takes_part(&self, step: &Offer<'_>) -> bool {
         match self {
             Component::Database(database) => database.takes_part(step),
-            Component::Cache(_) | Component::Workload(_) => true,
+            Component::Cache(cache) => {
+                !step.expires() || step.at.is_none_or(|at| cache.is_in(at)) && !step.is_in_vault()
+            }
+            Component::Workload(_) => !(step.expires() && step.is_in_vault()),
             Component::Bucket(bucket) => {
                 step.action != "write-canary" || !bucket.canaries().is_empty()
             }
@@ -41,8 +57,10 @@ impl Database {
             "share-snapshot" | "copy-to-vault" | "unshare-snapshot" => {
                 vault.is_some_and(|vault| step.at == Some(&vault.region))
             }
-            "mark-vault-expired" => vault.is_some(),
-            "delete-vault-expired" => vault.is_some_and(|vault| vault.expiry_role.is_some()),
+            "mark-expired" if step.is_in_vault() => vault.is_some(),
+            "delete-expired" if step.is_in_vault() => {
+                vault.is_some_and(|vault| vault.expiry_role.is_some())
+            }
             _ => true,
         }
     }

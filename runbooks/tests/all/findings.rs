@@ -87,6 +87,21 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "each: databases\n    do: delete-expired\n    expect: gone\n    with: { at: standby, cap: 3 }",
     ),
     (
+        "a vault of caches",
+        "do: notify\n    with: { severity: info }",
+        "each: caches\n    do: mark-expired\n    with: { at: vault }",
+    ),
+    (
+        "points of buckets",
+        "do: notify\n    with: { severity: info }",
+        "each: buckets\n    do: mark-expired\n    with: { at: standby }",
+    ),
+    (
+        "points of the side that is given up",
+        "do: notify\n    with: { severity: info }",
+        "each: caches\n    do: mark-expired\n    with: { at: active }",
+    ),
+    (
         "always what acts",
         "    expect: the standby writes\n",
         "    expect: it writes\n    always: true\n",

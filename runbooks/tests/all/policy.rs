@@ -13,7 +13,7 @@ const RETENTION: &str = "    retention: { keep_for: 336h }\n";
 
 fn changed(line: &str) -> String {
     assert!(COVETPY.contains(RETENTION));
-    COVETPY.replace(RETENTION, line)
+    COVETPY.replacen(RETENTION, line, 1)
 }
 
 /// Goal: a policy that keeps too little, or cannot be meant, is found where it stands, with what to
@@ -54,6 +54,26 @@ fn a_policy_with_every_part_is_sound() {
     let retention = found.value.unwrap().databases[0].retention;
     assert_eq!((retention.keep_last, retention.monthly), (7, 12));
     assert_eq!(retention.pre_deployment.unwrap().keep_for, Span::from_hours(72));
+}
+
+/// Goal: snapshots of caches and exports are kept by the same rules as snapshots of databases.
+/// Method: a retention of zero in each of the three places; then none in any.
+#[test]
+fn every_kind_of_point_has_a_retention() {
+    let line = RETENTION.trim();
+    assert_eq!(COVETPY.matches(line).count(), 3);
+    for place in 0..3 {
+        let (at, _) = COVETPY.match_indices(line).nth(place).unwrap();
+        let (before, after) = (&COVETPY[..at], &COVETPY[at + line.len()..]);
+        let bad = format!("{before}retention: {{ keep_for: 0s }}{after}");
+        let found = print::findings(&Application::check("x", &bad).findings);
+        assert!(found.contains("a retention of zero keeps nothing"), "{place}: {found}");
+    }
+    let silent = Application::parse("x", &COVETPY.replace(line, "")).unwrap();
+    let said = Application::parse("x", COVETPY).unwrap();
+    assert_eq!(silent.caches[0].retention, said.caches[0].retention);
+    assert_eq!(silent.workloads[0].exports.retention, said.workloads[0].exports.retention);
+    assert_eq!(silent, said, "two weeks are what is meant where nothing is said");
 }
 
 /// Goal: schedules that do not fit the policies next to them are found by day: kept for less than

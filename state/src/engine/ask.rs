@@ -118,12 +118,12 @@ impl Engine {
 }
 
 fn expires(action: &Action) -> bool {
-    matches!(action, Action::MarkExpired(_) | Action::MarkVaultExpired(_)) || deletes_points(action)
+    matches!(action, Action::MarkExpired(_)) || deletes_points(action)
 }
 
 /// Whether an action deletes recovery points.
 pub(super) fn deletes_points(action: &Action) -> bool {
-    matches!(action, Action::DeleteExpired(_) | Action::DeleteVaultExpired(_))
+    matches!(action, Action::DeleteExpired(_))
 }
 
 /// How the run stands, in a sentence; only a notice says it.

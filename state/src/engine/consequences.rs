@@ -2,7 +2,7 @@
 
 use muster_runbooks::{
     action::{Action, Role, database},
-    application::{Component, Vault},
+    application::Vault,
     plan::Step,
 };
 
@@ -22,10 +22,7 @@ impl Engine {
         done: &Done,
     ) -> Vec<ApplicationEvent> {
         let Some(binding) = &run.plan.binding else { return Vec::new() };
-        let region = |role| match role {
-            Role::Active => binding.active.clone(),
-            Role::Standby => binding.standby.clone(),
-        };
+        let region = |role: Role| binding.region(role).clone();
         match action {
             Action::SwitchoverDatabase(database::SwitchoverDatabase { to })
             | Action::FailoverDatabase(database::FailoverDatabase { to, .. }) => {
@@ -43,12 +40,10 @@ impl Engine {
             }
             action if stands_until_it_passes(action) => self.closed(run, &finding_id(step)),
             Action::DeleteExpired(delete) => {
-                self.left_behind(run, step, region(delete.at).as_str(), delete.cap, done)
-            }
-            Action::DeleteVaultExpired(delete) => {
-                let component = step.component.as_ref().and_then(|name| run.plan.component(name));
-                let vault = component.as_ref().and_then(Component::database);
-                let place = vault.and_then(|database| database.vault.as_ref()).map(Vault::place);
+                let place = match delete.at.role() {
+                    Some(role) => Some(region(role).to_string()),
+                    None => vault(run, step),
+                };
                 place.map_or_else(Vec::new, |place| {
                     self.left_behind(run, step, &place, delete.cap, done)
                 })
@@ -59,7 +54,6 @@ impl Engine {
             | Action::CopyToVault(_)
             | Action::UnshareSnapshot(_)
             | Action::MarkExpired(_)
-            | Action::MarkVaultExpired(_)
             | Action::ScaleWorkload(_)
             | Action::SnapshotCache(_)
             | Action::CheckReadiness(_)
@@ -107,6 +101,12 @@ impl Engine {
             Vec::new()
         }
     }
+}
+
+/// What the vault of a step's database is called in findings.
+fn vault(run: &Run, step: &Step) -> Option<String> {
+    let component = run.plan.component(step.component.as_ref()?)?;
+    component.database()?.vault.as_ref().map(Vault::place)
 }
 
 /// Whether another database of the run is still to be promoted.

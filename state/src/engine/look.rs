@@ -49,8 +49,6 @@ fn cadence(action: &Action) -> SignedDuration {
         Action::Rehearse(_) => 1,
         Action::MarkExpired(_)
         | Action::DeleteExpired(_)
-        | Action::MarkVaultExpired(_)
-        | Action::DeleteVaultExpired(_)
         | Action::ShareSnapshot(_)
         | Action::UnshareSnapshot(_)
         | Action::CompareBuckets(_)

@@ -74,14 +74,7 @@ pub fn call_at(now: Timestamp, application: &Application, action: &str, with: Va
     let run: RunId = "r00000000001".parse().expect("a run id");
     let step: StepId = action.parse().expect("a step id");
     let action = Action::build(action, with).expect("an action");
-    let component = match action.spec().on {
-        Some(ComponentKind::Buckets) => Component::Bucket(application.buckets[0].clone()),
-        Some(ComponentKind::Caches) => Component::Cache(application.caches[0].clone()),
-        Some(ComponentKind::Workloads) => Component::Workload(application.workloads[0].clone()),
-        Some(ComponentKind::Databases) | None => {
-            Component::Database(application.databases[0].clone())
-        }
-    };
+    let component = first(application, action.spec().on.first().copied());
     let binding = Binding {
         application: application.clone(),
         active: application.home.clone(),
@@ -108,6 +101,24 @@ pub fn call_at(now: Timestamp, application: &Application, action: &str, with: Va
         peak: None,
         moving: None,
         summary: "a test".to_owned(),
+    }
+}
+
+/// The same call about the first component of another kind.
+pub fn about(mut call: Call, kind: ComponentKind) -> Call {
+    let application = &call.binding.as_ref().expect("a binding").application;
+    call.component = Some(Arc::new(first(application, Some(kind))));
+    call
+}
+
+fn first(application: &Application, kind: Option<ComponentKind>) -> Component {
+    match kind {
+        Some(ComponentKind::Buckets) => Component::Bucket(application.buckets[0].clone()),
+        Some(ComponentKind::Caches) => Component::Cache(application.caches[0].clone()),
+        Some(ComponentKind::Workloads) => Component::Workload(application.workloads[0].clone()),
+        Some(ComponentKind::Databases) | None => {
+            Component::Database(application.databases[0].clone())
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use muster_runbooks::{
 };
 use muster_state::command::Person;
 
-/// Two databases and a bucket in two regions, three observers, one name.
+/// Two databases, a bucket, a cache and a namespace in two regions, three observers, one name.
 const APPLICATION: &str = r#"{
   "name": "shop", "title": "Shop", "home": "us-east-1", "standby": "us-west-2",
   "objectives": { "rto": "15m", "rpo": "5m" },
@@ -48,6 +48,16 @@ const APPLICATION: &str = r#"{
   "buckets": [
     { "name": "assets", "buckets": { "us-east-1": "assets-east", "us-west-2": "assets-west" },
       "canary_prefix": "muster/canary/" }
+  ],
+  "caches": [
+    { "name": "sessions", "replication_groups": { "us-east-1": "shop-sessions", "us-west-2": "shop-sessions" },
+      "retention": { "keep_for": "72h" } }
+  ],
+  "workloads": [
+    { "name": "production", "namespace": "shop", "contexts": { "us-east-1": "east", "us-west-2": "west" },
+      "exports": { "buckets": { "us-east-1": "exports-east", "us-west-2": "exports-west" }, "prefix": "objects",
+                   "retention": { "keep_for": "72h" } },
+      "replicas": { "deployment/api": 6 } }
   ],
   "traffic": {
     "name": "shop.example", "zone": "Z0123456789", "primary": "us-east-1",

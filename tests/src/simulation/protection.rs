@@ -9,7 +9,8 @@ use muster::{
     world::sim::{Fault, Lost, Sim, SnapshotFact},
 };
 use muster_runbooks::{
-    name::{Region, RunId},
+    application::Retention,
+    name::{ComponentName, Region, RunId},
     request::{Manner, Mode, Trigger},
     schedule::{self, Schedule},
     value::Span,
@@ -169,6 +170,8 @@ fn faults() -> Vec<Fault> {
         Fault::ReplyLost { operation: None, calls: 3, applied: true },
         Fault::ReplyLost { operation: None, calls: 3, applied: false },
         Fault::ReplyLost { operation: Some("DeleteDBClusterSnapshot"), calls: 2, applied: true },
+        Fault::ReplyLost { operation: Some("DeleteSnapshot"), calls: 2, applied: true },
+        Fault::ReplyLost { operation: Some("DeleteObject"), calls: 2, applied: true },
         Fault::StaleReads { by: Span::from_secs(120), length: Span::from_hours(30) },
         Fault::CopyStuck { length: Span::from_hours(5) },
         Fault::SnapshotFails { times: 4 },
@@ -308,6 +311,15 @@ impl Simulation {
     }
 }
 
+/// How long the points of a component are kept.
+fn retention(name: &ComponentName) -> Option<Retention> {
+    let databases = SHOP.databases.iter().map(|one| (&one.name, one.retention));
+    let caches = SHOP.caches.iter().map(|one| (&one.name, one.retention));
+    let exports = SHOP.workloads.iter().map(|one| (&one.name, one.exports.retention));
+    let mut all = databases.chain(caches).chain(exports);
+    all.find(|(known, _)| *known == name).map(|(_, retention)| retention)
+}
+
 /// The calendar month of an instant.
 fn month(at: Timestamp) -> i32 {
     let date = at.to_zoned(TimeZone::UTC).date();
@@ -323,10 +335,11 @@ impl Watch {
         let Some(point) = points.and_then(|points| points.get(arn)) else {
             return self.fail("I7", format!("{arn} is deleted, and nobody knows of it"));
         };
-        let all = sim.truth().snapshots(now);
+        let all = sim.truth().points(now);
         let Some(gone) = all.iter().find(|one| one.arn == arn) else { return };
-        let database = SHOP.databases.iter().find(|one| one.name == gone.of.1);
-        let Some(retention) = database.map(|database| database.retention) else { return };
+        let Some(retention) = retention(&gone.of.1) else {
+            return self.fail("I7", format!("{arn} is deleted, and is of nothing that is known"));
+        };
         let moves = known.runs.values().find(|run| {
             // What was on its way when it began could not be called back.
             let began = now.duration_since(run.admitted_at) > SignedDuration::from_secs(30);
@@ -358,7 +371,7 @@ impl Watch {
     fn found(&mut self, now: Timestamp, schedules: &[Schedule], sim: &Sim, disk: &Disk) {
         let known = disk.progress();
         let Some(state) = known.applications.get(&SHOP.name) else { return };
-        let all = sim.truth().snapshots(now);
+        let all = sim.truth().points(now);
         for fact in &all {
             let Some(point) = state.points.get(&fact.arn) else { continue };
             self.check("data time", point.data_time == fact.data_time, || {
@@ -419,16 +432,22 @@ impl Watch {
         self.check("findings", standing.is_empty(), || {
             format!("{standing:?} after the quiet days")
         });
-        for region in [home(), standby()] {
-            for database in &SHOP.databases {
-                let left = left(simulation, &database.name, &region);
-                let wanted = wanted(now, database.retention.monthly);
+        let both = [home(), standby()];
+        // A cache is saved where it is written, and nowhere else.
+        let written = state.active.as_ref().map_or_else(home, |active| active.region.clone());
+        let databases = SHOP.databases.iter().map(|one| (&one.name, &both[..]));
+        let caches = SHOP.caches.iter().map(|one| (&one.name, std::slice::from_ref(&written)));
+        let exports = SHOP.workloads.iter().map(|one| (&one.name, &both[..]));
+        for (name, regions) in databases.chain(caches).chain(exports) {
+            let monthly = retention(name).map_or(0, |retention| retention.monthly);
+            for region in regions {
+                let (left, wanted) = (left(simulation, name, region), wanted(now, monthly));
                 self.check("policy", left == wanted, || {
                     let points = state.points.values();
-                    let here = points.filter(|point| point.region == region);
+                    let here = points.filter(|one| one.region == *region && one.component == *name);
                     let all: Vec<_> =
                         here.map(|point| (&point.id, point.data_time, point.marked_at)).collect();
-                    format!("{} in {region} keeps {left:?}, not {wanted:?}: {all:?}", database.name)
+                    format!("{name} in {region} keeps {left:?}, not {wanted:?}: {all:?}")
                 });
             }
         }
@@ -439,18 +458,14 @@ impl Watch {
 /// it is marked at noon when it is 82 hours old, and deleted a day later.
 const DAYS_LEFT: i64 = 4;
 
-/// The days whose data a database has in a region, after how many older ones.
-fn left(
-    simulation: &Simulation,
-    database: &muster_runbooks::name::ComponentName,
-    region: &Region,
-) -> Vec<String> {
+/// The days whose data a component has in a region, after how many older ones.
+fn left(simulation: &Simulation, name: &ComponentName, region: &Region) -> Vec<String> {
     let known = simulation.disk.progress();
     let points = known.applications.get(&SHOP.name).map(|state| state.points.values());
     let mut days: Vec<String> = points
         .into_iter()
         .flatten()
-        .filter(|point| point.component == *database && point.region == *region)
+        .filter(|point| point.component == *name && point.region == *region)
         .map(|point| point.data_time.to_zoned(TimeZone::UTC).date().to_string())
         .collect();
     days.sort();

@@ -6,7 +6,7 @@ mod hooks;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use muster::world::sim::{RestoredFact, Sim};
+use muster::world::sim::{Effect, RestoredFact, Sim};
 use muster_runbooks::{
     action::{Action, Reach, control::Risk, restore::TestStatus},
     name::{Region, RunId, StepId},
@@ -202,7 +202,7 @@ impl Watch {
                 format!("{} of {} happened {times} times", effect.operation, effect.token)
             });
             self.check("I17", effect.mode == Mode::Live, || format!("{} in a drill", effect.token));
-            if effect.operation == "DeleteDBClusterSnapshot" {
+            if is_point(effect) {
                 self.deletion(now, sim, &effect.object);
                 self.protected(now, sim, disk, &effect.object);
             }
@@ -230,7 +230,7 @@ impl Watch {
 
     /// I7: three newer available points of the same component and region remain.
     fn deletion(&mut self, now: Timestamp, sim: &Sim, arn: &str) {
-        let all = sim.truth().snapshots(now);
+        let all = sim.truth().points(now);
         let Some(gone) = all.iter().find(|one| one.arn == arn) else { return };
         let newer = all.iter().filter(|one| {
             one.of == gone.of
@@ -475,6 +475,15 @@ impl Watch {
             let holds = accepted || loss.overlap <= SignedDuration::ZERO;
             self.check("I1", holds, || format!("both sides took writes for {:#}", loss.overlap));
         }
+    }
+}
+
+/// Whether it took a recovery point away, and not a marker of traffic.
+fn is_point(effect: &Effect) -> bool {
+    match effect.operation {
+        "DeleteDBClusterSnapshot" | "DeleteSnapshot" => true,
+        "DeleteObject" => effect.object.starts_with("arn:"),
+        _ => false,
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use muster::{clock::Clock, world::real::Real};
 use muster_runbooks::{
-    action::{Action, On},
+    action::{Action, ComponentKind, On},
     application::Application,
     name::Token,
 };
@@ -21,14 +21,14 @@ use muster_tests::{
         EAST, Emulator, WEST,
         accounts::VAULT_EXPIRY_ROLE,
         aws::ACCOUNT,
-        calls::{application, call, carry_out},
+        calls::{about, application, call, carry_out},
         site::Site,
     },
     kubernetes::Clusters,
 };
 use serde_json::{Value, json};
 
-use self::roles::Roles;
+use self::roles::{Roles, duty};
 use super::world;
 
 const HOME: &str = "192.0.2.1";
@@ -43,6 +43,7 @@ fn needed(service: &str, operation: &str) -> Vec<String> {
     }
     let more: &[&str] = match operation {
         "HeadObject" => return ["s3:GetObject", "s3:ListBucket"].map(str::to_owned).into(),
+        "ListObjectsV2" => return vec!["s3:ListBucket".to_owned()],
         "HeadBucket" => return vec!["s3:ListBucket".to_owned()],
         "GetObject" => &["s3:ListBucket"],
         "ListObjectVersions" => return vec!["s3:ListBucketVersions".to_owned()],
@@ -95,7 +96,7 @@ impl Judge {
             called.iter().flat_map(|(service, operation)| needed(service, operation)).collect();
         assert_eq!(declared(call), used, "{:?} after {called:?}", call.action);
         self.judged.insert(call.action.spec().name);
-        self.roles.judge(&self.world, call.action.spec().name).await;
+        self.roles.judge(&self.world, &duty(&call.action)).await;
         done
     }
 
@@ -104,9 +105,20 @@ impl Judge {
         self.judge(&mut call).await
     }
 
-    /// One snapshot of a run of its own.
+    /// One snapshot of a database of a run of its own.
     async fn point(&mut self, shop: &Application, run: u32) -> RecoveryPoint {
-        let mut taking = call(&self.world, shop, "snapshot-database", json!({ "at": "active" }));
+        self.made(shop, "snapshot-database", json!({ "at": "active" }), run).await
+    }
+
+    /// What an action makes in a run of its own.
+    async fn made(
+        &mut self,
+        shop: &Application,
+        action: &str,
+        with: Value,
+        run: u32,
+    ) -> RecoveryPoint {
+        let mut taking = call(&self.world, shop, action, with);
         taking.run = format!("r0000000000{run}").parse().unwrap();
         taking.token = Token::new(&taking.run, &taking.step, 1, false);
         match self.judge(&mut taking).await.points.as_slice() {
@@ -134,7 +146,8 @@ async fn shop(world: &mut Emulator, site: &Site) -> Application {
             "name_servers": world.name_servers(),
         },
         "probes": { EAST: site.url(), WEST: site.url() },
-        "caches": [{ "name": "sessions", "replication_groups": { EAST: "sessions" } }],
+        "caches": [{ "name": "sessions", "replication_groups": { EAST: "sessions" },
+            "retention": { "keep_for": "24h" } }],
     }));
     world.cache(EAST, "sessions").await;
     let key = world.key(WEST).await;
@@ -241,27 +254,39 @@ async fn a_look_needs_what_its_policy_says() {
 }
 
 async fn backups(judge: &mut Judge, shop: &Application) -> RecoveryPoint {
-    let mut points = Vec::new();
+    let (mut points, mut saved) = (Vec::new(), Vec::new());
     for run in 1..=4 {
         points.push(judge.point(shop, run).await);
+        let with = json!({ "at": "active" });
+        saved.push(judge.made(shop, "snapshot-cache", with, run).await);
         judge.world.pass(24 * 3600);
     }
-    judge.act(shop, "snapshot-cache", json!({ "at": "active" })).await;
     let newest = &points[3];
     let with = json!({ "snapshot": newest.id, "data_time": newest.data_time, "to": "standby" });
     let copied = judge.act(shop, "copy-snapshot", with).await;
     let [PointChange::Recorded(copy)] = copied.points.as_slice() else { panic!("{copied:?}") };
-    let mut marking = call(&judge.world, shop, "mark-expired", json!({ "at": "active" }));
+    expires(judge, shop, ComponentKind::Databases, points).await;
+    expires(judge, shop, ComponentKind::Caches, saved).await;
+    (**copy).clone()
+}
+
+/// Marks the oldest of four points of a kind, and a day later deletes it.
+async fn expires(
+    judge: &mut Judge,
+    shop: &Application,
+    kind: ComponentKind,
+    mut points: Vec<RecoveryPoint>,
+) {
+    let marking = call(&judge.world, shop, "mark-expired", json!({ "at": "active" }));
+    let mut marking = about(marking, kind);
     marking.points = points.clone().into();
-    judge.judge(&mut marking).await;
+    assert_eq!(judge.judge(&mut marking).await.outputs["marked"], json!(1), "{kind}");
     points[0].marked_at = Some(judge.world.now());
     judge.world.pass(25 * 3600);
     let with = json!({ "at": "active", "cap": 3 });
-    let mut deleting = call(&judge.world, shop, "delete-expired", with);
+    let mut deleting = about(call(&judge.world, shop, "delete-expired", with), kind);
     deleting.points = points.into();
-    let done = judge.judge(&mut deleting).await;
-    assert_eq!(done.outputs["deleted"], json!(1));
-    (**copy).clone()
+    assert_eq!(judge.judge(&mut deleting).await.outputs["deleted"], json!(1), "{kind}");
 }
 
 /// Four nights of copies in another account, of which one goes. Each call is of a run of its own, so that
@@ -287,12 +312,13 @@ async fn vault(judge: &mut Judge, shop: &Application) {
         judge.act(&shop, "unshare-snapshot", with).await;
         judge.world.pass(24 * 3600);
     }
-    let mut marking = call(&judge.world, &shop, "mark-vault-expired", json!({}));
+    let mut marking = call(&judge.world, &shop, "mark-expired", json!({ "at": "vault" }));
     marking.points = copies.clone().into();
     assert_eq!(judge.judge(&mut marking).await.outputs["marked"], json!(1));
     copies[0].marked_at = Some(judge.world.now());
     judge.world.pass(25 * 3600);
-    let mut deleting = call(&judge.world, &shop, "delete-vault-expired", json!({ "cap": 3 }));
+    let with = json!({ "at": "vault", "cap": 3 });
+    let mut deleting = call(&judge.world, &shop, "delete-expired", with);
     deleting.run = "r00000000009".parse().unwrap();
     deleting.points = copies.into();
     assert_eq!(judge.judge(&mut deleting).await.outputs["deleted"], json!(1));
@@ -320,13 +346,26 @@ async fn objects(judge: &mut Judge, clusters: &Clusters) {
     let shop = application(json!({ "workloads": [{
         "name": "production", "namespace": "shop", "contexts": { EAST: EAST, WEST: WEST },
         "clusters": { EAST: clusters.uid(EAST) },
-        "exports": { "buckets": { EAST: "exports-east", WEST: "exports-west" }, "prefix": "objects" },
+        "exports": {
+            "buckets": { EAST: "exports-east", WEST: "exports-west" },
+            // The one that the shipped role speaks of.
+            "prefix": "muster/objects",
+            "retention": { "keep_for": "24h" },
+        },
     }] }));
     clusters.kubectl(EAST, &["create", "namespace", "shop"], "");
-    let with = json!({ "at": "active", "to": "active" });
-    let exported = judge.act(&shop, "export-objects", with).await;
-    let with = json!({ "export": exported.outputs["export"], "at": "active" });
+    let mut exports = Vec::new();
+    for run in 1..=4 {
+        let with = json!({ "at": "active", "to": "active" });
+        let mut export = judge.made(&shop, "export-objects", with, run).await;
+        // An API server shows the time of its machine, and not that of this world.
+        export.data_time = judge.world.now();
+        exports.push(export);
+        judge.world.pass(24 * 3600);
+    }
+    let with = json!({ "export": exports[3].id, "at": "active" });
     judge.act(&shop, "apply-objects", with).await;
+    expires(judge, &shop, ComponentKind::Workloads, exports).await;
 }
 
 /// The canary lies on both sides by now. A comparison goes on by itself, so it is looked at until it is

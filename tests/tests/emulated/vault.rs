@@ -248,7 +248,7 @@ async fn the_vault_is_judged_by_itself() {
     assert!(!judged.open.contains_key(&format!("missing-point/orders/{EAST}")), "{judged:#?}");
 
     let mark = async |world: &mut Emulator, shop: &Application, points: &[RecoveryPoint]| {
-        let mut marking = call(world, shop, "mark-vault-expired", json!({}));
+        let mut marking = call(world, shop, "mark-expired", json!({ "at": "vault" }));
         marking.points = points.to_vec().into();
         carry_out(world, &real, &mut marking, 5).await.done
     };
@@ -268,7 +268,7 @@ async fn the_vault_is_judged_by_itself() {
         point.marked_at = Some(world.now());
     }
     world.pass(24 * 3600);
-    let mut deleting = call(&world, &shop, "delete-vault-expired", json!({ "cap": 9 }));
+    let mut deleting = call(&world, &shop, "delete-expired", json!({ "at": "vault", "cap": 9 }));
     deleting.points = points.clone().into();
     let deleted = carry_out(&mut world, &real, &mut deleting, 5).await.done;
     assert_eq!(deleted.outputs["deleted"], json!(1));

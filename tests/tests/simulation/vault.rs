@@ -106,7 +106,7 @@ fn a_simulated_vault() {
         |points: &std::collections::BTreeMap<String, _>| points.keys().cloned().collect::<Vec<_>>();
     assert_eq!(ids(seen.databases[&west].points.as_ref().unwrap()), [copied.id]);
     assert_eq!(ids(seen.vaults[&west.0].points.as_ref().unwrap()), std::slice::from_ref(&kept.id));
-    let mut marking = call_at(now, &shop, "mark-vault-expired", json!({}));
+    let mut marking = call_at(now, &shop, "mark-expired", json!({ "at": "vault" }));
     marking.points = [taken, kept].into();
     let marked = carry(&mut sim, &mut now, &mut marking).unwrap();
     assert_eq!((&marked.outputs["marked"], &marked.outputs["kept"]), (&json!(0), &json!(1)));

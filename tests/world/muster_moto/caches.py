@@ -17,8 +17,15 @@ class InvalidReplicationGroupState(ServiceException):
     code = "InvalidReplicationGroupState"
 
 
+class InvalidSnapshotState(ServiceException):
+    """A snapshot that is not there yet cannot be deleted."""
+
+    code = "InvalidSnapshotState"
+
+
 class Caches:
-    """What moto leaves out: a snapshot that takes time, and when each of its nodes was saved."""
+    """What moto leaves out: a snapshot that takes time, when each of its nodes was saved, and that
+    its tags go with it."""
 
     def __init__(self, world: World):
         self.world = world
@@ -26,6 +33,8 @@ class Caches:
     def install(self) -> None:
         self._moto_create = ElastiCacheBackend.create_snapshot
         replace(ElastiCacheBackend, "create_snapshot", self.create)
+        self._moto_delete = ElastiCacheBackend.delete_snapshot
+        replace(ElastiCacheBackend, "delete_snapshot", self.delete)
         self._restorable()
 
     def create(self, backend: ElastiCacheBackend, **wanted) -> Snapshot:
@@ -46,6 +55,15 @@ class Caches:
                 snapshot.snapshot_status = "available"
 
         self.world.later(self.world.settings.cache_snapshot_secs, f"snapshot {name} available", done)
+        return snapshot
+
+    def delete(self, backend: ElastiCacheBackend, snapshot_name: str) -> Snapshot:
+        found = backend.snapshots.get(snapshot_name)
+        if found is not None and found.snapshot_status != "available":
+            raise InvalidSnapshotState(f"the snapshot is {found.snapshot_status}")
+        snapshot = self._moto_delete(backend, snapshot_name)
+        backend.tagging_service.delete_all_tags_for_resource(snapshot.arn)
+        self.world.effect("cache-snapshot-deleted", backend.region_name, snapshot_name)
         return snapshot
 
     def _restorable(self) -> None:

@@ -53,7 +53,8 @@ pub async fn begin(real: &Real, call: &Call, action: &SnapshotCache) -> Result<A
     }
 }
 
-fn group<'a>(call: &'a Call, region: &Region) -> Result<&'a str, CallError> {
+/// The replication group of the cache that a call works on.
+pub(super) fn group<'a>(call: &'a Call, region: &Region) -> Result<&'a str, CallError> {
     let cache = cache(call)?;
     let found = cache.replication_groups.get(region.as_str()).map(String::as_str);
     found.ok_or_else(|| {

@@ -1,5 +1,4 @@
-//! Exports of Kubernetes objects in a bucket: one object for each, versioned by the bucket, let go by
-//! its lifecycle rule.
+//! Exports of Kubernetes objects in a bucket: one object for each, versioned by the bucket.
 
 use aws_sdk_s3::{operation::head_object::HeadObjectOutput, types::ChecksumAlgorithm};
 use muster_runbooks::{
@@ -26,8 +25,8 @@ use crate::world::{
 };
 
 /// Metadata of an export.
-const TOKEN: &str = "muster-token";
-const RUN: &str = "muster-run";
+pub(super) const TOKEN: &str = "muster-token";
+pub(super) const RUN: &str = "muster-run";
 const DATA_TIME: &str = "muster-data-time";
 const OBJECTS: &str = "muster-objects";
 const LEFT_OUT: &str = "muster-left-out";
@@ -62,7 +61,7 @@ pub async fn observe_export(
         let reason = format!("bucket `{bucket}` lies in {lies_in}, not in {region}");
         return Ok(Progress::Refused { reason });
     }
-    done(call, region, format!("{ARN}{bucket}/{key}"), &found)
+    done(call, region, arn(bucket, &key), &found)
 }
 
 /// Reads the objects and writes them, once: a second export of the token would be another state.
@@ -147,8 +146,7 @@ async fn read(
     arn: &str,
 ) -> Result<Vec<Object>, CallError> {
     const OPERATION: &str = "GetObject";
-    let place = arn.strip_prefix(ARN).and_then(|path| path.split_once('/'));
-    let Some((bucket, key)) = place else {
+    let Some((bucket, key)) = place(arn) else {
         return Err(error::unfit(call, &format!("`{arn}` is not the ARN of an export")));
     };
     let side = real.aws.side(region);
@@ -211,7 +209,22 @@ fn workload(call: &Call) -> Result<&Workload, CallError> {
     workload.ok_or_else(|| error::unfit(call, "the step names no workload"))
 }
 
-fn bucket<'a>(call: &Call, workload: &'a Workload, region: &Region) -> Result<&'a str, CallError> {
+/// The ARN of an object.
+pub(super) fn arn(bucket: &str, key: &str) -> String {
+    format!("{ARN}{bucket}/{key}")
+}
+
+/// The bucket and the key that an ARN names.
+pub(super) fn place(arn: &str) -> Option<(&str, &str)> {
+    arn.strip_prefix(ARN)?.split_once('/')
+}
+
+/// The bucket of a workload's exports in a region.
+pub(super) fn bucket<'a>(
+    call: &Call,
+    workload: &'a Workload,
+    region: &Region,
+) -> Result<&'a str, CallError> {
     let found = workload.exports.buckets.get(region.as_str()).map(String::as_str);
     found.ok_or_else(|| {
         error::unfit(call, &format!("`{}` has no bucket in {region}", workload.name))

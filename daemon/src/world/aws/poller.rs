@@ -14,12 +14,13 @@ use aws_sdk_rds::types::{DbCluster, DbClusterSnapshot, DbInstance, GlobalCluster
 use jiff::{SignedDuration, Timestamp};
 use muster_state::call::{CallError, in_one_line};
 
-use super::{Seat, Side, error};
+use super::{Seat, Side, beside::Beside, error};
 
 /// For how long one list serves those who only wait.
 pub const CADENCE: SignedDuration = SignedDuration::from_secs(5);
 
 const OPERATION: &str = "DescribeDBClusterSnapshots";
+const SAVED: &str = "DescribeSnapshots";
 
 /// The most things that a list may have; a region's quotas are far below.
 const ITEMS_MAX: usize = 20_000;
@@ -54,7 +55,7 @@ pub struct Poller {
     pub(super) instances: Lists<Arc<[DbInstance]>>,
     pub(super) quotas: Lists<crate::world::inventory::Quota>,
     pub(super) groups: Lists<Arc<[ReplicationGroup]>>,
-    pub(super) cache_snapshots: Lists<Arc<[Snapshot]>>,
+    cache_snapshots: Lists<Arc<[Snapshot]>>,
 }
 
 /// The last list of one kind in each account and region.
@@ -180,13 +181,36 @@ impl Poller {
         Ok(self.automated.get(side, "rds", OPERATION, want, fetch).await?.1)
     }
 
+    /// The snapshots of all caches of a region, whoever made them.
+    pub(super) async fn saved(
+        &self,
+        side: &Side,
+        beside: &Beside,
+        want: Want,
+    ) -> Result<Arc<[Snapshot]>, CallError> {
+        let fetch = cache_snapshots(side, beside);
+        Ok(self.cache_snapshots.get(side, "elasticache", SAVED, want, fetch).await?.1)
+    }
+
     /// Forgets the lists of snapshots of a region and account, because something there is about to change
     /// (design §6).
     pub async fn forget(&self, side: &Side) {
         let seat = side.seat();
         self.manual.forget(&seat).await;
         self.quotas.forget(&seat).await;
+        self.cache_snapshots.forget(&seat).await;
     }
+}
+
+async fn cache_snapshots(side: &Side, beside: &Beside) -> Result<Arc<[Snapshot]>, CallError> {
+    let mut pages = beside.caches.describe_snapshots().into_paginator().send();
+    let mut snapshots = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|why| error::trouble(why).at(side.name("elasticache"), SAVED))?;
+        snapshots.extend(page.snapshots.unwrap_or_default());
+        bounded(side, "elasticache", SAVED, snapshots.len())?;
+    }
+    Ok(snapshots.into())
 }
 
 async fn snapshots(side: &Side, kind: &str) -> Result<Arc<[DbClusterSnapshot]>, CallError> {

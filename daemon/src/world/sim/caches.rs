@@ -15,13 +15,13 @@ use muster_state::{
 use serde_json::json;
 
 use super::{
-    Sim, no_outside,
+    Sim, SnapshotFact, no_outside,
     wire::{Door, Side},
 };
 use crate::world::inventory::{Maker, Seen};
 
 /// The account of the simulated caches; their names do not say one.
-const ACCOUNT: &str = "123456789012";
+pub(super) const ACCOUNT: &str = "123456789012";
 
 /// One snapshot.
 #[derive(Clone, Debug)]
@@ -33,26 +33,45 @@ pub(super) struct Saved {
     run: String,
     taken_at: Timestamp,
     done_at: Timestamp,
+    /// When it was deleted, and by whose call.
+    pub(super) deleted: Option<(Timestamp, String)>,
 }
 
 impl Saved {
-    fn status(&self, at: Timestamp) -> &'static str {
-        if at < self.done_at { "creating" } else { "available" }
+    /// Its status, if a list shows it.
+    pub(super) fn status(&self, at: Timestamp) -> Option<&'static str> {
+        if at < self.taken_at || self.deleted.as_ref().is_some_and(|(gone_at, _)| *gone_at <= at) {
+            return None;
+        }
+        Some(if at < self.done_at { "creating" } else { "available" })
     }
 
-    pub(super) fn seen(&self, at: Timestamp) -> Seen {
-        Seen {
+    /// What an inventory shows of it, if anything.
+    pub(super) fn seen(&self, at: Timestamp) -> Option<Seen> {
+        Some(Seen {
             id: self.arn.clone(),
             region: self.region.clone(),
             account: ACCOUNT.to_owned(),
             maker: Maker::Muster,
             run: Some(self.run.clone()),
-            status: self.status(at).to_owned(),
+            status: self.status(at)?.to_owned(),
             data_time: Some(self.taken_at),
             copied_from: None,
             key: None,
             size_gib: None,
             tags: BTreeMap::new(),
+        })
+    }
+
+    /// What it really is.
+    pub(super) fn fact(&self, at: Timestamp) -> SnapshotFact {
+        SnapshotFact {
+            arn: self.arn.clone(),
+            of: (self.application.clone(), self.component.clone()),
+            region: self.region.clone(),
+            data_time: self.taken_at,
+            is_available: self.status(at) == Some("available"),
+            deleted: self.deleted.clone(),
         }
     }
 }
@@ -64,6 +83,22 @@ pub(super) struct Caches {
 }
 
 impl Caches {
+    /// The snapshot with an ARN, deleted or not.
+    pub(super) fn get(&self, arn: &str) -> Option<&Saved> {
+        self.all.get(arn)
+    }
+
+    /// Every snapshot that ever was.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Saved> {
+        self.all.values()
+    }
+
+    /// Removes a snapshot, and says whether it was there.
+    pub(super) fn delete(&mut self, arn: &str, at: Timestamp, by: &str) -> bool {
+        let found = self.all.get_mut(arn).filter(|one| one.deleted.is_none());
+        found.is_some_and(|one| one.deleted.replace((at, by.to_owned())).is_none())
+    }
+
     /// Those of one cache in one region.
     pub(super) fn of<'a>(
         &'a self,
@@ -86,9 +121,10 @@ pub(super) fn observe(
     let (on, _) = cache(call)?;
     let region = on.region(action.at);
     let at = sim.ask(now, door(region, "DescribeSnapshots"))?;
-    let found = sim.caches.all.get(&arn(region, call)).filter(|one| one.taken_at <= at);
-    let Some(one) = found else { return Ok(Progress::not_started()) };
-    if one.status(at) == "creating" {
+    let found = sim.caches.get(&arn(region, call));
+    let shown = found.and_then(|one| Some((one, one.status(at)?)));
+    let Some((one, status)) = shown else { return Ok(Progress::not_started()) };
+    if status == "creating" {
         return Ok(Progress::in_progress("creating"));
     }
     let point = RecoveryPoint::new(
@@ -134,6 +170,7 @@ pub(super) fn begin(
             run: call.run.to_string(),
             taken_at,
             done_at: now + takes,
+            deleted: None,
         };
         sim.caches.all.insert(arn, saved);
         sim.took_effect(now, call, "CreateSnapshot", region);
@@ -141,7 +178,8 @@ pub(super) fn begin(
     })
 }
 
-fn door<'a>(region: &'a Region, operation: &'static str) -> Door<'a> {
+/// The management API of a region's caches.
+pub(super) fn door<'a>(region: &'a Region, operation: &'static str) -> Door<'a> {
     Door { service: "elasticache", operation, side: Side::Control(region) }
 }
 

@@ -9,7 +9,7 @@ use muster_runbooks::{
         objects::{ApplyObjects, ExportObjects, key},
     },
     application::{Component, Workload},
-    name::Region,
+    name::{ApplicationName, ComponentName, Region},
 };
 use muster_state::{
     call::{Answer, Call, CallError, Done, Progress},
@@ -18,16 +18,27 @@ use muster_state::{
 use serde_json::json;
 
 use super::{
-    Sim, no_outside,
+    Sim, SnapshotFact, no_outside,
     wire::{Door, Side},
 };
 
 /// What bears a name in a bucket.
 #[derive(Clone, Debug)]
-struct Export {
+pub(super) struct Export {
+    application: ApplicationName,
+    component: ComponentName,
+    region: Region,
     put_at: Timestamp,
     data_time: Timestamp,
     objects: u32,
+    /// Since when a delete marker hides it, and by whose call.
+    pub(super) deleted: Option<(Timestamp, String)>,
+}
+
+impl Export {
+    fn is_shown(&self, at: Timestamp) -> bool {
+        self.put_at <= at && self.deleted.as_ref().is_none_or(|(gone_at, _)| *gone_at > at)
+    }
 }
 
 /// The exports by ARN, and since when each is there in a cluster, by ARN and region.
@@ -35,6 +46,46 @@ struct Export {
 pub(super) struct Exports {
     written: BTreeMap<String, Export>,
     applied: BTreeMap<(String, Region), Timestamp>,
+}
+
+impl Exports {
+    /// The export with an ARN, deleted or not.
+    pub(super) fn get(&self, arn: &str) -> Option<&Export> {
+        self.written.get(arn)
+    }
+
+    /// The ARNs of those of one workload that a list of a region's bucket shows.
+    pub(super) fn shown<'a>(
+        &'a self,
+        application: &'a ApplicationName,
+        component: &'a ComponentName,
+        region: &'a Region,
+        at: Timestamp,
+    ) -> impl Iterator<Item = String> + 'a {
+        let is_of = move |one: &Export| {
+            one.application == *application && one.component == *component && one.region == *region
+        };
+        let shown = self.written.iter().filter(move |(_, one)| is_of(one) && one.is_shown(at));
+        shown.map(|(arn, _)| arn.clone())
+    }
+
+    /// Every export that ever was, as it really is.
+    pub(super) fn facts(&self, at: Timestamp) -> impl Iterator<Item = SnapshotFact> + '_ {
+        self.written.iter().map(move |(arn, one)| SnapshotFact {
+            arn: arn.clone(),
+            of: (one.application.clone(), one.component.clone()),
+            region: one.region.clone(),
+            data_time: one.data_time,
+            is_available: one.is_shown(at),
+            deleted: one.deleted.clone(),
+        })
+    }
+
+    /// Hides an export, and says whether it was there.
+    pub(super) fn delete(&mut self, arn: &str, at: Timestamp, by: &str) -> bool {
+        let found = self.written.get_mut(arn).filter(|one| one.deleted.is_none());
+        found.is_some_and(|one| one.deleted.replace((at, by.to_owned())).is_none())
+    }
 }
 
 pub(super) fn observe_export(
@@ -47,7 +98,7 @@ pub(super) fn observe_export(
     let region = on.region(action.to);
     let at = sim.ask(now, Door::s3(region, "HeadObject"))?;
     let id = arn(&on, workload, region)?;
-    let shown = sim.exports.written.get(&id).filter(|export| export.put_at <= at);
+    let shown = sim.exports.written.get(&id).filter(|export| export.is_shown(at));
     let Some(export) = shown else { return Ok(Progress::not_started()) };
     let point = RecoveryPoint::new(
         id.clone(),
@@ -83,7 +134,15 @@ pub(super) fn begin_export(
         if !sim.exports.written.contains_key(&id) {
             let objects = sim.dice.secs("objects", workload.name.as_str(), 12..=90).as_secs();
             let objects = u32::try_from(objects).unwrap_or(1);
-            let export = Export { put_at: now, data_time, objects };
+            let export = Export {
+                application: on.application.name.clone(),
+                component: workload.name.clone(),
+                region: to.clone(),
+                put_at: now,
+                data_time,
+                objects,
+                deleted: None,
+            };
             sim.exports.written.insert(id.clone(), export);
             sim.took_effect(now, call, "PutObject", &id);
         }
@@ -100,7 +159,8 @@ pub(super) fn observe_apply(
     let region = bound(call)?.0.region(action.at);
     let at = sim.ask(now, cluster(region, "LIST"))?;
     let door = Door::s3(region, "GetObject");
-    let Some(export) = sim.exports.written.get(&action.export).cloned() else {
+    let found = sim.exports.written.get(&action.export).filter(|export| export.is_shown(at));
+    let Some(export) = found.cloned() else {
         return Err(door.refused("NoSuchKey", format!("`{}` is not found", action.export)));
     };
     let key = (action.export.clone(), region.clone());
@@ -136,7 +196,8 @@ pub(super) fn begin_apply(
     })
 }
 
-fn cluster<'a>(region: &'a Region, operation: &'static str) -> Door<'a> {
+/// The API server of a region's cluster.
+pub(super) fn cluster<'a>(region: &'a Region, operation: &'static str) -> Door<'a> {
     Door { service: "kubernetes", operation, side: Side::Data(region) }
 }
 

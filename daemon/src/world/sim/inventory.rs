@@ -186,7 +186,7 @@ fn cache(
     let listed = ask(sim, now, control("DescribeSnapshots"));
     let points = |at: Timestamp| {
         let of_it = sim.caches.of(&application.name, &declared.name, region);
-        of_it.map(|one| (one.arn.clone(), one.seen(at))).collect()
+        of_it.filter_map(|one| Some((one.arn.clone(), one.seen(at)?))).collect()
     };
     CacheSide {
         group: groups.map(|_| {

@@ -59,7 +59,7 @@ pub struct Loss {
     pub overlap: SignedDuration,
 }
 
-/// One snapshot or copy as it really is.
+/// One recovery point as it really is: a snapshot, a copy or an export.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SnapshotFact {
     /// Its ARN.
@@ -269,7 +269,7 @@ impl<'a> Truth<'a> {
         Some(one.lost(&self.sim.regions, &asked, at))
     }
 
-    /// Every snapshot that ever was.
+    /// Every snapshot of a database that ever was.
     pub fn snapshots(&self, at: Timestamp) -> Vec<SnapshotFact> {
         let fact = |one: &super::snapshots::Snapshot| SnapshotFact {
             arn: one.arn.clone(),
@@ -280,6 +280,12 @@ impl<'a> Truth<'a> {
             deleted: one.deleted.clone(),
         };
         self.sim.snapshots.iter().map(fact).collect()
+    }
+
+    /// Every recovery point that ever was: snapshots and copies of databases, snapshots of caches, exports.
+    pub fn points(&self, at: Timestamp) -> Vec<SnapshotFact> {
+        let saved = self.sim.caches.iter().map(|one| one.fact(at));
+        self.snapshots(at).into_iter().chain(saved).chain(self.sim.exports.facts(at)).collect()
     }
 
     /// Every snapshot that is shared with another account, with that account.

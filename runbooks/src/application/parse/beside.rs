@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Names, Sides, address};
+use super::{Names, Sides, address, policy};
 use crate::{
     application::{Cache, Objects, Secret},
     check::{Fields, Findings, text},
@@ -18,7 +18,7 @@ pub(super) fn cache(
     names: &mut Names,
     out: &mut Findings,
 ) -> Option<Cache> {
-    let known = &["name", "replication_groups", "rebuildable"];
+    let known = &["name", "replication_groups", "rebuildable", "retention"];
     let fields = Fields::open(node, "a cache", known, out)?;
     let name = names.read(&fields, out);
     fields.need("replication_groups", out);
@@ -35,7 +35,8 @@ pub(super) fn cache(
             "what it holds is lost with its region; say `rebuildable: true` if nobody misses it",
         );
     }
-    Some(Cache { name: name?, replication_groups, rebuildable })
+    let retention = policy::retention(&fields, out);
+    Some(Cache { name: name?, replication_groups, rebuildable, retention: retention? })
 }
 
 /// The identifier of a replication group as ElastiCache accepts it.

@@ -7,8 +7,13 @@ use crate::{
     value::Span,
 };
 
+/// Reads how long something is kept; for two weeks where nothing is said.
+pub(super) fn retention(fields: &Fields<'_>, out: &mut Findings) -> Option<Retention> {
+    fields.get("retention").map_or_else(|| Some(Retention::default()), |node| read(node, out))
+}
+
 /// Reads a retention. What is wrong with it is said, and nothing is kept for a shorter time for it.
-pub(super) fn retention(node: &Node, out: &mut Findings) -> Option<Retention> {
+fn read(node: &Node, out: &mut Findings) -> Option<Retention> {
     let known = &["keep_for", "keep_last", "monthly", "pre_deployment"];
     let fields = Fields::open(node, "retention", known, out)?;
     let keep_for = keep_for(&fields, out);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Names, Sides, address};
+use super::{Names, Sides, address, policy};
 use crate::{
     application::{Exports, Workload},
     check::{Fields, Findings, text, wrong_kind},
@@ -70,9 +70,10 @@ fn replicas(fields: &Fields<'_>, out: &mut Findings) -> BTreeMap<String, u32> {
 }
 
 fn exports(node: &Node, sides: &Sides, out: &mut Findings) -> Option<Exports> {
-    let fields = Fields::open(node, "exports", &["buckets", "prefix"], out)?;
+    let fields = Fields::open(node, "exports", &["buckets", "prefix", "retention"], out)?;
     sides.complete(&fields, "buckets", out);
     let buckets = address::buckets(fields.entries("buckets", out), sides, out);
+    let retention = policy::retention(&fields, out);
     let prefix = fields.need("prefix", out)?;
     let given = text(prefix, out)?;
     let trimmed = given.trim_matches('/');
@@ -81,7 +82,7 @@ fn exports(node: &Node, sides: &Sides, out: &mut Findings) -> Option<Exports> {
         out.error(prefix.place, "wrong-value", message);
         return None;
     }
-    Some(Exports { buckets, prefix: trimmed.to_owned() })
+    Some(Exports { buckets, prefix: trimmed.to_owned(), retention: retention? })
 }
 
 fn words(

@@ -7,9 +7,9 @@ use sha2::{Digest, Sha256};
 
 use super::BindProblem;
 use crate::{
-    action::{Field, Role, hook::RunHooks},
+    action::{Field, Keeper, hook::RunHooks},
     application::{Offer, hook::HookTime},
-    name::{ComponentName, Region, StepId},
+    name::{ComponentName, StepId},
     plan::{Arg, Binding, STEPS_MAX, Step, Task},
     request::Manner,
     runbook::{Argument, Runbook, StepDefinition, TaskDefinition},
@@ -61,9 +61,12 @@ fn instances(step: &StepDefinition, binding: Option<&Binding>) -> Vec<Instance> 
         return vec![Instance { id: step.id.clone(), component: None }];
     };
     let components = binding.map(|binding| binding.application.components(kind));
+    let keeper = keeper(step);
+    let at = keeper.and_then(Keeper::role).zip(binding);
     let offer = Offer {
         action: &step.task.action.value,
-        at: binding.and_then(|binding| side(step, binding)),
+        at: at.map(|(role, binding)| binding.region(role)),
+        keeper,
         when: hook_time(step),
     };
     components
@@ -77,13 +80,10 @@ fn instances(step: &StepDefinition, binding: Option<&Binding>) -> Vec<Instance> 
         .collect()
 }
 
-/// The region behind the role that a step is done at, if it says one.
-fn side<'a>(step: &StepDefinition, binding: &'a Binding) -> Option<&'a Region> {
-    let Some(Arg::Literal(role)) = &step.task.with.get("at")?.arg else { return None };
-    match role.as_str()?.parse().ok()? {
-        Role::Active => Some(&binding.active),
-        Role::Standby => Some(&binding.standby),
-    }
+/// Whose side, or whose vault, a step is done at, if it says so. Every role is also a keeper.
+fn keeper(step: &StepDefinition) -> Option<Keeper> {
+    let Some(Arg::Literal(keeper)) = &step.task.with.get("at")?.arg else { return None };
+    keeper.as_str()?.parse().ok()
 }
 
 /// The hooks that a step asks; those of any time where only the request says so.

@@ -30,10 +30,7 @@ pub(super) fn declared(
             let role: Option<Role> =
                 given.and_then(Value::as_str).and_then(|word| word.parse().ok());
             let (Some(role), Some(name)) = (role, &step.component) else { continue };
-            let region = match role {
-                Role::Active => &binding.active,
-                Role::Standby => &binding.standby,
-            };
+            let region = binding.region(role);
             let databases = &binding.application.databases;
             let is_declared = databases.iter().any(|database| {
                 database.name == *name && database.restore_test.contains_key(region.as_str())

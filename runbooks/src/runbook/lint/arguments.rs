@@ -2,7 +2,7 @@
 
 use super::graph::Graph;
 use crate::{
-    action::{Action, Field, Spec},
+    action::{Action, ComponentKind, Field, Keeper, Spec},
     check::{Findings, unknown},
     name::StepId,
     plan::{Arg, Part},
@@ -35,6 +35,7 @@ fn task(step: &StepDefinition, task: &TaskDefinition, out: &mut Findings) {
         return;
     };
     each(step, task, spec, out);
+    in_vault(step, task, spec, out);
     for (name, argument) in &task.with {
         match field(spec.parameters, name) {
             Some(field) => literal(field, argument, out),
@@ -66,17 +67,39 @@ fn literal(field: &Field, argument: &Argument, out: &mut Findings) {
 }
 
 fn each(step: &StepDefinition, task: &TaskDefinition, spec: &Spec, out: &mut Findings) {
-    if step.each == spec.on {
+    let fits = match step.each {
+        Some(kind) => spec.on.contains(&kind),
+        None => spec.on.is_empty(),
+    };
+    if fits {
         return;
     }
-    let message = match (spec.on, step.each) {
-        (Some(on), _) => format!("`{}` works on one of the {on} at a time", spec.name),
-        (None, _) => format!("`{}` works on the application as a whole", spec.name),
+    let each_of = |write: &dyn Fn(&ComponentKind) -> String| {
+        spec.on.iter().map(write).collect::<Vec<_>>().join(" or ")
     };
-    out.error(task.action.place, "each-mismatch", message).hint(match spec.on {
-        Some(on) => format!("write `each: {on}`"),
-        None => "leave `each` out".to_owned(),
-    });
+    let (message, hint) = if spec.on.is_empty() {
+        let message = format!("`{}` works on the application as a whole", spec.name);
+        (message, "leave `each` out".to_owned())
+    } else {
+        let kinds = each_of(&ToString::to_string);
+        let message = format!("`{}` works on one of the {kinds} at a time", spec.name);
+        (message, format!("write {}", each_of(&|kind| format!("`each: {kind}`"))))
+    };
+    out.error(task.action.place, "each-mismatch", message).hint(hint);
+}
+
+/// Nothing but copies of databases lies in another account.
+fn in_vault(step: &StepDefinition, task: &TaskDefinition, spec: &Spec, out: &mut Findings) {
+    let Some(each) = step.each.filter(|each| *each != ComponentKind::Databases) else { return };
+    let keepers = spec.parameters.iter().filter(|field| field.kind == Kind::Word(Keeper::WORDS));
+    for argument in keepers.filter_map(|field| task.with.get(field.name)) {
+        let Some(Arg::Literal(value)) = &argument.arg else { continue };
+        if value.as_str() == Some(Keeper::Vault.word()) {
+            let message = format!("no vault keeps anything of {each}");
+            out.error(argument.place, "no-vault", message)
+                .hint("only databases have a vault: write `active` or `standby`");
+        }
+    }
 }
 
 /// A wait has one end. Its parameters are optional one by one, which a list of fields cannot say.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::graph::Graph;
 use crate::{
-    action::{Reach, Role, Spec, control::PersonRole, hook::RunHooks, restore},
+    action::{Keeper, Reach, Role, Spec, control::PersonRole, hook::RunHooks, restore},
     application::hook::HookTime,
     check::Findings,
     plan::{Arg, Danger, OnFailure, Part},
@@ -93,7 +93,8 @@ fn without_active(step: &StepDefinition, task: &TaskDefinition, spec: &Spec, out
 
 /// Roles keep their region for the whole run, so `active` is the region being left to the end.
 fn names_active(task: &TaskDefinition, spec: &Spec) -> bool {
-    let roles = spec.parameters.iter().filter(|field| field.kind == Kind::Word(Role::WORDS));
+    let sides = [Kind::Word(Role::WORDS), Kind::Word(Keeper::WORDS)];
+    let roles = spec.parameters.iter().filter(|field| sides.contains(&field.kind));
     let mut given = roles.filter_map(|field| literal(task, field.name));
     given.any(|value| value.as_str() == Some(Role::Active.word()))
 }

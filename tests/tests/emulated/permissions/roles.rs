@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use muster_runbooks::action::{
+    Action, Keeper,
+    expiry::{DeleteExpired, MarkExpired},
+};
 use muster_tests::{
     emulator::{Emulator, accounts::VAULT, aws::ACCOUNT},
     policy::{Policy, Verdict, asked_by, tags_of},
@@ -41,11 +45,26 @@ const SHARE: &[&str] = &[
     "share-snapshot",
     "unshare-snapshot",
     "copy-to-vault",
-    "mark-vault-expired",
-    "delete-vault-expired",
+    "mark-expired in a vault",
+    "delete-expired in a vault",
 ];
 const VAULT_FILLS: &[&str] = &["copy-to-vault"];
-const VAULT_EMPTIES: &[&str] = &["mark-vault-expired", "delete-vault-expired"];
+const VAULT_EMPTIES: &[&str] = &["mark-expired in a vault", "delete-expired in a vault"];
+
+/// What an action is called where roles are told: what goes in a vault is let go by another role than what
+/// goes on a side.
+pub(super) fn duty(action: &Action) -> String {
+    let name = action.spec().name;
+    let is_in_vault = matches!(
+        action,
+        Action::MarkExpired(MarkExpired { at: Keeper::Vault })
+            | Action::DeleteExpired(DeleteExpired { at: Keeper::Vault, .. })
+    );
+    if is_in_vault { format!("{name} in a vault") } else { name.to_owned() }
+}
+
+/// An export of Muster's.
+const EXPORT: &str = "arn:aws:s3:::exports/muster/objects/shop/production/muster-r1-export-1.json";
 
 impl Roles {
     pub(super) fn shipped() -> Roles {
@@ -89,7 +108,10 @@ impl Roles {
                 ),
                 _ => continue,
             };
-            let reads = call["operation"].as_str().is_some_and(|name| name.starts_with("Describe"));
+            let reads = ["Describe", "List", "Head", "GetObject"];
+            let reads = call["operation"]
+                .as_str()
+                .is_some_and(|name| reads.iter().any(|word| name.starts_with(word)));
             for (role, policy, names) in roles {
                 for asked in asked_by(call, account, &self.tags) {
                     let verdict = policy.judge(&asked);
@@ -123,6 +145,11 @@ fn the_roles_deny_what_a_mistake_would_do() {
         // Tags may have been copied by a tool.
         context: [("aws:ResourceTag/muster:drill".to_owned(), "restore-test".to_owned())].into(),
     };
+    let of = |action: &str, resource: &str| muster_tests::policy::Asked {
+        action: action.to_owned(),
+        resource: resource.to_owned(),
+        ..muster_tests::policy::Asked::default()
+    };
     let denies = |policy: &Policy, action: &str, resource: &str| {
         let verdict = policy.judge(&asked(action, resource));
         assert!(matches!(verdict, Verdict::Denied(_)), "{action} {resource}: {verdict:?}");
@@ -141,6 +168,25 @@ fn the_roles_deny_what_a_mistake_would_do() {
     denies(&expiry, "rds:DeleteGlobalCluster", "global-cluster:orders");
     denies(&expiry, "rds:DeleteDBClusterSnapshot", "cluster-snapshot:by-hand");
     denies(&expiry, "rds:DeleteDBClusterSnapshot", "cluster-snapshot:rds:orders-2026-03-01");
+
+    for (action, resource) in [
+        (
+            "elasticache:DeleteSnapshot",
+            "arn:aws:elasticache:us-east-1:123456789012:snapshot:by-hand",
+        ),
+        (
+            "elasticache:DeleteReplicationGroup",
+            "arn:aws:elasticache:us-east-1:123456789012:replicationgroup:muster-sessions",
+        ),
+        ("s3:DeleteObject", "arn:aws:s3:::exports/muster/objects/shop/production/by-hand.json"),
+        ("s3:DeleteObject", "arn:aws:s3:::exports/invoices/muster-r1-export-1.json"),
+        ("s3:DeleteObjectVersion", EXPORT),
+        ("s3:DeleteBucket", "arn:aws:s3:::exports"),
+    ] {
+        let verdict = expiry.judge(&of(action, resource));
+        assert!(matches!(verdict, Verdict::Denied(_)), "{action} {resource}: {verdict:?}");
+    }
+    assert_eq!(expiry.judge(&of("s3:DeleteObject", EXPORT)), Verdict::Allowed);
 
     denies(&share, "rds:ModifyDBClusterSnapshotAttribute", "cluster-snapshot:by-hand");
     for (policy, action) in [

@@ -12,7 +12,6 @@ use crate::world::{
 };
 
 const GROUPS: &str = "DescribeReplicationGroups";
-const SNAPSHOTS: &str = "DescribeSnapshots";
 
 /// Every cache that the application has in the region.
 pub(super) async fn all(view: &View<'_>) -> Vec<(Place, CacheSide)> {
@@ -27,16 +26,10 @@ pub(super) async fn all(view: &View<'_>) -> Vec<(Place, CacheSide)> {
     let (poller, beside) = (&view.real.poller, view.real.aws.beside(view.region));
     let (groups, snapshots) = futures::join!(
         poller.groups.get(&view.side, "elasticache", GROUPS, view.want, groups(view, &beside)),
-        poller.cache_snapshots.get(
-            &view.side,
-            "elasticache",
-            SNAPSHOTS,
-            view.want,
-            snapshots(view, &beside)
-        ),
+        poller.saved(&view.side, &beside, view.want),
     );
     let groups = said(groups.map(|(_, list)| list));
-    let snapshots = said(snapshots.map(|(_, list)| list));
+    let snapshots = said(snapshots);
     let sides = here.into_iter().map(|(one, group)| {
         let of_maker = |ours: bool| {
             snapshots.clone().map(|list| {
@@ -71,18 +64,6 @@ async fn groups(view: &View<'_>, beside: &Beside) -> Result<Arc<[ReplicationGrou
         bounded(&view.side, "elasticache", GROUPS, groups.len())?;
     }
     Ok(groups.into())
-}
-
-async fn snapshots(view: &View<'_>, beside: &Beside) -> Result<Arc<[Snapshot]>, CallError> {
-    let mut pages = beside.caches.describe_snapshots().into_paginator().send();
-    let mut snapshots = Vec::new();
-    while let Some(page) = pages.next().await {
-        let service = view.side.name("elasticache");
-        let page = page.map_err(|why| error::trouble(why).at(service, SNAPSHOTS))?;
-        snapshots.extend(page.snapshots.unwrap_or_default());
-        bounded(&view.side, "elasticache", SNAPSHOTS, snapshots.len())?;
-    }
-    Ok(snapshots.into())
 }
 
 fn described(found: &ReplicationGroup) -> GroupSide {
