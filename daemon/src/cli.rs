@@ -204,6 +204,8 @@ pub enum ClientVerb {
     Force(About),
     /// Give a run up.
     Abandon(say::Abandon),
+    /// Let a run go on although nobody can read whose the lease is.
+    OverrideLease(About),
     /// Begin nothing anywhere.
     Off(say::Switch),
     /// Act again.
@@ -283,6 +285,7 @@ pub async fn carry_out(verb: ClientVerb, global: &Global, terminal: &mut Termina
         | ClientVerb::Note(_)
         | ClientVerb::Force(_)
         | ClientVerb::Abandon(_)
+        | ClientVerb::OverrideLease(_)
         | ClientVerb::Off(_)
         | ClientVerb::On(_)
         | ClientVerb::Hold(_)
@@ -312,6 +315,9 @@ async fn ask(verb: ClientVerb, client: &Client, terminal: &mut Terminal) -> Resu
         ClientVerb::Skip(args) => say::step("skip", args, client, terminal).await,
         ClientVerb::Done(args) => say::done(args, client, terminal).await,
         ClientVerb::Abandon(args) => say::abandon(args, client, terminal).await,
+        ClientVerb::OverrideLease(args) => {
+            say::about("override-lease", args, client, terminal).await
+        }
         ClientVerb::Off(args) => say::switch("off", args, client, terminal).await,
         ClientVerb::On(args) => say::switch("on", args, client, terminal).await,
         ClientVerb::Hold(args) => hold::say("holds", args, client, terminal).await,

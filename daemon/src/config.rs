@@ -2,6 +2,7 @@
 //! profiles, roles.
 
 mod check;
+mod lease;
 
 use std::{
     net::SocketAddr,
@@ -17,6 +18,8 @@ use muster_runbooks::{
 use serde::Deserialize;
 
 use check::Source;
+
+pub use lease::Lease;
 
 /// The configuration file is read up to this size.
 const BYTES_MAX: u64 = 1024 * 1024;
@@ -51,6 +54,9 @@ pub struct Config {
     /// Who is told when a runbook says `notify`.
     #[serde(default)]
     pub receivers: Vec<Receiver>,
+    /// Which process acts. Without it, whichever has the state directory.
+    #[serde(default)]
+    pub lease: Option<Lease>,
     /// The text that this was read from, so that what is found later still has its place.
     #[serde(skip)]
     source: Source,

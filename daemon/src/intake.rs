@@ -17,6 +17,7 @@ use muster_runbooks::{
 use muster_state::{
     command::{Accepted, Admission, Command, Person, Refusal, Steer},
     journal::{AppendError, Journal},
+    lease::Lease,
     progress::Progress,
 };
 use serde::Serialize;
@@ -40,6 +41,7 @@ pub struct Intake {
     canaries: Canaries,
     health: watch::Receiver<Health>,
     looked: watch::Receiver<bool>,
+    lease: watch::Receiver<Lease>,
     clock: Clock,
     catalogue: Arc<Catalogue>,
     looks: Looks,
@@ -88,6 +90,7 @@ impl Intake {
         canaries: Canaries,
         health: watch::Receiver<Health>,
         looked: watch::Receiver<bool>,
+        lease: watch::Receiver<Lease>,
         clock: Clock,
         catalogue: Arc<Catalogue>,
     ) -> Intake {
@@ -98,6 +101,7 @@ impl Intake {
             canaries,
             health,
             looked,
+            lease,
             clock,
             catalogue,
             looks: Looks::default(),
@@ -241,6 +245,11 @@ impl Intake {
     /// Whether the process can do its work.
     pub fn health(&self) -> Health {
         self.health.borrow().clone()
+    }
+
+    /// Whether this process acts, as it was asked last.
+    pub fn lease(&self) -> Lease {
+        self.lease.borrow().clone()
     }
 
     /// A copy of what one reader needs, taken under the lock for as short as possible.

@@ -10,6 +10,7 @@ pub mod config;
 pub mod demo;
 pub mod intake;
 pub mod inventory;
+pub mod lease;
 pub mod metrics;
 pub mod offline;
 pub mod overdue;

@@ -12,7 +12,7 @@ use muster_runbooks::{
 };
 use serde::Serialize;
 
-use crate::catalog::Finding;
+use crate::{catalog::Finding, lease::Granted};
 
 /// An authenticated person.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -61,6 +61,8 @@ pub enum Steer {
         /// What it gave.
         outputs: Outputs,
     },
+    /// Go on although nobody can read whose the lease is.
+    OverrideLease,
     /// Write something down.
     Note,
     /// Take the forced variants from here on.
@@ -160,6 +162,8 @@ pub enum Command {
         /// The schema that holds nothing else.
         schema: String,
     },
+    /// The lease is ours; what is sent under it follows once this is durable.
+    Grant(Granted),
     /// Keep a recovery point whatever the policy says, or no longer.
     Keep {
         /// The application.
@@ -358,6 +362,12 @@ pub enum Refusal {
     /// Muster is switched off.
     #[error("muster is switched off")]
     SwitchedOff,
+    /// Another process acts, or must.
+    #[error("this process does not act: {because}")]
+    NotTheActor {
+        /// Why not.
+        because: String,
+    },
     /// The request and its plan do not fit together. A bug at the door.
     #[error("the plan does not fold: {because}")]
     BadPlan {

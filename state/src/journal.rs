@@ -79,6 +79,9 @@ pub trait Journal: Send + Sync {
     /// Up to `limit` ended runs, newest first, that ended before the run `after`.
     fn ended(&self, after: Option<&EndedRun>, limit: usize) -> Result<Vec<EndedRun>, ReadError>;
 
+    /// The link of the chain behind the commit that ends before record `end`; nothing where none does.
+    fn link(&self, end: u64) -> Result<Option<Hash>, ReadError>;
+
     /// Notes that the process is alive. A sample: last value, never synced, written now and then.
     fn beat(&self, at: Timestamp);
 

@@ -4,10 +4,12 @@
 //! Everything that happens waits in one queue, ordered by instant; what happens at the same instant
 //! is ordered by the seed. Same seed, same history, on every machine.
 
+mod acts;
 pub mod cast;
 pub mod chance;
 mod core_time;
 pub mod disk;
+mod lease;
 pub mod people;
 pub mod protection;
 pub mod scenario;
@@ -17,7 +19,7 @@ pub mod watch;
 use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
-use muster::world::sim::{Fault, Sim};
+use muster::world::sim::Sim;
 use muster_state::{
     call::Call,
     command::{Command, Refusal},
@@ -29,8 +31,9 @@ use self::{
     cast::{SHOP, dawn},
     chance::Chance,
     disk::Disk,
+    lease::{Tenure, Turn},
     people::People,
-    scenario::{Act, Scenario},
+    scenario::Scenario,
     watch::Watch,
 };
 
@@ -66,6 +69,8 @@ enum Happening {
     Ring { schedule: usize },
     /// What the clock promised is looked for.
     Patrol,
+    /// Something about the lease.
+    Lease(Turn),
 }
 
 /// The process was cut off.
@@ -104,6 +109,7 @@ pub struct Simulation {
     pub is_verbose: bool,
     scenario: Scenario,
     engine: Option<Engine>,
+    tenure: Option<Tenure>,
     people: People,
     chance: Chance,
     queue: BTreeMap<(Timestamp, u64, u64), Happening>,
@@ -147,6 +153,7 @@ impl Simulation {
             is_verbose: false,
             people: People::new(scenario.manners.clone()),
             engine: None,
+            tenure: scenario.lease.map(Tenure::new),
             chance: Chance::new(seed),
             queue: BTreeMap::new(),
             sequence: 0,
@@ -228,6 +235,7 @@ impl Simulation {
             && self.disk.unsynced() == 0
             && self.disk.progress().runs.is_empty()
             && self.waiting.is_empty()
+            && !self.tenure.as_ref().is_some_and(Tenure::is_asleep)
             && !self.queue.values().any(|happening| matches!(happening, Happening::Said { .. }))
     }
 
@@ -253,6 +261,7 @@ impl Simulation {
             }
             Happening::Ring { schedule } => self.ring(schedule),
             Happening::Patrol => self.patrol(),
+            Happening::Lease(turn) => self.turn(turn),
             Happening::Script { place } => {
                 self.scripted -= 1;
                 let act = self.scenario.script[place].1.clone();
@@ -266,7 +275,8 @@ impl Simulation {
         let alive_at = self.disk.progress().last_at;
         self.watch.records(&self.disk.opened(self.clock()));
         self.watch.replay(&self.disk);
-        let mut engine = Engine::new(self.disk.progress().clone());
+        let lease = self.move_in();
+        let mut engine = Engine::under(self.disk.progress().clone(), lease);
         let outputs = engine.start(self.clock(), alive_at);
         self.engine = Some(engine);
         self.up_since = self.now;
@@ -297,6 +307,7 @@ impl Simulation {
                 Output::Observe(call) => self.send(false, call)?,
                 Output::Begin(call) => {
                     self.watch.begin(&call, &self.disk);
+                    self.check_lease(self.process, &call);
                     self.send(true, call)?;
                 }
                 Output::WakeAt(at) => {
@@ -387,8 +398,15 @@ impl Simulation {
 
     fn reply(&mut self, ticket: Ticket, result: Result<muster_state::command::Accepted, Refusal>) {
         let asked = self.waiting.remove(&ticket);
-        if let (Some(command), Err(refusal)) = (asked, &result) {
-            self.give_up(&command, refusal);
+        match (asked, &result) {
+            // Whoever asks a process that does not act asks again.
+            (Some(command), Err(Refusal::NotTheActor { .. })) => {
+                let command = Box::new(command);
+                self.put(self.now + GLANCES_EVERY, Happening::Said { command, again: true });
+            }
+            (Some(command), Err(refusal)) => self.give_up(&command, refusal),
+            (_, Ok(_)) => self.granted(ticket),
+            (None, Err(_)) => {}
         }
         if self.is_verbose
             && let Err(refusal) = &result
@@ -400,6 +418,9 @@ impl Simulation {
 
     fn glance(&mut self) {
         self.glances = false;
+        if self.stands_by() {
+            return self.arm_glance();
+        }
         let (now, sim) = (self.now, &self.sim);
         let since = now - SignedDuration::from_secs(45);
         let is_lost = |region: &muster_runbooks::name::Region| {
@@ -419,73 +440,5 @@ impl Simulation {
             self.glances = true;
             self.put(self.now + GLANCES_EVERY, Happening::Glance);
         }
-    }
-
-    fn act(&mut self, act: Act) -> Result<(), Cut> {
-        match act {
-            Act::Start(start) => {
-                let command = start.command(self.now, &self.disk.progress());
-                self.say(command, true)
-            }
-            Act::Say(command) => {
-                let again = matches!(*command, Command::On { .. });
-                self.say(*command, again)
-            }
-            Act::Inject(fault) => {
-                self.inject(fault);
-                Ok(())
-            }
-            Act::Heal(region) => {
-                self.sim.heal_region(self.now, &region);
-                Ok(())
-            }
-            Act::HealAll => {
-                self.sim.heal_all(self.now);
-                Ok(())
-            }
-            Act::Crash => Err(Cut),
-            other @ (Act::Stop(_) | Act::Skew(_) | Act::Hold { .. } | Act::Release) => {
-                self.protect(other)
-            }
-        }
-    }
-
-    fn inject(&mut self, fault: Fault) {
-        if matches!(fault, Fault::MarkerLost { .. }) {
-            self.watch.marker_is_lost();
-        }
-        self.sim.inject(self.now, fault);
-    }
-
-    /// The process dies. What was not synced is lost, apart from what the disk happened to keep.
-    fn crash(&mut self) {
-        self.figures.crashes += 1;
-        self.fuse = None;
-        self.process += 1;
-        self.engine = None;
-        self.woken_at = None;
-        self.numbers.clear();
-        let keep = self.chance.below(self.disk.unsynced() as u64 + 1) as usize;
-        let kept = self.disk.crash(keep);
-        self.watch.records(&kept);
-        let dies = |happening: &Happening| {
-            matches!(
-                happening,
-                Happening::Synced
-                    | Happening::Heard { .. }
-                    | Happening::Wake { .. }
-                    | Happening::Ring { .. }
-                    | Happening::Starts
-            )
-        };
-        self.queue.retain(|_, happening| !dies(happening));
-        // Whoever got no answer asks again.
-        for (_, command) in std::mem::take(&mut self.waiting) {
-            let again = self.now + RESTARTS_AFTER + SignedDuration::from_secs(1);
-            self.put(again, Happening::Said { command: Box::new(command), again: true });
-        }
-        let down_for = self.down_for.take().unwrap_or(RESTARTS_AFTER);
-        self.put(self.now + down_for, Happening::Starts);
-        self.remember(format!("{} CRASH, {keep} batches kept", self.now));
     }
 }

@@ -14,6 +14,7 @@ pub mod global;
 pub mod instance;
 pub mod inventory;
 pub mod lag;
+pub mod lease;
 pub mod listing;
 pub mod marker;
 pub mod objects;

@@ -15,7 +15,8 @@ use jiff::Timestamp;
 use muster_runbooks::name::RunId;
 
 use super::{
-    AppendError, Journal, OpenError, ReadError, Receipt,
+    AppendError, Hash, Journal, OpenError, ReadError, Receipt,
+    codec::Kind,
     disk::{Disk, RealDisk},
     home::{Home, Lock},
     open,
@@ -207,6 +208,23 @@ impl Journal for LogJournal {
             because: trouble.because,
         })?);
         Ok(runs)
+    }
+
+    fn link(&self, end: u64) -> Result<Option<Hash>, ReadError> {
+        if end == 0 {
+            return Ok(Some(Hash::genesis()));
+        }
+        if end > self.shared.durable.load(Ordering::Acquire) {
+            return Ok(None);
+        }
+        // The commit that ends there is the last that begins before it.
+        let query = Query { stream: None, from: end - 1, end, limit: usize::MAX };
+        let mut link = None;
+        reader::walk(&self.shared.segments, query, &mut |frame, _| {
+            link = (frame.kind == Kind::Commit && frame.end() == end).then_some(frame.hash);
+            Ok(0)
+        })?;
+        Ok(link)
     }
 
     fn beat(&self, at: Timestamp) {

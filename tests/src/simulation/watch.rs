@@ -427,6 +427,7 @@ impl Watch {
             | Command::Active { .. }
             | Command::Finding { .. }
             | Command::Canary { .. }
+            | Command::Grant(_)
             | Command::Nudge { .. } => true,
         };
         self.check("I24", is_durable, || format!("{command:?} is acknowledged and not durable"));
