@@ -8,6 +8,7 @@ pub mod clock;
 pub mod compare;
 pub mod config;
 pub mod demo;
+pub mod heartbeat;
 pub mod intake;
 pub mod inventory;
 pub mod lease;

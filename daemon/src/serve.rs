@@ -21,6 +21,7 @@ use crate::{
     cli::{Exit, Serve, Terminal},
     clock::Clock,
     config::{BadConfig, Config},
+    heartbeat,
     intake::Intake,
     lease,
     offline::chain,
@@ -187,6 +188,7 @@ async fn run(args: &Serve) -> Result<(), CannotServe> {
     let (journal, catalogue) = (Arc::new(journal), Arc::new(catalogue));
     let mut process = Process::under(said, journal, Arc::clone(&world), clock, catalogue);
     process.keep(lease::keep(process.intake.clone(), Arc::clone(&world), config.clone(), says));
+    process.keep(heartbeat::keep(process.intake.clone(), Arc::clone(&world), config.clone()));
     process.keep(canary::keep(process.intake.clone(), world));
     process.read_queues(&config);
     let api = Api::new(process.intake.clone(), &config.tokens)
