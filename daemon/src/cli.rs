@@ -154,9 +154,9 @@ pub enum State {
     Restore {
         /// The state directory.
         dir: PathBuf,
-        /// The export to take everything from; one in a bucket is fetched with the credentials and
-        /// the region of the environment.
-        #[arg(long, value_name = "FILE|s3://BUCKET/KEY")]
+        /// The export to take everything from, or the prefix below which a log was shipped; what lies
+        /// in a bucket is fetched with the credentials and the region of the environment.
+        #[arg(long, value_name = "FILE|s3://BUCKET/KEY|s3://BUCKET/PREFIX/")]
         from: Option<String>,
         /// Set a log that is there aside instead of refusing.
         #[arg(long, requires = "from")]

@@ -3,6 +3,7 @@
 
 mod check;
 mod lease;
+mod ship;
 
 use std::{
     net::SocketAddr,
@@ -20,6 +21,7 @@ use serde::Deserialize;
 use check::Source;
 
 pub use lease::Lease;
+pub use ship::Ship;
 
 /// The configuration file is read up to this size.
 const BYTES_MAX: u64 = 1024 * 1024;
@@ -57,6 +59,9 @@ pub struct Config {
     /// Which process acts. Without it, whichever has the state directory.
     #[serde(default)]
     pub lease: Option<Lease>,
+    /// Where the log is shipped to, so that it outlives this host.
+    #[serde(default)]
+    pub ship: Option<Ship>,
     /// The text that this was read from, so that what is found later still has its place.
     #[serde(skip)]
     source: Source,

@@ -29,6 +29,7 @@ use crate::{
     clock::Clock,
     inventory::Looks,
     perform::{self, Health, Order, Samples},
+    ship::Shipping,
     world::canary::Canaries,
 };
 
@@ -45,6 +46,7 @@ pub struct Intake {
     clock: Clock,
     catalogue: Arc<Catalogue>,
     looks: Looks,
+    shipping: Shipping,
 }
 
 /// Why something was not done.
@@ -105,6 +107,7 @@ impl Intake {
             clock,
             catalogue,
             looks: Looks::default(),
+            shipping: Shipping::default(),
         }
     }
 
@@ -250,6 +253,11 @@ impl Intake {
     /// Whether this process acts, as it was asked last.
     pub fn lease(&self) -> Lease {
         self.lease.borrow().clone()
+    }
+
+    /// How far the log has been shipped.
+    pub fn shipping(&self) -> &Shipping {
+        &self.shipping
     }
 
     /// A copy of what one reader needs, taken under the lock for as short as possible.

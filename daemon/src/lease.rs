@@ -48,7 +48,8 @@ pub async fn keep(intake: Intake, world: Arc<World>, config: Config, says: watch
     };
     let keeper = Keeper::new(terms, holder(&config.state), perform::fresh_id().to_string());
     let store = real.lease(at);
-    let mut desk = Desk { intake: &intake, real, store, keeper, says };
+    let ships = config.ship.is_some();
+    let mut desk = Desk { intake: &intake, real, store, keeper, says, ships };
     loop {
         desk.round().await;
         let clock = intake.clock();
@@ -64,6 +65,8 @@ struct Desk<'a> {
     store: Store,
     keeper: Keeper,
     says: watch::Sender<Lease>,
+    /// Whether the log is shipped.
+    ships: bool,
 }
 
 impl Desk<'_> {
@@ -133,8 +136,11 @@ impl Desk<'_> {
 
     /// What the journal here says; nothing where it cannot be read, and then the lease runs out.
     fn own(&self) -> Option<Own> {
-        let (epoch, granted, sequence) =
+        let (epoch, granted, end) =
             self.intake.known(|known| (known.epoch, known.granted.clone(), known.end));
+        // What is not shipped is lost with this host, and must not keep the next one from acting.
+        let shipped = self.intake.shipping().last().map_or(0, |shipped| shipped.end);
+        let sequence = if self.ships { end.min(shipped) } else { end };
         match self.intake.journal().link(sequence) {
             Ok(Some(link)) => {
                 let mark = Mark { sequence, hash: link.to_string() };

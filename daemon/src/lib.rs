@@ -20,6 +20,7 @@ pub mod perform;
 pub mod queue;
 pub mod schedule;
 pub mod serve;
+pub mod ship;
 pub mod telemetry;
 pub mod watch;
 pub mod world;

@@ -145,6 +145,7 @@ fn process(api: &Api, registry: &mut Registry) {
     let help = "Rises whenever a process takes the state directory or the lease";
     single(registry, "epoch", help, secs(epoch));
     lease(api, registry);
+    ship(api, registry);
     if let Some(beat) = api.intake().journal().last_beat() {
         let now = api.intake().clock().now();
         let age = secs(Span::between(beat, now).secs());
@@ -164,6 +165,15 @@ fn lease(api: &Api, registry: &mut Registry) {
     for word in ["held", "unasked", "ended", "taken", "unreadable", "behind", "apart"] {
         set(&states, [("state", word)], usize::from(word == is));
     }
+}
+
+/// Only where the log is shipped.
+fn ship(api: &Api, registry: &mut Registry) {
+    let Some(shipped) = api.intake().shipping().last() else { return };
+    let now = api.intake().clock().now();
+    let behind = shipped.behind_since.map_or(0, |since| Span::between(since, now).secs());
+    single(registry, "ship_behind_seconds", "Since the oldest record not shipped", secs(behind));
+    single(registry, "ship_records", "Records that were shipped", secs(shipped.end));
 }
 
 fn runs(known: &Progress, registry: &mut Registry) {

@@ -28,7 +28,7 @@ use crate::{
     perform::{COMMANDS_MAX, Health, Performer, Samples},
     queue,
     schedule::Bell,
-    telemetry,
+    ship, telemetry,
     world::{
         World,
         aws::Access,
@@ -189,6 +189,7 @@ async fn run(args: &Serve) -> Result<(), CannotServe> {
     let mut process = Process::under(said, journal, Arc::clone(&world), clock, catalogue);
     process.keep(lease::keep(process.intake.clone(), Arc::clone(&world), config.clone(), says));
     process.keep(heartbeat::keep(process.intake.clone(), Arc::clone(&world), config.clone()));
+    process.keep(ship::keep(process.intake.clone(), Arc::clone(&world), config.clone()));
     process.keep(canary::keep(process.intake.clone(), world));
     process.read_queues(&config);
     let api = Api::new(process.intake.clone(), &config.tokens)

@@ -117,12 +117,12 @@ impl Stage {
     /// # Panics
     ///
     /// When something cannot be started.
-    pub async fn under_a_lease(region: &str) -> Option<Stage> {
+    pub async fn under_a_lease(region: &str, more: &str) -> Option<Stage> {
         let lease = format!("lease: {{ region: {region}, bucket: muster-lease, key: lease }}\n");
         let bucket = async |world: &Emulator, _: &mut Value| {
             world.bucket(region, "muster-lease").await;
         };
-        Stage::build("[]", "", &lease, bucket).await
+        Stage::build("[]", "", &format!("{lease}{more}"), bucket).await
     }
 
     async fn build(

@@ -103,6 +103,9 @@ impl Config {
         if let Some(lease) = &self.lease {
             lease.check(&mut found);
         }
+        if let Some(ship) = &self.ship {
+            ship.check(&mut found);
+        }
         let names: Vec<&str> = self.receivers.iter().map(|one| one.name.as_str()).collect();
         found.clashes("receivers", "name", "receiver", &names);
         found.list.sort();

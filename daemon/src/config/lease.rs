@@ -41,6 +41,13 @@ pub struct Lease {
     pub margin: Span,
 }
 
+/// Whether a text can be the name of a bucket.
+pub(super) fn is_bucket(text: &str) -> bool {
+    let fits =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
+    (3..=63).contains(&text.len()) && text.bytes().all(fits)
+}
+
 impl Lease {
     /// Unless the file says otherwise (facts §5.5).
     pub fn default_length() -> Span {
@@ -68,9 +75,7 @@ impl Lease {
             let hint = "it is renewed every third of its length, and must survive one that fails";
             found.add(&["lease", "length"], "lease-too-short", message, hint);
         }
-        let fits =
-            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
-        if !(3..=63).contains(&self.bucket.len()) || !self.bucket.bytes().all(fits) {
+        if !is_bucket(&self.bucket) {
             let message = format!("`{}` is not the name of a bucket", self.bucket);
             found.add(&["lease", "bucket"], "wrong-value", message, "");
         }

@@ -25,6 +25,7 @@ pub mod record;
 pub mod replication;
 pub mod restore;
 pub mod secret;
+pub mod ship;
 pub mod snapshot;
 pub mod teardown;
 pub mod vault;

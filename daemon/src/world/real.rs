@@ -23,7 +23,7 @@ use super::http::{client, client_without_redirects, observe_observers, observe_p
 use super::{
     aws::{
         Access, Aws, bucket, cache, comparison, error, expiry, global, instance, inventory, lease,
-        marker, objects, poller::Poller, readiness, record, replication, restore, snapshot,
+        marker, objects, poller::Poller, readiness, record, replication, restore, ship, snapshot,
         teardown, vault, writer,
     },
     canary::Canaries,
@@ -120,6 +120,11 @@ impl Real {
     /// Where a lease is kept.
     pub fn lease(&self, at: &config::Lease) -> lease::Store {
         lease::Store::new(self.aws.side(&at.region), at)
+    }
+
+    /// Where the log is shipped to.
+    pub fn shelf(&self, at: &config::Ship) -> ship::Shelf {
+        ship::Shelf::new(self.aws.side(&at.region), at)
     }
 
     /// Looks how far a call has come. Changes nothing.

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use muster_runbooks::name::RunId;
 
 use super::{
-    AppendError, Hash, Journal, ReadError, Receipt,
+    AppendError, Hash, Journal, Part, ReadError, Receipt,
     ledger::{Ledger, Lengths},
     recent::records,
 };
@@ -207,6 +207,26 @@ impl Journal for MemoryJournal {
         }
         let place = inner.durable.binary_search_by_key(&end, Commit::end);
         Ok(place.ok().map(|place| inner.links[place]))
+    }
+
+    fn part(&self, from: u64, bytes_max: usize) -> Result<Option<Part>, ReadError> {
+        let mut part = None;
+        let mut bytes = 0;
+        let commits: Vec<Commit> = {
+            let inner = self.inner();
+            let start = inner.durable.partition_point(|commit| commit.seq < from);
+            inner.durable[start..].to_vec()
+        };
+        for commit in &commits {
+            let Some(hash) = self.link(commit.end())? else { break };
+            let payload = serde_json::to_vec(commit).unwrap_or_default();
+            Part::push(&mut part, commit, &hash, &payload);
+            bytes += payload.len();
+            if bytes >= bytes_max {
+                break;
+            }
+        }
+        Ok(part)
     }
 
     fn beat(&self, at: Timestamp) {

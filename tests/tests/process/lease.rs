@@ -3,6 +3,7 @@
 
 use std::{fs, path::Path, process::Command};
 
+use jiff::Timestamp;
 use muster_tests::{
     daemon::{Daemon, Setup, binary, pause},
     stage::{Stage, brief},
@@ -18,7 +19,10 @@ const THIRD: &str = "eu-central-1";
 /// A stage whose daemon keeps a lease.
 macro_rules! leased {
     () => {
-        match Stage::under_a_lease(THIRD).await {
+        leased!("")
+    };
+    ($more:expr) => {
+        match Stage::under_a_lease(THIRD, $more).await {
             Some(stage) => stage,
             None => return,
         }
@@ -161,6 +165,69 @@ async fn another_host_takes_over() {
     assert_eq!(stale["open"], true, "it knows no better: {why}");
 }
 
+/// Goal: with its host gone, a run goes on elsewhere from what was shipped.
+/// Method: kill the daemon in the middle of a backup once everything was shipped, remove its directory,
+/// restore from the bucket on another host. A prefix where nothing lies is said.
+#[tokio::test]
+async fn a_lost_host_comes_back_from_the_bucket() {
+    let more = format!("ship: {{ region: {THIRD}, bucket: muster-lease, prefix: log }}\n");
+    let mut stage = leased!(&more);
+    let request = json!({ "runbook": "daily-backup", "application": "shop", "reason": "a test" });
+    let run = stage.ask("ana", "backup", request).await;
+    let shipped = async |stage: &mut Stage| {
+        let metrics = stage.metrics().await;
+        stage.world.arrived("CreateDBClusterSnapshot").await == 1
+            && metrics.contains("muster_ship_behind_seconds 0")
+    };
+    stage.until("the snapshot is begun and all is shipped", shipped).await;
+    stage.crash();
+    fs::remove_dir_all(stage.setup.state()).expect("the host is gone");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let setup = other_host(&stage, folder.path());
+    let restore = |from: &str| {
+        let mut restore = Command::new(binary());
+        restore.args(["state", "restore"]).arg(setup.state()).args(["--from", from]);
+        restore.envs(stage.setup.env.iter().cloned()).env("AWS_REGION", THIRD);
+        restore.output().expect("it starts")
+    };
+    let said = restore("s3://muster-lease/nothing/");
+    assert_eq!(said.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&said.stderr).contains("no part of a log"), "{said:?}");
+    let said = restore("s3://muster-lease/log/");
+    assert!(said.status.success(), "{said:?}");
+    assert!(String::from_utf8_lossy(&said.stdout).contains("the newest record is of"), "{said:?}");
+    let second = setup.launch();
+    stands_by(&second, "holds the lease until").await;
+    until_it_acts(&mut stage, &second).await;
+    stage.daemon = second;
+    let view = stage.carry(&run, &[]).await;
+    assert_eq!(view["status"], "succeeded", "{}", brief(&view));
+    let wanted = ["snapshot-created us-east-1", "snapshot-copied us-west-2"];
+    assert_eq!(stage.effects().await, wanted, "each once");
+}
+
+/// Goal: whoever acts says so outside, every half minute, and under its epoch.
+/// Method: the object beside the lease, twice.
+#[tokio::test]
+async fn the_heartbeat_beats() {
+    let mut stage = leased!();
+    let listed = async |stage: &mut Stage| {
+        stage.world.get(THIRD, "muster-lease?list-type=2").await.contains("lease.heartbeat")
+    };
+    stage.until("there is a heartbeat", listed).await;
+    let first = heartbeat(&stage).await;
+    let epoch = lease(&stage).await["epoch"].clone();
+    assert_eq!(first["epoch"], epoch);
+    assert!(first["sequence"].as_u64() > Some(0) && first["version"].is_string(), "{first}");
+    let later = async |stage: &mut Stage| heartbeat(stage).await["at"] != first["at"];
+    stage.until("there is another one", later).await;
+    let at = |beat: &Value| beat["at"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+    let second = at(&heartbeat(&stage).await).expect("an instant");
+    let apart = second.duration_since(at(&first).expect("an instant"));
+    assert!((30..=45).contains(&apart.as_secs()), "{apart:#}");
+}
+
 /// Goal: a lease that cannot be read stops what is new, and a person lets one run go on.
 /// Method: the storage is silent from before the run on; an operator may not override, an approver may.
 #[tokio::test]
@@ -193,6 +260,11 @@ async fn a_person_overrides() {
 async fn lease_state(stage: &Stage) -> String {
     let (_, runs) = stage.daemon.get("/v1/runs").await.expect("an answer");
     runs["lease"]["state"].as_str().unwrap_or_default().to_owned()
+}
+
+async fn heartbeat(stage: &Stage) -> Value {
+    let text = stage.world.get(THIRD, "muster-lease/lease.heartbeat").await;
+    serde_json::from_str(&text).expect("JSON")
 }
 
 /// What stands in the lease.
