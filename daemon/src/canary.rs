@@ -127,6 +127,9 @@ impl Bird<'_> {
         if off {
             return Err("Muster is switched off".to_owned());
         }
+        if let Some(why) = self.intake.lease().forbids(self.intake.clock().now()) {
+            return Err(why.to_string());
+        }
         let from = active.ok_or("nobody has seen yet where the application is written")?;
         let to = self.application.other(&from).cloned();
         to.map(|to| (from, to)).ok_or_else(|| "it is written in a third region".to_owned())

@@ -44,8 +44,8 @@ impl Catalogue {
         let library =
             Library::with(runbooks.iter().map(|(file, text)| (file.as_str(), text.as_str())));
         findings.extend_from_slice(library.findings());
-        findings.extend(config.check_beside(&library));
         let applications = applications(&texts(&config.applications)?, &mut findings);
+        findings.extend(config.check_beside(&library, &applications));
         let schedules = Self::schedules(config, &library, &applications, &mut findings)?;
         if has_errors(&findings) {
             return Err(BadConfig::Invalid { findings });

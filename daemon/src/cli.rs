@@ -156,9 +156,9 @@ pub enum State {
     Restore {
         /// The state directory.
         dir: PathBuf,
-        /// The export to take everything from; one in a bucket is fetched with the credentials and
-        /// the region of the environment.
-        #[arg(long, value_name = "FILE|s3://BUCKET/KEY")]
+        /// The export to take everything from, or the prefix below which a log was shipped; what lies
+        /// in a bucket is fetched with the credentials and the region of the environment.
+        #[arg(long, value_name = "FILE|s3://BUCKET/KEY|s3://BUCKET/PREFIX/")]
         from: Option<String>,
         /// Set a log that is there aside instead of refusing.
         #[arg(long, requires = "from")]
@@ -206,6 +206,8 @@ pub enum ClientVerb {
     Force(About),
     /// Give a run up.
     Abandon(say::Abandon),
+    /// Let a run go on although nobody can read whose the lease is.
+    OverrideLease(About),
     /// Begin nothing anywhere.
     Off(say::Switch),
     /// Act again.
@@ -287,6 +289,7 @@ pub async fn carry_out(verb: ClientVerb, global: &Global, terminal: &mut Termina
         | ClientVerb::Note(_)
         | ClientVerb::Force(_)
         | ClientVerb::Abandon(_)
+        | ClientVerb::OverrideLease(_)
         | ClientVerb::Off(_)
         | ClientVerb::On(_)
         | ClientVerb::Hold(_)
@@ -317,6 +320,9 @@ async fn ask(verb: ClientVerb, client: &Client, terminal: &mut Terminal) -> Resu
         ClientVerb::Skip(args) => say::step("skip", args, client, terminal).await,
         ClientVerb::Done(args) => say::done(args, client, terminal).await,
         ClientVerb::Abandon(args) => say::abandon(args, client, terminal).await,
+        ClientVerb::OverrideLease(args) => {
+            say::about("override-lease", args, client, terminal).await
+        }
         ClientVerb::Off(args) => say::switch("off", args, client, terminal).await,
         ClientVerb::On(args) => say::switch("on", args, client, terminal).await,
         ClientVerb::Hold(args) => hold::say("holds", args, client, terminal).await,

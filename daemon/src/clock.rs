@@ -1,6 +1,10 @@
 //! The one place that knows what time it is.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -56,6 +60,20 @@ impl Clock {
                 .unwrap_or(Timestamp::UNIX_EPOCH),
         };
         Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+    }
+
+    /// How far a clock is that nobody sets: the machine's, where this one is. What lasts is measured by
+    /// it, what is written down is not.
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    pub fn steady(&self) -> SignedDuration {
+        static BEGAN: OnceLock<Instant> = OnceLock::new();
+        match self {
+            Clock::Real => {
+                let passed = BEGAN.get_or_init(Instant::now).elapsed();
+                SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX)
+            }
+            Clock::Scaled(_) | Clock::File(_) => self.now().duration_since(Timestamp::UNIX_EPOCH),
+        }
     }
 
     /// Returns at `until`, or a little later.

@@ -2,6 +2,8 @@
 //! profiles, roles.
 
 mod check;
+mod lease;
+mod ship;
 
 use std::{
     net::SocketAddr,
@@ -17,6 +19,9 @@ use muster_runbooks::{
 use serde::Deserialize;
 
 use check::Source;
+
+pub use lease::Lease;
+pub use ship::Ship;
 
 /// The configuration file is read up to this size.
 const BYTES_MAX: u64 = 1024 * 1024;
@@ -51,6 +56,12 @@ pub struct Config {
     /// Who is told when a runbook says `notify`.
     #[serde(default)]
     pub receivers: Vec<Receiver>,
+    /// Which process acts. Without it, whichever has the state directory.
+    #[serde(default)]
+    pub lease: Option<Lease>,
+    /// Where the log is shipped to, so that it outlives this host.
+    #[serde(default)]
+    pub ship: Option<Ship>,
     /// The text that this was read from, so that what is found later still has its place.
     #[serde(skip)]
     source: Source,

@@ -17,6 +17,7 @@ use muster_runbooks::{
 use muster_state::{
     command::{Accepted, Admission, Command, Person, Refusal, Steer},
     journal::{AppendError, Journal},
+    lease::Lease,
     progress::Progress,
 };
 use serde::Serialize;
@@ -28,6 +29,7 @@ use crate::{
     clock::Clock,
     inventory::Looks,
     perform::{self, Health, Order, Samples},
+    ship::Shipping,
     world::canary::Canaries,
 };
 
@@ -40,9 +42,11 @@ pub struct Intake {
     canaries: Canaries,
     health: watch::Receiver<Health>,
     looked: watch::Receiver<bool>,
+    lease: watch::Receiver<Lease>,
     clock: Clock,
     catalogue: Arc<Catalogue>,
     looks: Looks,
+    shipping: Shipping,
 }
 
 /// Why something was not done.
@@ -88,6 +92,7 @@ impl Intake {
         canaries: Canaries,
         health: watch::Receiver<Health>,
         looked: watch::Receiver<bool>,
+        lease: watch::Receiver<Lease>,
         clock: Clock,
         catalogue: Arc<Catalogue>,
     ) -> Intake {
@@ -98,9 +103,11 @@ impl Intake {
             canaries,
             health,
             looked,
+            lease,
             clock,
             catalogue,
             looks: Looks::default(),
+            shipping: Shipping::default(),
         }
     }
 
@@ -241,6 +248,16 @@ impl Intake {
     /// Whether the process can do its work.
     pub fn health(&self) -> Health {
         self.health.borrow().clone()
+    }
+
+    /// Whether this process acts, as it was asked last.
+    pub fn lease(&self) -> Lease {
+        self.lease.borrow().clone()
+    }
+
+    /// How far the log has been shipped.
+    pub fn shipping(&self) -> &Shipping {
+        &self.shipping
     }
 
     /// A copy of what one reader needs, taken under the lock for as short as possible.

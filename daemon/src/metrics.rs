@@ -6,7 +6,12 @@ use std::{fmt::Write, sync::atomic::AtomicU64};
 
 use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
 use muster_runbooks::{plan::Part, value::Span};
-use muster_state::{overdue::Lacks, progress::Progress, run::Status};
+use muster_state::{
+    lease::{Lease, Missing},
+    overdue::Lacks,
+    progress::Progress,
+    run::Status,
+};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -16,7 +21,10 @@ use prometheus_client::{
 use crate::{
     api::{
         Api, schedules,
-        view::{application, run, wait},
+        view::{
+            application, run,
+            wait::{self, Stops},
+        },
     },
     overdue,
     perform::Health,
@@ -124,6 +132,7 @@ fn process(api: &Api, registry: &mut Registry) {
     for (word, is) in [
         ("starting", matches!(health, Health::Starting)),
         ("ready", matches!(health, Health::Ready)),
+        ("standing_by", matches!(health, Health::StandingBy { .. })),
         ("read_only", matches!(health, Health::ReadOnly { .. })),
         ("stopping", matches!(health, Health::Stopping)),
     ] {
@@ -133,12 +142,38 @@ fn process(api: &Api, registry: &mut Registry) {
         api.intake().known(|known| (known.off.is_some(), known.end, known.epoch));
     single(registry, "switched_off", "1 while Muster is switched off", usize::from(off));
     single(registry, "journal_records", "Records in the journal", secs(end));
-    single(registry, "epoch", "How often a process took the state directory over", secs(epoch));
+    let help = "Rises whenever a process takes the state directory or the lease";
+    single(registry, "epoch", help, secs(epoch));
+    lease(api, registry);
+    ship(api, registry);
     if let Some(beat) = api.intake().journal().last_beat() {
         let now = api.intake().clock().now();
         let age = secs(Span::between(beat, now).secs());
         single(registry, "heartbeat_age_seconds", "Since the engine last gave a sign of life", age);
     }
+}
+
+/// Only where one is configured: no series is no lease.
+fn lease(api: &Api, registry: &mut Registry) {
+    let now = api.intake().clock().now();
+    let lease = api.intake().lease();
+    if lease == Lease::NotConfigured {
+        return;
+    }
+    let is = lease.forbids(now).as_ref().map_or("held", Missing::word);
+    let states = gauge(registry, "lease", "1 for what the lease is to this process");
+    for word in ["held", "unasked", "ended", "taken", "unreadable", "behind", "apart"] {
+        set(&states, [("state", word)], usize::from(word == is));
+    }
+}
+
+/// Only where the log is shipped.
+fn ship(api: &Api, registry: &mut Registry) {
+    let Some(shipped) = api.intake().shipping().last() else { return };
+    let now = api.intake().clock().now();
+    let behind = shipped.behind_since.map_or(0, |since| Span::between(since, now).secs());
+    single(registry, "ship_behind_seconds", "Since the oldest record not shipped", secs(behind));
+    single(registry, "ship_records", "Records that were shipped", secs(shipped.end));
 }
 
 fn runs(known: &Progress, registry: &mut Registry) {
@@ -151,7 +186,7 @@ fn runs(known: &Progress, registry: &mut Registry) {
     }
     let waits = known.runs.values().filter(|run| {
         let steps = run.steps().filter_map(|(step, state)| wait::of_step(run, step, state));
-        wait::of_run(run, None).into_iter().chain(steps).any(|wait| wait.needs_person)
+        wait::of_run(run, &Stops::default()).into_iter().chain(steps).any(|wait| wait.needs_person)
     });
     single(registry, "runs_waiting_for_person", "Open runs that wait for a person", waits.count());
     let failed = gauge(registry, "steps_failed", "Failed steps of open runs, by part");

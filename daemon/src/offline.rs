@@ -2,10 +2,12 @@
 
 use std::{
     error::Error,
+    fs::File,
     io,
     path::{Path, PathBuf},
 };
 
+use jiff::Timestamp;
 use muster_state::journal::offline::{self, Agreement, Existing, OfflineError};
 use serde_json::json;
 
@@ -13,7 +15,7 @@ use crate::{
     cli::{Exit, State, Terminal},
     clock::Clock,
     perform,
-    world::aws::export::{self, BadPlace, FetchError, Place},
+    world::aws::export::{self, BadPlace, FetchError, Gathered, Place},
 };
 
 /// Why a verb was not carried out.
@@ -123,6 +125,13 @@ async fn restore(
     let existing = if set_aside { Existing::SetAside } else { Existing::Refuse };
     let rebuilt = match from {
         None => offline::restore(dir)?,
+        Some(from) if from.starts_with("s3://") && from.ends_with('/') => {
+            let place = from.parse()?;
+            let incoming = Incoming::beside(dir);
+            let gathered = incoming.gather(&place).await?;
+            say_how_old(&place, &gathered, terminal);
+            offline::restore_from(dir, &incoming.0, existing)?
+        }
         Some(from) if from.starts_with("s3://") => {
             let place = from.parse()?;
             let incoming = Incoming::beside(dir);
@@ -142,6 +151,19 @@ async fn restore(
     Ok(Exit::Done)
 }
 
+/// What a shipped log lacks is what its host wrote last.
+fn say_how_old(place: &Place, gathered: &Gathered, terminal: &mut Terminal) {
+    let Gathered { objects, put_at, newest } = gathered;
+    let at = |at: &Option<Timestamp>| {
+        at.map_or_else(|| "an unknown time".to_owned(), |at| format!("{at:.0}"))
+    };
+    terminal.line(format!("{place}: {objects} objects, the last one put at {}", at(put_at)));
+    terminal.line(format!(
+        "  the newest record is of {}: what the lost host wrote after that is not here",
+        at(newest)
+    ));
+}
+
 /// A file beside the state directory, on the same disk, for an export on its way in. Gone at the end.
 struct Incoming(PathBuf);
 
@@ -152,14 +174,20 @@ impl Incoming {
         Incoming(parent.unwrap_or(Path::new(".")).join(name))
     }
 
-    async fn fetch(&self, place: &Place) -> Result<u64, Trouble> {
+    fn create(&self) -> Result<File, Trouble> {
         use std::os::unix::fs::OpenOptionsExt;
-        let options = &mut std::fs::File::options();
+        let options = &mut File::options();
         // The journal names people and what they did.
         let opened = options.write(true).create_new(true).mode(0o600).open(&self.0);
-        let mut file =
-            opened.map_err(|source| Trouble::Incoming { path: self.0.clone(), source })?;
-        Ok(export::fetch(place, &mut file).await?)
+        opened.map_err(|source| Trouble::Incoming { path: self.0.clone(), source })
+    }
+
+    async fn fetch(&self, place: &Place) -> Result<u64, Trouble> {
+        Ok(export::fetch(place, &mut self.create()?).await?)
+    }
+
+    async fn gather(&self, place: &Place) -> Result<Gathered, Trouble> {
+        Ok(export::gather(place, &self.0, self.create()?).await?)
     }
 }
 

@@ -9,7 +9,7 @@ use muster_state::{
 };
 use tracing::warn;
 
-use crate::intake::Intake;
+use crate::{intake::Intake, perform::Health};
 
 /// How often everything is held against the clock.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(60);
@@ -17,7 +17,14 @@ const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(60);
 /// Looks until the future is dropped.
 pub async fn watch(intake: Intake) {
     loop {
-        for application in intake.applications().values() {
+        let applications = match intake.health() {
+            // Whether it has happened, only the journal of the process that acts can tell.
+            Health::StandingBy { .. } => None,
+            Health::Starting | Health::Ready | Health::ReadOnly { .. } | Health::Stopping => {
+                Some(intake.applications().values())
+            }
+        };
+        for application in applications.into_iter().flatten() {
             look(&intake, application).await;
         }
         intake.clock().sleep(LOOK_EVERY).await;

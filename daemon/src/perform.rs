@@ -17,6 +17,7 @@ use muster_state::{
     engine::{Engine, Input, Output, Reply, Sight, Ticket},
     event::{Event, RunEvent, Stream},
     journal::{AppendError, Journal},
+    lease::Lease,
 };
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use tokio::{
@@ -56,6 +57,11 @@ pub enum Health {
     Starting,
     /// Everything that was open has been taken up.
     Ready,
+    /// Another process acts, or must: nothing is begun and nothing is taken in. Reads go on.
+    StandingBy {
+        /// Who or what.
+        because: String,
+    },
     /// The journal cannot be written: nothing is begun and nothing is taken in. Reads go on.
     ReadOnly {
         /// What the disk said.
@@ -63,6 +69,16 @@ pub enum Health {
     },
     /// It was told to stop.
     Stopping,
+}
+
+impl Health {
+    /// How a process is that has taken everything up, under a lease.
+    fn under(lease: &Lease) -> Health {
+        match lease.stands_down() {
+            Some(why) => Health::StandingBy { because: why.to_string() },
+            None => Health::Ready,
+        }
+    }
 }
 
 /// A command and whoever waits for what becomes of it.
@@ -97,6 +113,7 @@ pub struct Performer {
     clock: Clock,
     samples: Samples,
     health: watch::Sender<Health>,
+    lease: watch::Receiver<Lease>,
     calls: Arc<Semaphore>,
     tasks: JoinSet<Input>,
     waiting: BTreeMap<Ticket, oneshot::Sender<Result<Accepted, Rejected>>>,
@@ -116,15 +133,18 @@ impl Performer {
         clock: Clock,
         samples: Samples,
         health: watch::Sender<Health>,
+        mut lease: watch::Receiver<Lease>,
     ) -> Performer {
         let known = journal.progress().clone();
+        let whose = lease.borrow_and_update().clone();
         Performer {
-            engine: Engine::new(known),
+            engine: Engine::under(known, whose),
             journal,
             world,
             clock,
             samples,
             health,
+            lease,
             calls: Arc::new(Semaphore::new(CALLS_MAX)),
             tasks: JoinSet::new(),
             waiting: BTreeMap::new(),
@@ -141,7 +161,7 @@ impl Performer {
         let alive_at = self.journal.last_beat();
         let outputs = self.engine.start(self.clock.now(), alive_at);
         self.perform(outputs, &mut receipts);
-        self.health.send_replace(Health::Ready);
+        self.health.send_replace(Health::under(&self.lease.borrow()));
         let mut beat_at = self.clock.now();
         loop {
             let now = self.clock.now();
@@ -167,6 +187,12 @@ impl Performer {
                         continue;
                     }
                 },
+                // Once nobody keeps it any more, it stays as it was said last.
+                Ok(()) = self.lease.changed(), if has_room => {
+                    let lease = self.lease.borrow_and_update().clone();
+                    self.health.send_replace(Health::under(&lease));
+                    Input::Lease(lease)
+                }
                 order = orders.recv(), if has_room => match order {
                     Some(order) => self.order(order),
                     None => break,
@@ -210,7 +236,8 @@ impl Performer {
             // Whoever no longer listens needs no answer.
             let _ = waiting.send(Err(why.clone().into()));
         }
-        self.engine = Engine::new(self.journal.progress().clone());
+        let lease = self.lease.borrow().clone();
+        self.engine = Engine::under(self.journal.progress().clone(), lease);
         let now = self.clock.now();
         let outputs = self.engine.start(now, Some(now));
         self.perform(outputs, receipts);

@@ -15,7 +15,10 @@ use tokio::sync::Notify;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tracing::{info, warn};
 
-use crate::intake::{Intake, Rejected};
+use crate::{
+    intake::{Intake, Rejected},
+    perform::Health,
+};
 
 /// The most missed occurrences of one schedule that are written down one by one.
 const MISSED_MAX: usize = 100;
@@ -102,6 +105,10 @@ pub fn due(schedule: &Schedule, last_due: Timestamp, now: Timestamp) -> Due {
 }
 
 async fn look(intake: &Intake, schedule: &Schedule, since: Timestamp) {
+    // What is due falls to the process that acts, and stays due until there is one.
+    if let Health::StandingBy { .. } = intake.health() {
+        return;
+    }
     let now = intake.clock().now();
     let last_due =
         intake.known(|known| known.schedules.get(&schedule.id).and_then(|state| state.last_due));
@@ -123,6 +130,7 @@ async fn look(intake: &Intake, schedule: &Schedule, since: Timestamp) {
         Err(Rejected::Refused(Refusal::OccurrenceTaken { .. })) => {}
         // Not taken in, so not lost: the occurrence is still due at the next ring.
         Err(Rejected::Unavailable | Rejected::Journal(_)) => {}
+        Err(Rejected::Refused(Refusal::NotTheActor { .. })) => {}
         Err(error) => give_up(intake, schedule, &occurrence, &error).await,
     }
 }

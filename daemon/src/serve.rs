@@ -2,7 +2,10 @@
 
 use std::{error::Error, path::Path, sync::Arc, time::Duration};
 
-use muster_state::journal::{Journal, LogJournal, Options};
+use muster_state::{
+    journal::{Journal, LogJournal, Options},
+    lease::{Lease, Missing},
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, watch},
@@ -18,12 +21,14 @@ use crate::{
     cli::{Exit, Serve, Terminal},
     clock::Clock,
     config::{BadConfig, Config},
+    heartbeat,
     intake::Intake,
+    lease,
     offline::chain,
     perform::{COMMANDS_MAX, Health, Performer, Samples},
     queue,
     schedule::Bell,
-    telemetry,
+    ship, telemetry,
     world::{
         World,
         aws::Access,
@@ -44,8 +49,20 @@ pub struct Process {
 }
 
 impl Process {
-    /// Takes up everything that is open and begins to plan.
+    /// Takes up everything that is open and begins to plan, where no lease is configured.
     pub fn start(
+        journal: Arc<dyn Journal>,
+        world: Arc<World>,
+        clock: Clock,
+        catalogue: Arc<Catalogue>,
+    ) -> Process {
+        let (_, lease) = watch::channel(Lease::NotConfigured);
+        Process::under(lease, journal, world, clock, catalogue)
+    }
+
+    /// The same under a lease that somebody keeps.
+    pub fn under(
+        lease: watch::Receiver<Lease>,
         journal: Arc<dyn Journal>,
         world: Arc<World>,
         clock: Clock,
@@ -62,14 +79,16 @@ impl Process {
             clock.clone(),
             Arc::clone(&samples),
             health,
+            lease.clone(),
         );
         let mut tasks = JoinSet::new();
         tasks.spawn(performer.run(ordered));
         let (seen, looked) = watch::channel(false);
         let located = looked.clone();
         let canaries = world.canaries();
-        let intake =
-            Intake::new(journal, orders, samples, canaries, healthy, looked, clock, catalogue);
+        let intake = Intake::new(
+            journal, orders, samples, canaries, healthy, looked, lease, clock, catalogue,
+        );
         tasks.spawn(crate::watch::watch(intake.clone(), Arc::clone(&world), seen));
         tasks.spawn(crate::inventory::watch(intake.clone(), world, located));
         tasks.spawn(crate::overdue::watch(intake.clone()));
@@ -162,8 +181,15 @@ async fn run(args: &Serve) -> Result<(), CannotServe> {
     let real = Real::new(settings).await.map_err(|why| CannotServe::World(why.into()))?;
     let world = Arc::new(World::Real(real));
     let doors = Doors::open(&config.listen).await.map_err(|why| CannotServe::Doors(why.into()))?;
-    let mut process =
-        Process::start(Arc::new(journal), Arc::clone(&world), clock, Arc::new(catalogue));
+    let (says, said) = watch::channel(match &config.lease {
+        Some(_) => Lease::Missing(Missing::Unasked),
+        None => Lease::NotConfigured,
+    });
+    let (journal, catalogue) = (Arc::new(journal), Arc::new(catalogue));
+    let mut process = Process::under(said, journal, Arc::clone(&world), clock, catalogue);
+    process.keep(lease::keep(process.intake.clone(), Arc::clone(&world), config.clone(), says));
+    process.keep(heartbeat::keep(process.intake.clone(), Arc::clone(&world), config.clone()));
+    process.keep(ship::keep(process.intake.clone(), Arc::clone(&world), config.clone()));
     process.keep(canary::keep(process.intake.clone(), world));
     process.read_queues(&config);
     let api = Api::new(process.intake.clone(), &config.tokens)

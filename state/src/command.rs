@@ -14,7 +14,7 @@ use muster_runbooks::{
 };
 use serde::Serialize;
 
-use crate::catalog::Finding;
+use crate::{catalog::Finding, lease::Granted};
 
 /// An authenticated person.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -63,6 +63,8 @@ pub enum Steer {
         /// What it gave.
         outputs: Outputs,
     },
+    /// Go on although nobody can read whose the lease is.
+    OverrideLease,
     /// Write something down.
     Note,
     /// Take the forced variants from here on.
@@ -173,6 +175,8 @@ pub enum Command {
         /// The most replicas of each set in the last day, by kind and name.
         sets: BTreeMap<String, u32>,
     },
+    /// The lease is ours; what is sent under it follows once this is durable.
+    Grant(Granted),
     /// Keep a recovery point whatever the policy says, or no longer.
     Keep {
         /// The application.
@@ -371,6 +375,12 @@ pub enum Refusal {
     /// Muster is switched off.
     #[error("muster is switched off")]
     SwitchedOff,
+    /// Another process acts, or must.
+    #[error("this process does not act: {because}")]
+    NotTheActor {
+        /// Why not.
+        because: String,
+    },
     /// The request and its plan do not fit together. A bug at the door.
     #[error("the plan does not fold: {because}")]
     BadPlan {

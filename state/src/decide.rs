@@ -43,13 +43,14 @@ pub enum Next {
 }
 
 /// Lists everything that is due. A fresh run and a run reopened after a crash take the same path
-/// through here; there is no separate recovery code. `off` is the global off switch.
-pub fn decide(run: &Run, now: Timestamp, off: bool) -> Vec<Next> {
+/// through here; there is no separate recovery code. `stopped`: nothing new is promised, because of the
+/// off switch or for want of the lease.
+pub fn decide(run: &Run, now: Timestamp, stopped: bool) -> Vec<Next> {
     if run.ended.is_some() {
         return Vec::new();
     }
     let part = run.part();
-    let held_back = off || (run.awaits_undo() && part == Part::Undo);
+    let held_back = stopped || (run.awaits_undo() && part == Part::Undo);
     let is_paused = run.is_paused() && part == Part::Steps;
     let mut due = Vec::new();
     for (place, (step, state)) in run.steps().enumerate() {

@@ -10,6 +10,7 @@ mod consequences;
 mod finding;
 mod hold;
 mod leaks;
+mod lease;
 mod look;
 mod obey;
 
@@ -30,6 +31,7 @@ use crate::{
     command::{Accepted, Command, Refusal},
     decide::{self, Next},
     event::{Batch, Claim, Commit, Entry, Event, NoticeEvent, RunEvent, Stream, VERSION},
+    lease::Lease,
     progress::Progress,
     run::{PauseCause, Run},
 };
@@ -58,6 +60,8 @@ pub enum Input {
     Answered(Reply),
     /// Somebody wants something.
     Command(Ticket, Command),
+    /// Whose the lease is was asked again.
+    Lease(Lease),
     /// Time has passed.
     Tick,
 }
@@ -120,6 +124,10 @@ pub enum Output {
 pub struct Engine {
     /// Everything that was decided, durable or about to be.
     known: Progress,
+    /// Whether this process acts.
+    lease: Lease,
+    /// When anybody was last able to.
+    acted_at: Option<Timestamp>,
     /// Per run and step, what is in the air.
     looks: BTreeMap<RunId, BTreeMap<usize, Look>>,
     /// The plans' bindings, shared by the calls.
@@ -147,10 +155,17 @@ struct After {
 }
 
 impl Engine {
-    /// An engine that goes on from what is durable.
+    /// An engine that goes on from what is durable, where no lease is configured.
     pub fn new(known: Progress) -> Engine {
+        Engine::under(known, Lease::NotConfigured)
+    }
+
+    /// The same under a lease.
+    pub fn under(known: Progress, lease: Lease) -> Engine {
         Engine {
             known,
+            lease,
+            acted_at: None,
             looks: BTreeMap::new(),
             bindings: BTreeMap::new(),
             unsynced: BTreeMap::new(),
@@ -172,25 +187,29 @@ impl Engine {
     /// alive; after a longer silence runs that act pause first.
     pub fn start(&mut self, now: Timestamp, alive_at: Option<Timestamp>) -> Vec<Output> {
         let mut out = Vec::new();
-        let last = self.known.last_at.max(alive_at);
-        let silent = last.map(|last| now.duration_since(last)).filter(|gap| *gap > RESUME_GAP_MAX);
+        self.acted_at = self.known.last_at.max(alive_at);
+        self.gate(now, "nothing was recorded for", &mut out);
         let ids: Vec<RunId> = self.known.runs.keys().cloned().collect();
         for id in ids {
-            let gate = silent.filter(|_| {
-                let run = self.known.runs.get(&id);
-                run.is_some_and(|run| run.plan.mode == Mode::Live && run.pauses.is_empty())
-            });
-            if let Some(gap) = gate {
-                let saw =
-                    format!("nothing was recorded for {gap:#}; look at the world before going on");
-                let event = RunEvent::Paused { cause: PauseCause::Gate { saw } };
-                self.record(now, Entry::run(&id, event), &mut out);
-            }
             self.advance(now, &id, &mut out);
         }
         self.flush(Vec::new(), &mut out);
         self.ask_to_wake(&mut out);
         out
+    }
+
+    /// Has every live run looked at by a person first, if nobody acted for too long.
+    fn gate(&mut self, now: Timestamp, what: &str, out: &mut Vec<Output>) {
+        let gap = self.acted_at.map(|at| now.duration_since(at));
+        let Some(gap) = gap.filter(|gap| *gap > RESUME_GAP_MAX) else { return };
+        let goes_on = |run: &&Run| run.plan.mode == Mode::Live && run.pauses.is_empty();
+        let ids: Vec<RunId> =
+            self.known.runs.values().filter(goes_on).map(|run| run.id.clone()).collect();
+        for id in ids {
+            let saw = format!("{what} {gap:#}; look at the world before going on");
+            let event = RunEvent::Paused { cause: PauseCause::Gate { saw } };
+            self.record(now, Entry::run(&id, event), out);
+        }
     }
 
     /// Takes one input in.
@@ -213,6 +232,7 @@ impl Engine {
                 Ok(accepted) => replies.push((ticket, accepted)),
                 Err(refusal) => out.push(Output::Reply { ticket, result: Err(refusal) }),
             },
+            Input::Lease(lease) => self.leased(now, lease, &mut out),
             Input::Tick => self.tick(now, &mut out),
         }
         self.flush(replies, &mut out);
@@ -247,6 +267,9 @@ impl Engine {
     }
 
     fn expire_proposals(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+        if self.lease.stands_down().is_some() {
+            return;
+        }
         let expired =
             |(_, proposal): &(&RunId, &crate::progress::Proposal)| proposal.expires_at < now;
         let ids: Vec<RunId> =
@@ -358,14 +381,18 @@ impl Engine {
         }
     }
 
-    /// Decides until nothing more is to be written, then looks at what is due.
+    /// Decides until nothing more is to be written, then looks at what is due. While another process
+    /// acts, the run is that one's: it is not even looked at.
     fn advance(&mut self, now: Timestamp, id: &RunId, out: &mut Vec<Output>) {
+        if self.lease.stands_down().is_some() {
+            return self.wake(id, None);
+        }
         for _ in 0..ROUNDS_MAX {
             let Some(run) = self.known.runs.get(id) else {
                 self.forget(id);
                 return;
             };
-            let due = decide::decide(run, now, self.known.off.is_some());
+            let due = decide::decide(run, now, self.begins_nothing(now, run));
             let is_record = |next: &Next| matches!(next, Next::Record(_));
             if !due.iter().any(is_record) {
                 return self.look(now, id, due, out);

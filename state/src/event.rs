@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The version of the events that this program writes. It reads all older ones.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// The sequence of records that one subject has.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -156,6 +156,13 @@ pub enum RunEvent {
         /// Why.
         reason: String,
     },
+    /// A person let the run go on although nobody can read whose the lease is.
+    LeaseOverridden {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// Somebody wrote something down.
     Noted {
         /// Who.
@@ -216,6 +223,13 @@ pub enum AccessEvent {
         epoch: u64,
         /// The program's version.
         program: String,
+    },
+    /// A process took the lease. What is written under it names its epoch.
+    Granted {
+        /// Higher than any before it.
+        epoch: u64,
+        /// The machine and the state directory.
+        holder: String,
     },
     /// Somebody was refused.
     Refused {

@@ -26,7 +26,8 @@ use futures::channel::oneshot;
 use jiff::Timestamp;
 
 use crate::{
-    event::{Batch, Record, Stream},
+    event::{Batch, Commit, Record, Stream},
+    lease::Mark,
     progress::{EndedRun, Progress},
 };
 
@@ -39,6 +40,39 @@ pub use self::{
 
 /// The end of a wait for the disk: the sequence number behind the batch, or why it is not there.
 pub type Receipt = oneshot::Receiver<Result<u64, AppendError>>;
+
+/// Some commits, one behind the other, each with its link of the chain.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Part {
+    /// The number of the first record.
+    pub first: u64,
+    /// The number behind the last.
+    pub end: u64,
+    /// When the first commit was written.
+    pub since: Timestamp,
+    /// The commits, as an export has them.
+    pub lines: Vec<u8>,
+}
+
+impl Part {
+    /// Where the last commit of some lines ends, and the chain there.
+    pub fn mark(lines: &[u8]) -> Option<Mark> {
+        let mut lines = lines.rsplit(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let (hash, payload) = offline::split(lines.next()?)?;
+        let commit: Commit = serde_json::from_slice(payload).ok()?;
+        Some(Mark { sequence: commit.end(), hash: hash.to_string() })
+    }
+
+    /// Puts a commit behind the others, or begins with it.
+    fn push(part: &mut Option<Part>, commit: &Commit, hash: &Hash, payload: &[u8]) {
+        let begun =
+            Part { first: commit.seq, end: commit.seq, since: commit.at, lines: Vec::new() };
+        let part = part.get_or_insert(begun);
+        part.end = commit.end();
+        // A vector takes whatever is written to it.
+        let _ = offline::commit_line(&mut part.lines, hash, payload);
+    }
+}
 
 /// Why a batch is not on disk.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -78,6 +112,13 @@ pub trait Journal: Send + Sync {
 
     /// Up to `limit` ended runs, newest first, that ended before the run `after`.
     fn ended(&self, after: Option<&EndedRun>, limit: usize) -> Result<Vec<EndedRun>, ReadError>;
+
+    /// The link of the chain behind the commit that ends before record `end`; nothing where none does.
+    fn link(&self, end: u64) -> Result<Option<Hash>, ReadError>;
+
+    /// The durable commits from record `from` on, about `bytes_max` of them, as lines of an export;
+    /// nothing where there are none yet.
+    fn part(&self, from: u64, bytes_max: usize) -> Result<Option<Part>, ReadError>;
 
     /// Notes that the process is alive. A sample: last value, never synced, written now and then.
     fn beat(&self, at: Timestamp);

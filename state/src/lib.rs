@@ -12,6 +12,7 @@ pub mod engine;
 pub mod event;
 pub mod expiry;
 pub mod journal;
+pub mod lease;
 pub mod overdue;
 pub mod progress;
 pub mod run;

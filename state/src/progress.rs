@@ -22,6 +22,7 @@ use crate::{
     event::{
         AccessEvent, ApplicationEvent, Claim, Commit, Entry, Event, NoticeEvent, RunEvent, Stream,
     },
+    lease::Granted,
     run::{Illegal, Run},
 };
 
@@ -120,6 +121,8 @@ pub struct Progress {
     pub off: Option<(String, String)>,
     /// The epoch of the process that wrote last.
     pub epoch: u64,
+    /// The lease that was taken last, as far as this journal knows.
+    pub granted: Option<Granted>,
     /// The sequence number behind the last record.
     pub end: u64,
     /// When the last commit was written that says more than that a process opened the journal.
@@ -358,6 +361,10 @@ impl Progress {
     fn access(&mut self, event: &AccessEvent) {
         match event {
             AccessEvent::Opened { epoch, .. } => self.epoch = *epoch,
+            AccessEvent::Granted { epoch, holder } => {
+                self.epoch = *epoch;
+                self.granted = Some(Granted { epoch: *epoch, holder: holder.clone() });
+            }
             AccessEvent::SwitchedOff { by, reason } => {
                 self.off = Some((by.clone(), reason.clone()))
             }
@@ -472,18 +479,4 @@ fn is_opening(entry: &Entry) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Goal: a key is judged by what was asked, and journals from before that was written are read.
-    /// Method: a row with and one without it, as they stand on disk.
-    #[test]
-    fn an_old_key_is_held_against_nobody() {
-        let row = |text: &str| serde_json::from_str::<Held>(text).unwrap();
-        let old = row(r#"{"holder":"a00000000000","at":"2026-03-01T02:00:00Z"}"#);
-        let new = row(r#"{"holder":"a00000000000","at":"2026-03-01T02:00:00Z","asked":"one"}"#);
-        assert!(old.is_same(Some("one")) && old.is_same(None));
-        assert!(new.is_same(Some("one")) && new.is_same(None) && !new.is_same(Some("other")));
-        assert!(!serde_json::to_string(&old).unwrap().contains("asked"));
-    }
-}
+mod tests;

@@ -50,6 +50,9 @@ pub struct Run {
     pub failing: bool,
     /// Whether the `undo` steps run, once a person said so.
     pub undo: Option<bool>,
+    /// Who let it go on although nobody can read whose the lease is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_overridden: Option<Said>,
     /// What was written down, newest last.
     pub notes: Vec<Said>,
     /// When it was admitted.
@@ -236,6 +239,7 @@ impl Run {
             abandoned: None,
             failing: false,
             undo: None,
+            lease_overridden: None,
             notes: Vec::new(),
             admitted_at: at,
             last_at: at,
@@ -277,6 +281,9 @@ impl Run {
                 self.approvals.clear();
                 self.requesters.push(by.clone());
                 self.note(by, &format!("forced: {reason}"), at);
+            }
+            RunEvent::LeaseOverridden { by, reason } => {
+                self.lease_overridden = Some(Said { by: by.clone(), text: reason.clone(), at });
             }
             RunEvent::Noted { by, text } => self.note(by, text, at),
             RunEvent::Abandoned { by, reason, undo } => {

@@ -75,6 +75,13 @@ pub fn steer(
             Ok(reopen::gone_past(run, step)?.into_iter().chain([skipped]).collect())
         }
         Steer::Done { step, outputs } => done(run, by, why, step, outputs),
+        Steer::OverrideLease => {
+            require(by, PersonRole::Approver)?;
+            if run.lease_overridden.is_some() {
+                return not_now("overriding the lease", "it is overridden for this run already");
+            }
+            Ok(vec![RunEvent::LeaseOverridden { by: who, reason: why }])
+        }
         Steer::Note => {
             require(by, PersonRole::Operator)?;
             Ok(vec![RunEvent::Noted { by: who, text: why }])

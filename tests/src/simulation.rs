@@ -4,11 +4,13 @@
 //! Everything that happens waits in one queue, ordered by instant; what happens at the same instant
 //! is ordered by the seed. Same seed, same history, on every machine.
 
+mod acts;
 pub mod cast;
 pub mod chance;
 mod core_time;
 pub mod disk;
 mod doors;
+mod lease;
 pub mod people;
 pub mod protection;
 pub mod scenario;
@@ -18,7 +20,7 @@ pub mod watch;
 use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
-use muster::world::sim::{Fault, Sim};
+use muster::world::sim::Sim;
 use muster_state::{
     call::Call,
     command::Command,
@@ -30,8 +32,9 @@ use self::{
     cast::{SHOP, dawn},
     chance::Chance,
     disk::Disk,
+    lease::{Tenure, Turn},
     people::People,
-    scenario::{Act, Scenario},
+    scenario::Scenario,
     watch::Watch,
 };
 
@@ -67,6 +70,8 @@ enum Happening {
     Ring { schedule: usize },
     /// What the clock promised is looked for.
     Patrol,
+    /// Something about the lease.
+    Lease(Turn),
 }
 
 /// The process was cut off.
@@ -105,6 +110,7 @@ pub struct Simulation {
     pub is_verbose: bool,
     scenario: Scenario,
     engine: Option<Engine>,
+    tenure: Option<Tenure>,
     people: People,
     chance: Chance,
     queue: BTreeMap<(Timestamp, u64, u64), Happening>,
@@ -123,6 +129,8 @@ pub struct Simulation {
     waiting: BTreeMap<Ticket, Command>,
     /// What nobody has heard yet, oldest first, and whether it is asked until it is answered.
     unheard: VecDeque<(Command, bool)>,
+    /// Whether the oldest of it is about to be heard.
+    hears: bool,
     words: VecDeque<String>,
     /// Room for the words about one event.
     line: String,
@@ -150,6 +158,7 @@ impl Simulation {
             is_verbose: false,
             people: People::new(scenario.manners.clone()),
             engine: None,
+            tenure: scenario.lease.map(Tenure::new),
             chance: Chance::new(seed),
             queue: BTreeMap::new(),
             sequence: 0,
@@ -163,6 +172,7 @@ impl Simulation {
             ticket: 0,
             waiting: BTreeMap::new(),
             unheard: VecDeque::new(),
+            hears: false,
             words: VecDeque::new(),
             line: String::new(),
             skew: SignedDuration::ZERO,
@@ -233,6 +243,7 @@ impl Simulation {
             && self.disk.progress().runs.is_empty()
             && self.waiting.is_empty()
             && self.unheard.is_empty()
+            && !self.tenure.as_ref().is_some_and(Tenure::is_asleep)
     }
 
     fn happen(&mut self, happening: Happening) -> Result<(), Cut> {
@@ -257,6 +268,7 @@ impl Simulation {
             }
             Happening::Ring { schedule } => self.ring(schedule),
             Happening::Patrol => self.patrol(),
+            Happening::Lease(turn) => self.turn(turn),
             Happening::Script { place } => {
                 self.scripted -= 1;
                 let act = self.scenario.script[place].1.clone();
@@ -270,7 +282,8 @@ impl Simulation {
         let alive_at = self.disk.progress().last_at;
         self.watch.records(&self.disk.opened(self.clock()));
         self.watch.replay(&self.disk);
-        let mut engine = Engine::new(self.disk.progress().clone());
+        let lease = self.move_in();
+        let mut engine = Engine::under(self.disk.progress().clone(), lease);
         let outputs = engine.start(self.clock(), alive_at);
         self.engine = Some(engine);
         self.up_since = self.now;
@@ -278,9 +291,7 @@ impl Simulation {
         self.perform(outputs)?;
         self.arm_glance();
         self.arm_bells();
-        if !self.unheard.is_empty() {
-            self.put(self.now + ASKS_AFTER, Happening::Said);
-        }
+        self.hear_after(ASKS_AFTER);
         Ok(())
     }
 
@@ -311,6 +322,7 @@ impl Simulation {
                 Output::Observe(call) => self.send(false, call)?,
                 Output::Begin(call) => {
                     self.watch.begin(&call, &self.disk);
+                    self.check_lease(self.process, &call);
                     self.send(true, call)?;
                 }
                 Output::WakeAt(at) => {
@@ -382,69 +394,5 @@ impl Simulation {
         }
         self.arm_glance();
         Ok(())
-    }
-
-    fn act(&mut self, act: Act) -> Result<(), Cut> {
-        match act {
-            Act::Start(start) => {
-                let command = start.command(self.now, &self.disk.progress());
-                self.say(command, true)
-            }
-            Act::Say(command) => {
-                let again = matches!(*command, Command::On { .. });
-                self.say(*command, again)
-            }
-            Act::Inject(fault) => {
-                self.inject(fault);
-                Ok(())
-            }
-            Act::Heal(region) => {
-                self.sim.heal_region(self.now, &region);
-                Ok(())
-            }
-            Act::HealAll => {
-                self.sim.heal_all(self.now);
-                Ok(())
-            }
-            Act::Crash => Err(Cut),
-            other @ (Act::Stop(_) | Act::Skew(_) | Act::Hold { .. } | Act::Release) => {
-                self.protect(other)
-            }
-        }
-    }
-
-    fn inject(&mut self, fault: Fault) {
-        if matches!(fault, Fault::MarkerLost { .. }) {
-            self.watch.marker_is_lost();
-        }
-        self.sim.inject(self.now, fault);
-    }
-
-    /// The process dies. What was not synced is lost, apart from what the disk happened to keep.
-    fn crash(&mut self) {
-        self.figures.crashes += 1;
-        self.fuse = None;
-        self.process += 1;
-        self.engine = None;
-        self.woken_at = None;
-        self.numbers.clear();
-        let keep = self.chance.below(self.disk.unsynced() as u64 + 1) as usize;
-        let kept = self.disk.crash(keep);
-        self.watch.records(&kept);
-        let dies = |happening: &Happening| {
-            matches!(
-                happening,
-                Happening::Synced
-                    | Happening::Heard { .. }
-                    | Happening::Wake { .. }
-                    | Happening::Ring { .. }
-                    | Happening::Starts
-            )
-        };
-        self.queue.retain(|_, happening| !dies(happening));
-        self.ask_again();
-        let down_for = self.down_for.take().unwrap_or(RESTARTS_AFTER);
-        self.put(self.now + down_for, Happening::Starts);
-        self.remember(format!("{} CRASH, {keep} batches kept", self.now));
     }
 }

@@ -4,6 +4,7 @@
 //! wrong. A daemon that is killed is started again, and how soon it looks is written down.
 
 pub mod figures;
+mod shop;
 pub mod strace;
 
 use std::fs;
@@ -12,10 +13,13 @@ use jiff::SignedDuration;
 use muster::clock::Clock;
 use serde_json::{Value, json};
 
-use self::figures::Figures;
+use self::{
+    figures::Figures,
+    shop::{environment, shop},
+};
 use crate::{
     daemon::{Daemon, Setup, pause},
-    emulator::{EAST, Emulator, WEST, aws::cluster_arn, calls, site::Site},
+    emulator::{Emulator, WEST, site::Site},
 };
 
 /// Where users are sent while the home serves.
@@ -93,7 +97,7 @@ impl Stage {
     ///
     /// When something cannot be started.
     pub async fn with(schedules: &str, runbook: &str) -> Option<Stage> {
-        Stage::build(schedules, runbook, async |_, _| {}).await
+        Stage::build(schedules, runbook, "", async |_, _| {}).await
     }
 
     /// The same with another account that keeps copies of the database, in the west.
@@ -105,12 +109,26 @@ impl Stage {
         let vault = async |world: &Emulator, shop: &mut Value| {
             shop["databases"][0]["vault"] = world.vault(WEST).await;
         };
-        Stage::build(schedules, "", vault).await
+        Stage::build(schedules, "", "", vault).await
+    }
+
+    /// The same without schedules, under a lease in a bucket of a third region.
+    ///
+    /// # Panics
+    ///
+    /// When something cannot be started.
+    pub async fn under_a_lease(region: &str, more: &str) -> Option<Stage> {
+        let lease = format!("lease: {{ region: {region}, bucket: muster-lease, key: lease }}\n");
+        let bucket = async |world: &Emulator, _: &mut Value| {
+            world.bucket(region, "muster-lease").await;
+        };
+        Stage::build("[]", "", &format!("{lease}{more}"), bucket).await
     }
 
     async fn build(
         schedules: &str,
         runbook: &str,
+        more: &str,
         adds: impl AsyncFnOnce(&Emulator, &mut Value),
     ) -> Option<Stage> {
         let mut world = Emulator::start()?;
@@ -126,11 +144,11 @@ impl Stage {
         if !runbook.is_empty() {
             file("runbooks/own.yaml", runbook).expect("written");
         }
-        let mut setup = Setup::write(
-            folder.path(),
+        let configuration = format!(
             "applications: [shop.yaml]\nschedules: schedules.yaml\nrunbooks: [runbooks]\n\
-             receivers:\n  - { name: pager, url_from: MUSTER_TEST_PAGER }\n",
+             receivers:\n  - {{ name: pager, url_from: MUSTER_TEST_PAGER }}\n{more}"
         );
+        let mut setup = Setup::write(folder.path(), &configuration);
         setup.clock = Some(world.clock_file());
         setup.env = environment(&world, &pager);
         let built = world.effects().await.len();
@@ -435,60 +453,4 @@ pub fn brief(view: &Value) -> String {
         said += &format!("\n  {id}: {state} {attempt} {fault} {seen} {outputs}");
     }
     said
-}
-
-/// Two clusters, a key for copies in each region, a zone with its marker, probes and observers.
-async fn shop(world: &mut Emulator, sides: &Site, observers: &Site, control: &Site) -> Value {
-    world.global_pair().await;
-    let keys = json!({ EAST: world.key(EAST).await, WEST: world.key(WEST).await });
-    world.bucket(WEST, "markers").await;
-    let zone = world.zone(HOME, AWAY).await;
-    world.serve_names("markers");
-    // Whoever is the standby later has samples too.
-    world.lag(WEST, "orders-west", json!(1_500)).await;
-    world.lag(EAST, "orders-east", json!(1_500)).await;
-    let observer = |name: &str| {
-        json!({
-            "name": name, "domain": name, "control": control.url(),
-            "sees": { EAST: observers.url(), WEST: observers.url() },
-        })
-    };
-    let shop = calls::application(json!({
-        "databases": [{
-            "name": "orders",
-            "global_cluster": "orders",
-            "clusters": {
-                EAST: cluster_arn(EAST, "orders-east"),
-                WEST: cluster_arn(WEST, "orders-west"),
-            },
-            "copy_keys": keys,
-            "retention": { "keep_for": "24h" },
-            "restore_test": calls::restore_test(),
-        }],
-        "traffic": {
-            "name": "app.example.com",
-            "zone": zone,
-            "primary": EAST,
-            "marker": { "region": WEST, "bucket": "markers", "key": "moved" },
-            "answers": { EAST: [HOME], WEST: [AWAY] },
-            "name_servers": world.name_servers(),
-        },
-        "probes": { EAST: sides.url(), WEST: sides.url() },
-        "observers": [observer("one"), observer("two"), observer("three")],
-    }));
-    serde_json::to_value(shop).expect("an application")
-}
-
-/// What the daemon needs to reach the emulated AWS by way of the faults, and nothing else.
-fn environment(world: &Emulator, pager: &Site) -> Vec<(String, String)> {
-    [
-        ("AWS_ENDPOINT_URL", world.endpoint()),
-        ("AWS_ACCESS_KEY_ID", "muster".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "none".to_owned()),
-        ("AWS_REGION", WEST.to_owned()),
-        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-        ("MUSTER_TEST_PAGER", pager.url()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .to_vec()
 }

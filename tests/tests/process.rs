@@ -7,6 +7,7 @@ mod failover;
 mod faults;
 mod hooks;
 mod kills;
+mod lease;
 mod people;
 mod pipeline;
 mod protection;

@@ -6,6 +6,7 @@
 mod cuts;
 mod faults;
 mod figures;
+mod lease;
 mod protection;
 mod quiet;
 mod storms;

@@ -287,6 +287,8 @@ impl From<Refusal> for Problem {
             Refusal::TooManyRuns { .. } => Problem::unavailable(detail),
             Refusal::SwitchedOff => conflict("switched-off", "Muster is switched off")
                 .hint("an admin turns it on again with `muster on --reason TEXT`"),
+            Refusal::NotTheActor { .. } => conflict("not-the-actor", "This Muster does not act")
+                .hint("ask the one that holds the lease; `muster status` says which that is"),
             Refusal::BadPlan { .. } => Problem::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "bad-plan",

@@ -15,14 +15,18 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 /// How the process is.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
 pub struct HealthView {
-    /// `starting`, `ready`, `read_only` or `stopping`.
+    /// `starting`, `ready`, `standing_by`, `read_only` or `stopping`.
     pub state: String,
+    /// Why another process acts, or must.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
 }
 
 fn word(health: &Health) -> &'static str {
     match health {
         Health::Starting => "starting",
         Health::Ready => "ready",
+        Health::StandingBy { .. } => "standing_by",
         Health::ReadOnly { .. } => "read_only",
         Health::Stopping => "stopping",
     }
@@ -31,7 +35,12 @@ fn word(health: &Health) -> &'static str {
 fn answer(api: &Api, is_well: fn(&Health) -> bool) -> (StatusCode, Json<HealthView>) {
     let health = api.intake.health();
     let status = if is_well(&health) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(HealthView { state: word(&health).to_owned() }))
+    let state = word(&health).to_owned();
+    let because = match health {
+        Health::StandingBy { because } => Some(because),
+        Health::Starting | Health::Ready | Health::ReadOnly { .. } | Health::Stopping => None,
+    };
+    (status, Json(HealthView { state, because }))
 }
 
 /// The process answers. Restarting one that does would not help.

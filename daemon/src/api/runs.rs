@@ -8,6 +8,7 @@ use muster_runbooks::{
 };
 use muster_state::{
     event::{Event, RunEvent, Stream},
+    lease::{Lease, Missing},
     progress::EndedRun,
     run::{Run, Status},
 };
@@ -25,6 +26,7 @@ use super::{
     view::{
         banner,
         run::{self as view, RunLine, RunView},
+        wait::Stops,
     },
 };
 
@@ -66,6 +68,9 @@ pub struct RunsPage {
     pub as_of_at: Timestamp,
     /// Who switched Muster off, and why.
     pub switched_off: Option<OffView>,
+    /// Whether this process acts; nothing where no lease is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<LeaseView>,
     /// The runs: the open ones by admission, then the ended ones by their end.
     pub items: Vec<RunLine>,
     /// What to send as `after` for the runs that follow; nothing at the end.
@@ -79,6 +84,26 @@ pub struct OffView {
     pub by: String,
     /// Why.
     pub reason: String,
+}
+
+/// The lease that says which process acts.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
+pub struct LeaseView {
+    /// `held`, or why not: `unasked`, `ended`, `taken`, `unreadable`, `behind` or `apart`.
+    pub state: String,
+    /// Why nothing is begun; nothing while it is held.
+    pub because: Option<String>,
+}
+
+impl LeaseView {
+    fn of(lease: &Lease, now: Timestamp) -> Option<LeaseView> {
+        if *lease == Lease::NotConfigured {
+            return None;
+        }
+        let why = lease.forbids(now);
+        let state = why.as_ref().map_or("held", Missing::word).to_owned();
+        Some(LeaseView { state, because: why.map(|why| why.to_string()) })
+    }
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -159,6 +184,7 @@ pub fn page(api: &Api, filter: &Filter) -> Result<RunsPage, Problem> {
     Ok(RunsPage {
         as_of_at: now,
         switched_off: off.map(|(by, reason)| OffView { by, reason }),
+        lease: LeaseView::of(&api.intake.lease(), now),
         items,
         next: place.map(|place| list::encode(&place)),
     })
@@ -254,12 +280,13 @@ async fn one(
 /// The view of a run, open or ended.
 pub fn find(api: &Api, id: &RunId) -> Result<RunView, Problem> {
     let now = api.intake.clock().now();
-    let (open, off) = api.intake.known(|known| (known.runs.get(id).cloned(), known.off.clone()));
+    let open = api.intake.known(|known| known.runs.get(id).cloned());
     let run = match open {
         Some(run) => run,
         None => rebuild(api, id)?,
     };
-    Ok(view::view(&run, off.as_ref(), |step| api.intake.sample(id, step), now))
+    let stops = Stops::at(&api.intake, now);
+    Ok(view::view(&run, &stops, |step| api.intake.sample(id, step), now))
 }
 
 /// Folds an ended run from the journal.

@@ -23,6 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(resume))
         .routes(routes!(force))
         .routes(routes!(abandon))
+        .routes(routes!(override_lease))
         .routes(routes!(note))
 }
 
@@ -151,6 +152,18 @@ async fn abandon(
     Body(body): Body<Abandon>,
 ) -> Answer {
     say(api, run, caller.0, body.reason, Steer::Abandon { undo: body.undo }).await
+}
+
+/// Lets a run go on although nobody can read whose the lease is. Never while somebody else is known to
+/// act.
+#[utoipa::path(post, path = "/v1/runs/{id}/override-lease", tag = "runs", params(("id" = String, Path, pattern = "^[a-z][a-z0-9]{11}$")), request_body = Word, responses((status = 200, body = AcceptedView), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
+async fn override_lease(
+    State(api): State<Api>,
+    caller: Caller,
+    InRun(run): InRun,
+    Body(body): Body<Word>,
+) -> Answer {
+    say(api, run, caller.0, body.reason, Steer::OverrideLease).await
 }
 
 /// Writes something down: the reason is the note.

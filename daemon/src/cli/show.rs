@@ -59,6 +59,9 @@ async fn everything(client: &Client, terminal: &mut Terminal) -> Result<Exit, Fa
     terminal.json(&json!({
         "runs": runs, "applications": applications, "schedules": schedules, "proposals": proposals,
     }));
+    if let Some(why) = runs.lease.as_ref().and_then(|lease| lease.because.as_ref()) {
+        terminal.line(terminal.loud(&format!("THIS MUSTER BEGINS NOTHING: {why}")));
+    }
     if let Some(off) = &runs.switched_off {
         terminal
             .line(terminal.loud(&format!("MUSTER IS SWITCHED OFF by {}: {}", off.by, off.reason)));

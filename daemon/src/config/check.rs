@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, path::Path};
 
 use muster_runbooks::{
+    application::Application,
     check::{Finding, Severity},
+    name::ApplicationName,
     runbook::library::Library,
     tree::{self, Content, Node, Place},
 };
@@ -48,17 +50,25 @@ impl Source {
 }
 
 /// Collects what is found.
-struct Findings<'a> {
+pub(super) struct Findings<'a> {
     source: &'a Source,
     list: Vec<Finding>,
 }
 
 impl Findings<'_> {
-    fn add(&mut self, path: &[&str], rule: &'static str, message: String, hint: &str) {
+    pub(super) fn add(&mut self, path: &[&str], rule: &'static str, message: String, hint: &str) {
         let place = self.source.place(path);
         let mut finding = self.source.error(place, rule, message);
         finding.hint = (!hint.is_empty()).then(|| hint.to_owned());
         self.list.push(finding);
+    }
+
+    /// The same for what somebody should look at, and what is used all the same.
+    pub(super) fn warn(&mut self, path: &[&str], rule: &'static str, message: String, hint: &str) {
+        self.add(path, rule, message, hint);
+        if let Some(last) = self.list.last_mut() {
+            last.severity = Severity::Warning;
+        }
     }
 
     /// Says which of the list's entries have a value that another one has.
@@ -90,6 +100,12 @@ impl Config {
         }
         self.check_tokens(&mut found);
         self.check_queues(&mut found);
+        if let Some(lease) = &self.lease {
+            lease.check(&mut found);
+        }
+        if let Some(ship) = &self.ship {
+            ship.check(&mut found);
+        }
         let names: Vec<&str> = self.receivers.iter().map(|one| one.name.as_str()).collect();
         found.clashes("receivers", "name", "receiver", &names);
         found.list.sort();
@@ -141,8 +157,12 @@ impl Config {
         }
     }
 
-    /// What is wrong with it next to the runbooks that it names.
-    pub(crate) fn check_beside(&self, library: &Library) -> Vec<Finding> {
+    /// What is wrong with it next to the runbooks that it names and the applications.
+    pub(crate) fn check_beside(
+        &self,
+        library: &Library,
+        applications: &BTreeMap<ApplicationName, Application>,
+    ) -> Vec<Finding> {
         let mut found = Findings { source: &self.source, list: Vec::new() };
         for (at, queue) in self.queues.iter().enumerate() {
             // The defaults stand nowhere in the file.
@@ -152,6 +172,9 @@ impl Config {
                 let path = ["queues", &at.to_string(), "may_start", &place.to_string()];
                 found.add(&path, "unknown-runbook", message, "");
             }
+        }
+        if let Some(lease) = &self.lease {
+            lease.check_beside(applications, &mut found);
         }
         found.list
     }

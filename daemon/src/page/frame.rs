@@ -37,8 +37,11 @@ impl Frame {
             ));
         }
         match api.intake().health() {
-            Health::Ready => {}
+            Health::Ready => alarms.extend(leaseless(api, now)),
             Health::Starting => alarms.push("Muster is starting: it reads its journal.".to_owned()),
+            Health::StandingBy { because } => alarms.push(format!(
+                "THIS MUSTER DOES NOT ACT: {because}. What you see is what it knows itself."
+            )),
             Health::ReadOnly { because } => alarms.push(format!(
                 "MUSTER CANNOT WRITE ITS JOURNAL: {because}. Nothing is begun or taken in. \
                  What you see is what was written last."
@@ -86,6 +89,15 @@ impl Frame {
             }
         }
     }
+}
+
+/// What the page says when nobody can tell who acts.
+fn leaseless(api: &Api, now: Timestamp) -> Option<String> {
+    let why = api.intake().lease().forbids(now)?;
+    Some(format!(
+        "NOTHING NEW IS BEGUN: {why}. Who knows that no other Muster acts types: \
+         muster override-lease RUN --reason TEXT"
+    ))
 }
 
 /// What the page says when the engine is silent: all that follows is old.

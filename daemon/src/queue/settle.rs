@@ -40,9 +40,10 @@ pub(super) fn settle(answer: Option<Result<Accepted, Rejected>>) -> Settled {
 fn refused(refusal: &Refusal) -> Settled {
     match refusal {
         // Until its not-after, which makes it late and so refused.
-        Refusal::SwitchedOff | Refusal::TooManyRuns { .. } | Refusal::Locked { .. } => {
-            Settled::NotNow(refusal.to_string())
-        }
+        Refusal::SwitchedOff
+        | Refusal::NotTheActor { .. }
+        | Refusal::TooManyRuns { .. }
+        | Refusal::Locked { .. } => Settled::NotNow(refusal.to_string()),
         Refusal::TooLate { .. }
         | Refusal::KeyReused { .. }
         | Refusal::BadPlan { .. }

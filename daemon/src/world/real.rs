@@ -4,7 +4,10 @@ use std::{
     collections::BTreeMap,
     future::Future,
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use futures::future::BoxFuture;
@@ -19,9 +22,9 @@ use serde_json::json;
 use super::http::{client, client_without_redirects, observe_observers, observe_probe};
 use super::{
     aws::{
-        Access, Aws, bucket, cache, comparison, error, expiry, global, instance, inventory, marker,
-        objects, poller::Poller, readiness, record, replication, restore, snapshot, teardown,
-        vault, writer,
+        Access, Aws, bucket, cache, comparison, error, expiry, global, instance, inventory, lease,
+        marker, objects, poller::Poller, readiness, record, replication, restore, ship, snapshot,
+        teardown, vault, writer,
     },
     canary::Canaries,
     dns, hook,
@@ -32,7 +35,7 @@ use super::{
     whereabouts::Whereabouts,
     workload,
 };
-use crate::{clock::Clock, compare::background::Comparisons};
+use crate::{clock::Clock, compare::background::Comparisons, config};
 
 /// The most rehearsals that are remembered.
 const REHEARSED_MAX: usize = 1_024;
@@ -48,7 +51,7 @@ pub struct Settings {
     pub receivers: Vec<Receiver>,
     /// The time.
     pub clock: Clock,
-    /// The epoch of this process, written on everything it makes (facts §5.5).
+    /// The epoch that is written on everything it makes (facts §5.5), until a lease brings another.
     pub epoch: u64,
     /// Where long comparisons write down how far they are; nowhere when `None`.
     pub comparisons: Option<PathBuf>,
@@ -67,7 +70,7 @@ pub struct Real {
     pub(super) receivers: Vec<Receiver>,
     pub(super) delivered: Delivered,
     pub(super) clock: Clock,
-    pub(super) epoch: u64,
+    epoch: AtomicU64,
     pub(super) comparisons: Comparisons,
     pub(super) arrivals: bucket::Arrivals,
     pub(super) records: inventory::Records,
@@ -93,7 +96,7 @@ impl Real {
             receivers: settings.receivers,
             delivered: Delivered::default(),
             clock: settings.clock,
-            epoch: settings.epoch,
+            epoch: AtomicU64::new(settings.epoch),
             comparisons: Comparisons::in_folder(settings.comparisons),
             arrivals: bucket::Arrivals::default(),
             records: inventory::Records::default(),
@@ -107,9 +110,24 @@ impl Real {
         &self.canaries
     }
 
-    /// The epoch of this process.
+    /// The epoch that is written on everything it makes.
     pub fn epoch(&self) -> u64 {
-        self.epoch
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// From now on everything is made under the epoch of a lease.
+    pub fn act_under(&self, epoch: u64) {
+        self.epoch.store(epoch, Ordering::Release);
+    }
+
+    /// Where a lease is kept.
+    pub fn lease(&self, at: &config::Lease) -> lease::Store {
+        lease::Store::new(self.aws.side(&at.region), at)
+    }
+
+    /// Where the log is shipped to.
+    pub fn shelf(&self, at: &config::Ship) -> ship::Shelf {
+        ship::Shelf::new(self.aws.side(&at.region), at)
     }
 
     /// Looks how far a call has come. Changes nothing.

@@ -35,6 +35,7 @@ use muster_state::{
     engine::{Engine, Input, Output, Reply, Sight},
     event::{AccessEvent, Event, Record},
     journal::{Journal, MemoryJournal},
+    lease::Lease,
     progress::Progress,
 };
 use serde_json::json;
@@ -89,6 +90,7 @@ impl House {
             Canaries::default(),
             healthy,
             watch::channel(true).1,
+            watch::channel(Lease::NotConfigured).1,
             Clock::Real,
             Arc::new(catalogue()),
         );

@@ -82,6 +82,35 @@ async fn a_bad_runbook() {
     }
 }
 
+/// A configuration with a lease.
+fn lease(region: &str, bucket: &str, key: &str, length: &str, margin: &str) -> String {
+    format!(
+        "state: s\nlease:\n  region: {region}\n  bucket: {bucket}\n  key: {key}\n  length: {length}\n  \
+         margin: {margin}\n"
+    )
+}
+
+/// Goal: a lease that goes down with what it guards, or that is copied, is found before it is needed.
+/// Method: one beside an application in its region, in a bucket of its own, and in a third region.
+#[tokio::test]
+async fn a_lease_beside_an_application() {
+    let beside = |region: &str, bucket: &str| {
+        lease(region, bucket, "lease", "30s", "5s") + "applications: [a.yaml]\n"
+    };
+    let near = beside("us-west-2", "muster-lease");
+    let (exit, out, count) = lint(&[("a.yaml", APPLICATION), ("muster.yaml", &near)]).await;
+    assert_eq!((exit, count), (Exit::Done, 1), "{out}");
+    let said = "warning: the lease is kept in us-west-2, where `covetpy` lives [lease-in-region]";
+    assert!(out.contains(said), "{out}");
+    let copied = beside("eu-west-1", "covet-database-backups");
+    let (exit, out, _) = lint(&[("a.yaml", APPLICATION), ("muster.yaml", &copied)]).await;
+    assert_eq!(exit, Exit::No, "{out}");
+    assert!(out.contains("a replicated lease is two leases"), "{out}");
+    let far = beside("eu-west-1", "muster-lease");
+    let (exit, out, _) = lint(&[("a.yaml", APPLICATION), ("muster.yaml", &far)]).await;
+    assert_eq!(exit, Exit::Done, "{out}");
+}
+
 /// Goal: a configuration is refused with everything that is wrong in it, before anything is opened.
 /// Method: one mistake or two in a configuration each, and the place where it is found.
 #[tokio::test]
@@ -134,6 +163,25 @@ async fn a_bad_configuration() {
         (
             format!("state: s\nqueues:\n{}", queue.replace("\"123456789012\"", "\"12345\"")),
             &["muster.yaml:6:16: error: `12345` is not an AWS account: twelve digits"],
+        ),
+        (
+            lease("us-moon-1", "muster-lease", "lease", "30s", "5s"),
+            &["muster.yaml:3:11: error: `us-moon-1` is not a region"],
+        ),
+        (
+            lease("eu-west-1", "Muster_Lease", "/lease", "10s", "5s"),
+            &[
+                "muster.yaml:4:11: error: `Muster_Lease` is not the name of a bucket",
+                "muster.yaml:5:8: error: `/lease` is not the key of an object",
+                "muster.yaml:6:11: error: a length of 10s is less than 3 margins of 5s [lease-too-short]",
+            ],
+        ),
+        (
+            lease("eu-west-1", "muster-lease", "lease", "1h", "0s"),
+            &[
+                "muster.yaml:6:11: error: 1h is not between 3s and 10m [out-of-range]",
+                "muster.yaml:7:11: error: a margin of 0s leaves no time for a call to leave",
+            ],
         ),
     ];
     for (text, wanted) in table {

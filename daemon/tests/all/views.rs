@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use muster::{
-    api::view::{application, next, objectives, run as view, schedule},
+    api::view::{application, next, objectives, run as view, schedule, wait::Stops},
     page::{overview, run as page},
     world::canary::Canaries,
 };
@@ -103,7 +103,7 @@ fn to_the_traffic(run: &mut Run) {
 }
 
 fn seen(run: &Run, secs: i64) -> view::RunView {
-    view::view(run, None, |_| None, at(secs))
+    view::view(run, &Stops::default(), |_| None, at(secs))
 }
 
 /// Goal: the recovery time starts at the first symptom, ends with the last proof, and is not there
@@ -154,8 +154,9 @@ fn figures() {
 #[test]
 fn waits_and_what_to_type() {
     let said = |run: &Run, off: bool| {
-        let off_by = off.then(|| ("adam".to_owned(), "drill".to_owned()));
-        let view = view::view(run, off_by.as_ref(), |_| None, at(30));
+        let off = off.then(|| ("adam".to_owned(), "drill".to_owned()));
+        let stops = Stops { off, lease: None };
+        let view = view::view(run, &stops, |_| None, at(30));
         let steps = view.steps.iter().filter_map(|step| step.waiting.as_ref());
         let waits: Vec<String> = view
             .waits
@@ -163,7 +164,8 @@ fn waits_and_what_to_type() {
             .chain(steps.filter(|wait| wait.needs_person))
             .map(|wait| format!("{} <- {}", wait.reason, wait.owner))
             .collect();
-        let types = next::steps(run, off).into_iter().map(|next| next.command).collect::<Vec<_>>();
+        let types =
+            next::steps(run, &stops).into_iter().map(|next| next.command).collect::<Vec<_>>();
         format!("{}\n  {}\n  {}\n", view.status, waits.join("\n  "), types.join("\n  "))
     };
     let mut table = String::new();

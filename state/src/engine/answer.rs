@@ -185,7 +185,7 @@ impl Engine {
         let Some(look) = self.looks.get(&run.id).and_then(|looks| looks.get(&open.place)) else {
             return Verdict::Nap;
         };
-        let held_back = run.is_held_back(open.place) || self.known.off.is_some();
+        let held_back = run.is_held_back(open.place) || self.begins_nothing(now, run);
         // Undo and finally run because the run was given up, and so does what closes something; only
         // its other steps end with it.
         let ends = run.abandoned.is_some() && step.part == Part::Steps && !step.always;
@@ -249,9 +249,12 @@ impl Engine {
         verdict: Verdict,
         out: &mut Vec<Output>,
     ) {
+        let stands_down = self.lease.stands_down().is_some();
         let looks = self.looks.entry(id.clone()).or_default();
         let look = looks.entry(open.place).or_default();
         match verdict {
+            // Another process acts, and sees for itself.
+            _ if stands_down => look.nap(now, &open.attempt.action),
             Verdict::Record(entries) => {
                 look.begin_next = entries.iter().any(is_aim) && !entries.iter().any(is_pause);
                 look.wake_at = None;

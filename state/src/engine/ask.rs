@@ -43,7 +43,7 @@ impl Engine {
             manner: attempt.manner,
             started_at: attempt.started_at,
             asked_at: now,
-            not_after: attempt.deadline,
+            not_after: self.not_after(now, attempt.deadline),
             aim: attempt.aim.clone(),
             best_effort: step.best_effort,
             points: self.points(run, step.component.as_ref(), &attempt.action),

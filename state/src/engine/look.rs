@@ -149,7 +149,7 @@ impl Engine {
             return None;
         };
         let (number, deadline) = (*number, *deadline);
-        let held_back = run.is_held_back(place) || self.known.off.is_some();
+        let held_back = run.is_held_back(place) || self.begins_nothing(now, run);
         let look = self.looks.entry(id.clone()).or_default().entry(place).or_default();
         if look.attempt != number {
             *look = Look { attempt: number, ..Look::default() };

@@ -1,16 +1,17 @@
 //! What people and doors want, and what becomes of it.
 
 use jiff::Timestamp;
-use muster_runbooks::name::{ApplicationName, RunId};
+use muster_runbooks::name::{ApplicationName, Region, RunId};
 
 use super::{Engine, Output};
 use crate::{
     admit::{self, Admitted},
     catalog::Finding,
-    command::{Accepted, Command, Refusal},
+    command::{Accepted, Command, Refusal, Steer},
     event::{
         AccessEvent, ApplicationEvent, Claim, Entry, Event, NoticeEvent, ScheduleEvent, Stream,
     },
+    lease::Granted,
     steer,
 };
 
@@ -28,6 +29,7 @@ impl Engine {
         command: Command,
         out: &mut Vec<Output>,
     ) -> Result<Accepted, Refusal> {
+        self.may_be_said(&command)?;
         match command {
             Command::Admit(admission) => match admit::admit(&self.known, &admission, now)? {
                 Admitted::Repeated(run) => Ok(Accepted { run: Some(run), repeated: true }),
@@ -50,6 +52,9 @@ impl Engine {
             Command::Steer { run: id, by, reason, steer } => {
                 let run = self.known.runs.get(&id);
                 let run = run.ok_or_else(|| Refusal::UnknownRun { run: id.clone() })?;
+                if steer == Steer::OverrideLease {
+                    self.may_override(now)?;
+                }
                 let events = steer::steer(run, &by, &reason, &steer)?;
                 let entries = events.into_iter().map(|event| Entry::run(&id, event)).collect();
                 self.commit(now, entries, Vec::new(), out);
@@ -78,12 +83,7 @@ impl Engine {
                 Ok(DONE)
             }
             Command::Active { application, region, evidence } => {
-                let known = self.known.applications.get(&application);
-                let active = known.and_then(|state| state.active.as_ref());
-                if active.is_none_or(|active| active.region != region) {
-                    let event = ApplicationEvent::ActiveObserved { region, evidence };
-                    self.record(now, Entry::application(&application, event), out);
-                }
+                self.active(now, &application, region, evidence, out);
                 Ok(DONE)
             }
             Command::Finding { application, finding } => {
@@ -105,6 +105,9 @@ impl Engine {
                 }
                 Ok(DONE)
             }
+            Command::Grant(Granted { epoch, holder }) => {
+                Ok(self.access(now, AccessEvent::Granted { epoch, holder }, out))
+            }
             Command::Keep { application, keep } => self.keep(now, &application, keep, out),
             Command::Nudge { id, dedupe_key, source, about: object, asked } => {
                 if let Some(repeated) = self.repeated(Some(&dedupe_key), &asked)? {
@@ -116,6 +119,23 @@ impl Engine {
                 self.advance_all(now, out);
                 Ok(about(&id))
             }
+        }
+    }
+
+    /// Records from where an application is served, if that is news.
+    fn active(
+        &mut self,
+        now: Timestamp,
+        application: &ApplicationName,
+        region: Region,
+        evidence: String,
+        out: &mut Vec<Output>,
+    ) {
+        let known = self.known.applications.get(application);
+        let active = known.and_then(|state| state.active.as_ref());
+        if active.is_none_or(|active| active.region != region) {
+            let event = ApplicationEvent::ActiveObserved { region, evidence };
+            self.record(now, Entry::application(application, event), out);
         }
     }
 
@@ -168,7 +188,7 @@ impl Engine {
     }
 
     /// Looks at every open run at once, whatever it was waiting for.
-    fn advance_all(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+    pub(super) fn advance_all(&mut self, now: Timestamp, out: &mut Vec<Output>) {
         let ids: Vec<RunId> = self.known.runs.keys().cloned().collect();
         for id in ids {
             self.forget_naps(&id);

@@ -15,7 +15,8 @@ use jiff::Timestamp;
 use muster_runbooks::name::RunId;
 
 use super::{
-    AppendError, Journal, OpenError, ReadError, Receipt,
+    AppendError, Hash, Journal, OpenError, Part, ReadError, Receipt,
+    codec::Kind,
     disk::{Disk, RealDisk},
     home::{Home, Lock},
     open,
@@ -26,7 +27,7 @@ use super::{
     writer::Message,
 };
 use crate::{
-    event::{Batch, Record, Stream},
+    event::{Batch, Commit, Record, Stream},
     progress::{EndedRun, Progress},
 };
 
@@ -207,6 +208,39 @@ impl Journal for LogJournal {
             because: trouble.because,
         })?);
         Ok(runs)
+    }
+
+    fn link(&self, end: u64) -> Result<Option<Hash>, ReadError> {
+        if end == 0 {
+            return Ok(Some(Hash::genesis()));
+        }
+        if end > self.shared.durable.load(Ordering::Acquire) {
+            return Ok(None);
+        }
+        // The commit that ends there is the last that begins before it.
+        let query = Query { stream: None, from: end - 1, end, limit: usize::MAX };
+        let mut link = None;
+        reader::walk(&self.shared.segments, query, &mut |frame, _| {
+            link = (frame.kind == Kind::Commit && frame.end() == end).then_some(frame.hash);
+            Ok(0)
+        })?;
+        Ok(link)
+    }
+
+    fn part(&self, from: u64, bytes_max: usize) -> Result<Option<Part>, ReadError> {
+        let end = self.shared.durable.load(Ordering::Acquire);
+        let mut part = None;
+        let query = Query { stream: None, from, end, limit: bytes_max };
+        reader::walk(&self.shared.segments, query, &mut |frame, payload| {
+            if frame.kind != Kind::Commit || frame.seq < from {
+                return Ok(0);
+            }
+            let commit: Commit = serde_json::from_slice(payload)
+                .map_err(|bad| format!("it cannot be read: {bad}"))?;
+            Part::push(&mut part, &commit, &frame.hash, payload);
+            Ok(payload.len())
+        })?;
+        Ok(part)
     }
 
     fn beat(&self, at: Timestamp) {

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use muster_runbooks::name::RunId;
 
 use super::{
-    AppendError, Journal, ReadError, Receipt,
+    AppendError, Hash, Journal, Part, ReadError, Receipt,
     ledger::{Ledger, Lengths},
     recent::records,
 };
@@ -31,6 +31,8 @@ pub struct MemoryJournal {
 #[derive(Default)]
 struct Inner {
     durable: Vec<Commit>,
+    /// The chain of hashes behind the first of them.
+    links: Vec<Hash>,
     lengths: Lengths,
     /// Ended runs in the order of their last record.
     ended: Vec<EndedRun>,
@@ -190,6 +192,41 @@ impl Journal for MemoryJournal {
         let before = after.map_or(u64::MAX, |run| run.last_seq);
         let end = inner.ended.partition_point(|run| run.last_seq < before);
         Ok(inner.ended[..end].iter().rev().take(limit).cloned().collect())
+    }
+
+    fn link(&self, end: u64) -> Result<Option<Hash>, ReadError> {
+        let mut inner = self.inner();
+        // The simulator rarely asks, so that most journals never need theirs.
+        while inner.links.len() < inner.durable.len() {
+            let payload = serde_json::to_vec(&inner.durable[inner.links.len()]);
+            let before = inner.links.last().copied().unwrap_or_else(Hash::genesis);
+            inner.links.push(before.then(&payload.unwrap_or_default()));
+        }
+        if end == 0 {
+            return Ok(Some(Hash::genesis()));
+        }
+        let place = inner.durable.binary_search_by_key(&end, Commit::end);
+        Ok(place.ok().map(|place| inner.links[place]))
+    }
+
+    fn part(&self, from: u64, bytes_max: usize) -> Result<Option<Part>, ReadError> {
+        let mut part = None;
+        let mut bytes = 0;
+        let commits: Vec<Commit> = {
+            let inner = self.inner();
+            let start = inner.durable.partition_point(|commit| commit.seq < from);
+            inner.durable[start..].to_vec()
+        };
+        for commit in &commits {
+            let Some(hash) = self.link(commit.end())? else { break };
+            let payload = serde_json::to_vec(commit).unwrap_or_default();
+            Part::push(&mut part, commit, &hash, &payload);
+            bytes += payload.len();
+            if bytes >= bytes_max {
+                break;
+            }
+        }
+        Ok(part)
     }
 
     fn beat(&self, at: Timestamp) {

@@ -1,5 +1,6 @@
 //! What `muster state …` does without a daemon: verify, export, restore, repair.
 
+mod assembly;
 mod export;
 mod new_log;
 mod repair;
@@ -8,7 +9,9 @@ mod verify;
 
 use std::path::Path;
 
+pub(crate) use self::export::{commit_line, split};
 pub use self::{
+    assembly::Assembly,
     export::{Exported, export},
     repair::{Repaired, repair},
     restore::{Existing, Rebuilt, restore, restore_from},

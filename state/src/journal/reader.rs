@@ -31,14 +31,43 @@ pub(crate) struct Query<'a> {
     pub(crate) limit: usize,
 }
 
+/// Is shown a frame and its payload, and says how many records it found there, or what is wrong with it.
+pub(crate) type Visit<'a> = dyn FnMut(&Frame, &[u8]) -> Result<usize, String> + 'a;
+
 /// Reads from the segments on disk.
 pub(crate) fn read(
     segments: &RwLock<Vec<Segment>>,
     query: Query<'_>,
 ) -> Result<Vec<Record>, ReadError> {
+    let Query { stream, from, end, limit } = query;
+    let wanted = stream.map(name);
     let mut found = Vec::new();
+    walk(segments, query, &mut |frame, payload| {
+        let before = found.len();
+        if frame.kind == Kind::Commit
+            && frame.end() > from
+            && wanted.as_ref().is_none_or(|name| says(payload, name))
+        {
+            let commit: Commit = serde_json::from_slice(payload)
+                .map_err(|bad| format!("it cannot be read: {bad}"))?;
+            let room = limit.saturating_sub(before);
+            found.extend(records(std::iter::once(&commit), stream, from, end).take(room));
+        }
+        Ok(found.len() - before)
+    })?;
+    Ok(found)
+}
+
+/// Shows the frames from the nearest known place before the query's first record on, until it has what it
+/// wants.
+pub(crate) fn walk(
+    segments: &RwLock<Vec<Segment>>,
+    query: Query<'_>,
+    visit: &mut Visit<'_>,
+) -> Result<(), ReadError> {
     let mut from = query.from;
-    while from < query.end && found.len() < query.limit {
+    let mut found = 0;
+    while from < query.end && found < query.limit {
         let (place, path, seq, offset) = {
             let segments = segments.read().unwrap_or_else(PoisonError::into_inner);
             let place = segments.partition_point(|segment| segment.first_seq <= from);
@@ -51,9 +80,8 @@ pub(crate) fn read(
             let (seq, offset) = near.unwrap_or((segment.first_seq, SEGMENT_HEADER as u64));
             (place - 1, segment.path.clone(), seq, offset)
         };
-        let wanted = query.stream.map(name);
-        let mut pass = Pass { path: &path, seq, offset, query, wanted, notes: Vec::new() };
-        let end = pass.run(&mut found)?;
+        let mut pass = Pass { path: &path, seq, offset, query, notes: Vec::new() };
+        let end = pass.run(&mut found, visit)?;
         let mut segments = segments.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(segment) = segments.get_mut(place) {
             let known = segment.index.last().map_or(0, |(_, offset)| *offset);
@@ -64,7 +92,7 @@ pub(crate) fn read(
         }
         from = end;
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Reads from commits that are still in memory.
@@ -94,14 +122,12 @@ struct Pass<'a> {
     seq: u64,
     offset: u64,
     query: Query<'a>,
-    /// The name of the stream, as it stands in a commit.
-    wanted: Option<String>,
     notes: Vec<(u64, u64)>,
 }
 
 impl Pass<'_> {
     /// Reads until enough is found, or to the end of the segment, whose number it returns.
-    fn run(&mut self, found: &mut Vec<Record>) -> Result<u64, ReadError> {
+    fn run(&mut self, found: &mut usize, visit: &mut Visit<'_>) -> Result<u64, ReadError> {
         let io = |source| ReadError::Io { file: self.path.display().to_string(), source };
         let file = File::open(self.path).map_err(io)?;
         let mut window = Vec::new();
@@ -114,12 +140,12 @@ impl Pass<'_> {
             })?;
             let mut place = 0;
             need = loop {
-                if self.seq >= self.query.end || found.len() >= self.query.limit {
+                if self.seq >= self.query.end || *found >= self.query.limit {
                     return Ok(self.seq);
                 }
                 match Frame::decode(&window[place..len]) {
                     Ok((frame, payload)) => {
-                        self.frame(&frame, payload, found)?;
+                        *found += self.frame(&frame, payload, visit)?;
                         place += frame.size();
                         self.offset += frame.size() as u64;
                         if frame.kind == Kind::Turn {
@@ -141,24 +167,15 @@ impl Pass<'_> {
         &mut self,
         frame: &Frame,
         payload: &[u8],
-        found: &mut Vec<Record>,
-    ) -> Result<(), ReadError> {
+        visit: &mut Visit<'_>,
+    ) -> Result<usize, ReadError> {
         if frame.seq != self.seq {
             return Err(self.damaged("the sequence has a gap or a repetition"));
         }
         self.notes.push((self.seq, self.offset));
-        let Query { stream, from, end, limit } = self.query;
-        if frame.kind == Kind::Commit
-            && frame.end() > from
-            && self.wanted.as_ref().is_none_or(|name| says(payload, name))
-        {
-            let commit: Commit = serde_json::from_slice(payload)
-                .map_err(|bad| self.damaged(&format!("it cannot be read: {bad}")))?;
-            let room = limit.saturating_sub(found.len());
-            found.extend(records(std::iter::once(&commit), stream, from, end).take(room));
-        }
+        let found = visit(frame, payload).map_err(|because| self.damaged(&because))?;
         self.seq = frame.end();
-        Ok(())
+        Ok(found)
     }
 
     fn damaged(&self, because: &str) -> ReadError {

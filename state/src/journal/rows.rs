@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::ledger::Lengths;
 use crate::{
     event::Stream,
+    lease::Granted,
     progress::{ApplicationState, EndedRun, Held, Progress, Proposal, Row, ScheduleState},
     run::Run,
 };
@@ -42,6 +43,9 @@ pub(crate) struct Head {
     pub(crate) last_at: Option<Timestamp>,
     /// The off switch.
     pub(crate) off: Option<(String, String)>,
+    /// The lease. Older rows do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) granted: Option<Granted>,
     /// The length of the stream `access`.
     pub(crate) access: u64,
     /// How many values there are besides this one and the beat.
@@ -228,6 +232,7 @@ impl Gathered {
         self.progress.end = head.end;
         self.progress.last_at = head.last_at;
         self.progress.off = head.off.clone();
+        self.progress.granted = head.granted.clone();
         self.plans.is_empty().then_some((self.progress, self.lengths))
     }
 }

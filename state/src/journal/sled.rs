@@ -182,6 +182,7 @@ impl Rows {
             epoch: progress.epoch,
             last_at: progress.last_at,
             off: progress.off.clone(),
+            granted: progress.granted.clone(),
             access: lengths.of(&Stream::Access),
             rows: next.rows,
             digest: format!("{:x}", next.digest),

@@ -51,6 +51,13 @@ fn version_2_is_read() {
     assert_eq!(known.rows.values().next().expect("rows").rows["public.orders"], 100);
 }
 
+/// Goal: version 3 is read for ever, with what it added: the lease, and who went on without it.
+/// Method: see [`read`].
+#[test]
+fn version_3_is_read() {
+    read(3);
+}
+
 /// Brings back the export and the segment of a journal of a version that holds every kind of event, and
 /// looks at what is known. `MUSTER_WRITE_FIXTURES=1` writes what is not there for the present version;
 /// what is there is never written again once a release has written such journals.
@@ -80,10 +87,15 @@ fn read(version: u16) -> ApplicationState {
     assert_eq!(*one.progress(), *other.progress());
 
     let progress = one.progress();
-    assert_eq!(progress.epoch, 2);
+    // The lease brought an epoch of its own, and the last opening one more.
+    let is_leased = version >= 3;
+    assert_eq!(progress.epoch, if is_leased { 8 } else { 2 });
+    let granted = progress.granted.as_ref().map(|granted| (granted.epoch, granted.holder.as_str()));
+    assert_eq!(granted, is_leased.then_some((7, "host:/var/lib/muster")));
     assert_eq!(progress.off, None);
     let run = &progress.runs[&run_id(1)];
-    assert_eq!((run.len, run.notes.len(), run.approvals.len()), (8, 3, 0));
+    assert_eq!((run.notes.len(), run.approvals.len()), (3, 0));
+    assert_eq!((run.len, run.lease_overridden.is_some()), (8 + u64::from(is_leased), is_leased));
     let known = &progress.applications[&application("covetpy")];
     assert_eq!(known.active.as_ref().map(|active| active.region.as_str()), Some("eu-west-1"));
     assert_eq!(known.findings.keys().collect::<Vec<_>>(), ["stays"]);
@@ -141,6 +153,7 @@ fn run_events() -> Vec<RunEvent> {
         RunEvent::Paused { cause: PauseCause::Failover { run: run_id(2) } },
         RunEvent::Resumed { by: by(), reason: reason() },
         RunEvent::Forced { by: by(), reason: reason() },
+        RunEvent::LeaseOverridden { by: by(), reason: reason() },
         RunEvent::Noted { by: by(), text: "Größe: 10 °C \"so\"".to_owned() },
     ]
 }
@@ -220,6 +233,7 @@ fn tested() -> Tested {
 fn access_events() -> Vec<AccessEvent> {
     let text = |text: &str| text.to_owned();
     vec![
+        AccessEvent::Granted { epoch: 7, holder: text("host:/var/lib/muster") },
         AccessEvent::Refused { who: text("eve"), what: text("approve"), because: text("no role") },
         AccessEvent::SwitchedOff { by: by(), reason: text("a flood") },
         AccessEvent::SwitchedOn { by: by(), reason: text("it is over") },

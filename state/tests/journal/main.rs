@@ -5,6 +5,7 @@ mod disk;
 mod fixture;
 mod memory;
 mod offline;
+mod parts;
 mod power;
 mod process;
 mod support;

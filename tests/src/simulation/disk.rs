@@ -3,10 +3,12 @@
 use std::{collections::VecDeque, sync::RwLockReadGuard};
 
 use jiff::Timestamp;
+use muster_runbooks::name::RunId;
 use muster_state::{
     event::{Batch, Record},
     journal::{Journal, MemoryJournal, Receipt},
-    progress::Progress,
+    lease::{Fit, Mark},
+    progress::{EndedRun, Progress},
 };
 
 /// The journal in memory, and the receipts that wait.
@@ -50,6 +52,38 @@ impl Disk {
         self.journal = self.journal.crash(keep);
         self.receipts.clear();
         self.fresh()
+    }
+
+    /// What a process that stands still has before it: everything that it wrote reaches its own disk.
+    pub fn left_behind(&mut self) -> Disk {
+        let journal = self.journal.crash(usize::MAX);
+        self.receipts.clear();
+        Disk { journal, receipts: VecDeque::new(), read_to: self.read_to }
+    }
+
+    /// The row of a run that has ended.
+    pub fn ended(&self, run: &RunId) -> Option<EndedRun> {
+        let ended = self.journal.ended(None, usize::MAX).ok()?;
+        ended.into_iter().find(|one| one.id == *run)
+    }
+
+    /// Where it ends.
+    pub fn mark(&self) -> Mark {
+        let sequence = self.progress().end;
+        Mark { sequence, hash: self.link(sequence).unwrap_or_default() }
+    }
+
+    /// How a place in a journal fits this one.
+    pub fn fits(&self, mark: &Mark) -> Fit {
+        if mark.sequence > self.progress().end {
+            return Fit::Beyond;
+        }
+        let same = self.link(mark.sequence).is_some_and(|link| link == mark.hash);
+        if same { Fit::Known } else { Fit::Other }
+    }
+
+    fn link(&self, end: u64) -> Option<String> {
+        self.journal.link(end).ok().flatten().map(|link| link.to_string())
     }
 
     /// Records that a process took the journal over.

@@ -30,20 +30,30 @@ impl Simulation {
 
     /// Says something once this event is over.
     pub(super) fn say_next(&mut self, command: Command) {
-        if self.unheard.is_empty() {
-            self.put(self.now, Happening::Said);
-        }
         self.unheard.push_back((command, false));
+        self.hear_after(SignedDuration::ZERO);
+    }
+
+    /// The oldest of what waits to be said is heard so much later, if anything does.
+    pub(super) fn hear_after(&mut self, pause: SignedDuration) {
+        if !self.hears && !self.unheard.is_empty() {
+            self.hears = true;
+            self.put(self.now + pause, Happening::Said);
+        }
     }
 
     pub(super) fn hear(&mut self) -> Result<(), Cut> {
+        self.hears = false;
+        // The next process listens when it has started.
         if self.engine.is_none() {
             return Ok(());
         }
-        let Some((command, again)) = self.unheard.pop_front() else { return Ok(()) };
-        if !self.unheard.is_empty() {
-            self.put(self.now + BETWEEN, Happening::Said);
+        if self.stands_by() {
+            self.hear_after(GLANCES_EVERY);
+            return Ok(());
         }
+        let Some((command, again)) = self.unheard.pop_front() else { return Ok(()) };
+        self.hear_after(BETWEEN);
         self.ask(command, again)
     }
 
@@ -66,8 +76,15 @@ impl Simulation {
 
     pub(super) fn reply(&mut self, ticket: Ticket, result: Result<Accepted, Refusal>) {
         let asked = self.waiting.remove(&ticket);
-        if let (Some(command), Err(refusal)) = (asked, &result) {
-            self.give_up(&command, refusal);
+        match (asked, &result) {
+            // Whoever asks a process that does not act asks again.
+            (Some(command), Err(Refusal::NotTheActor { .. })) => {
+                self.unheard.push_front((command, true));
+                self.hear_after(GLANCES_EVERY);
+            }
+            (Some(command), Err(refusal)) => self.give_up(&command, refusal),
+            (_, Ok(_)) => self.granted(ticket),
+            (None, Err(_)) => {}
         }
         if self.is_verbose
             && let Err(refusal) = &result
@@ -82,6 +99,9 @@ impl Simulation {
         self.glances = false;
         if self.engine.is_none() {
             return;
+        }
+        if self.stands_by() {
+            return self.arm_glance();
         }
         let (now, sim) = (self.now, &self.sim);
         let since = now - KNOWN_LOST_AFTER;

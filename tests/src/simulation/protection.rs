@@ -296,6 +296,8 @@ impl Simulation {
                 held.into_iter().try_for_each(|point| self.keep(point, false))
             }
             Act::Start(_)
+            | Act::Sleep(_)
+            | Act::Dark(_)
             | Act::Say(_)
             | Act::Inject(_)
             | Act::Heal(_)

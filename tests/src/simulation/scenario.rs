@@ -16,6 +16,7 @@ use muster_runbooks::{
 };
 use muster_state::{
     command::{Admission, Command},
+    lease::Terms,
     progress::Progress,
 };
 
@@ -39,6 +40,8 @@ pub struct Scenario {
     pub cuts: u64,
     /// What happens by itself.
     pub schedules: Vec<Schedule>,
+    /// How the lease is kept; none is without it.
+    pub lease: Option<Terms>,
 }
 
 /// One thing that happens.
@@ -67,6 +70,10 @@ pub enum Act {
     },
     /// Everything that is held is released.
     Release,
+    /// The process stands still for so long, and another host takes its work over meanwhile.
+    Sleep(SignedDuration),
+    /// Nobody can read or write the lease for so long.
+    Dark(SignedDuration),
 }
 
 impl fmt::Display for Act {
@@ -82,6 +89,8 @@ impl fmt::Display for Act {
             Act::Skew(skew) => write!(f, "the clock is {skew:#} ahead"),
             Act::Hold { but } => write!(f, "hold the oldest but {but}"),
             Act::Release => f.write_str("release all"),
+            Act::Sleep(length) => write!(f, "the process sleeps for {length:#}"),
+            Act::Dark(length) => write!(f, "the lease cannot be read for {length:#}"),
         }
     }
 }
@@ -184,6 +193,7 @@ pub fn in_short(command: &Command) -> String {
         | Command::Finding { .. }
         | Command::Canary { .. }
         | Command::Peak { .. }
+        | Command::Grant(_)
         | Command::Nudge { .. } => "something else".to_owned(),
     }
 }
@@ -214,7 +224,16 @@ impl Scenario {
             manners: Manners::default(),
             cuts: 0,
             schedules: Vec::new(),
+            lease: None,
         }
+    }
+
+    /// The same under a lease.
+    #[must_use]
+    pub fn leased(mut self) -> Scenario {
+        let [length, margin, longest_call] = [30, 5, 30].map(secs);
+        self.lease = Some(Terms { length, margin, longest_call });
+        self
     }
 
     /// The same, with one thing more.

@@ -47,9 +47,10 @@ impl Simulation {
                 Input::Answered(Reply { step, answer, .. }) => {
                     write!(text, "answered {step}: {answer:?}")
                 }
-                Input::Appended(_) | Input::Command(..) | Input::Tick => Ok(()),
+                Input::Appended(_) | Input::Command(..) | Input::Lease(_) | Input::Tick => Ok(()),
             },
             Happening::Wake { .. } | Happening::Glance | Happening::Patrol => Ok(()),
+            Happening::Lease(turn) => write!(text, "lease: {turn}"),
             Happening::Ring { schedule } => write!(text, "ring {schedule}"),
             Happening::Said => match self.unheard.front() {
                 Some((command, _)) => text.write_str(&scenario::in_short(command)),

@@ -428,6 +428,7 @@ impl Watch {
             | Command::Finding { .. }
             | Command::Canary { .. }
             | Command::Peak { .. }
+            | Command::Grant(_)
             | Command::Nudge { .. } => true,
         };
         self.check("I24", is_durable, || format!("{command:?} is acknowledged and not durable"));

@@ -65,6 +65,9 @@ pub fn view(record: &Record) -> Option<EventView> {
             ("resumed", None, None, Some(by.clone()), reason.clone())
         }
         RunEvent::Forced { by, reason } => ("forced", None, None, Some(by.clone()), reason.clone()),
+        RunEvent::LeaseOverridden { by, reason } => {
+            ("lease_overridden", None, None, Some(by.clone()), reason.clone())
+        }
         RunEvent::Noted { by, text } => ("noted", None, None, Some(by.clone()), text.clone()),
         RunEvent::Abandoned { by, reason, undo } => {
             let tail = if *undo { "; the undo steps run" } else { "" };

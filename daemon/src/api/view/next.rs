@@ -9,12 +9,15 @@ use muster_runbooks::{
 use muster_state::{
     approval,
     command::{Person, Steer},
+    lease::Missing,
     run::{Outcome, PauseCause, Run},
     steer,
     step::StepState,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::wait::Stops;
 
 /// A command and the reason to type it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
@@ -30,13 +33,19 @@ fn next(command: String, why: impl Into<String>) -> NextView {
 }
 
 /// What to do about a run, the most urgent first.
-pub fn steps(run: &Run, off: bool) -> Vec<NextView> {
+pub fn steps(run: &Run, stops: &Stops) -> Vec<NextView> {
     if let Some(ended) = run.ended {
         return after(run, ended.outcome);
     }
     let id = &run.id;
     let mut list = Vec::new();
-    if off {
+    if stops.lease_of(run).is_some_and(Missing::may_be_overridden) {
+        list.push(next(
+            format!("muster override-lease {id} --reason TEXT"),
+            "only if you know that no other Muster acts: this run then goes on without the lease",
+        ));
+    }
+    if stops.off.is_some() {
         list.push(next("muster on --reason TEXT".to_owned(), "muster is switched off"));
     }
     for cause in &run.pauses {

@@ -19,7 +19,7 @@ use super::{
     figures::{self, LossesView, RecoveryView},
     next::{self, NextView},
     step::{self, SaidView, StepView},
-    wait::{self, WaitView},
+    wait::{self, Stops, WaitView},
     way_back::{self, WayBackView},
 };
 use crate::intake::Sample;
@@ -126,7 +126,7 @@ impl RunView {
 /// Builds the view of a run at an instant.
 pub fn view(
     run: &Run,
-    off: Option<&(String, String)>,
+    stops: &Stops,
     sample: impl Fn(&StepId) -> Option<Sample>,
     now: Timestamp,
 ) -> RunView {
@@ -154,7 +154,7 @@ pub fn view(
         took: Length::between(run.admitted_at, ended_at.unwrap_or(now)),
         plan_hash: run.hash.clone(),
         way_back: run.plan.way_back.as_ref().map(ToString::to_string),
-        waits: wait::of_run(run, off),
+        waits: wait::of_run(run, stops),
         approvals: approval::all(run),
         recovery: figures::recovery(run, now),
         ways_back: way_back::all(run, now),
@@ -165,7 +165,7 @@ pub fn view(
             .collect(),
         notes: run.notes.iter().map(said).collect(),
         events: run.len,
-        next: next::steps(run, off.is_some()),
+        next: next::steps(run, stops),
     }
 }
 
@@ -175,7 +175,7 @@ fn said(said: &muster_state::run::Said) -> SaidView {
 
 /// The line about an open run.
 pub fn line(run: &Run, now: Timestamp) -> RunLine {
-    let waits = wait::of_run(run, None);
+    let waits = wait::of_run(run, &Stops::default());
     let steps = run.steps().filter_map(|(step, state)| wait::of_step(run, step, state));
     RunLine {
         id: run.id.to_string(),

@@ -8,11 +8,14 @@ use muster_runbooks::{
 use muster_state::{
     approval::{self, Tally},
     decide::HELD_FOR,
+    lease::Missing,
     run::{PauseCause, Run},
     step::{Attempt, StepState},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::intake::Intake;
 
 /// What something waits for.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
@@ -45,13 +48,37 @@ impl WaitView {
     }
 }
 
+/// What stops every run.
+#[derive(Clone, Debug, Default)]
+pub struct Stops {
+    /// Who switched Muster off, and why.
+    pub off: Option<(String, String)>,
+    /// Why this process must not act.
+    pub lease: Option<Missing>,
+}
+
+impl Stops {
+    /// What stops every run at an instant.
+    pub fn at(intake: &Intake, now: Timestamp) -> Stops {
+        let off = intake.known(|known| known.off.clone());
+        Stops { off, lease: intake.lease().forbids(now) }
+    }
+
+    /// What of the lease stops a run: some risks a person can take for it.
+    pub fn lease_of(&self, run: &Run) -> Option<&Missing> {
+        let why = self.lease.as_ref()?;
+        (run.lease_overridden.is_none() || !why.may_be_overridden()).then_some(why)
+    }
+}
+
 /// What holds the whole run up, the most general cause first.
-pub fn of_run(run: &Run, off: Option<&(String, String)>) -> Vec<WaitView> {
+pub fn of_run(run: &Run, stops: &Stops) -> Vec<WaitView> {
     let mut waits = Vec::new();
     if run.ended.is_some() {
         return waits;
     }
-    if let Some((by, reason)) = off {
+    waits.extend(stops.lease_of(run).map(leaseless));
+    if let Some((by, reason)) = &stops.off {
         let said = format!("muster was switched off by {by}: {reason}");
         waits.push(WaitView::person(said, "an admin", None));
     }
@@ -73,6 +100,23 @@ pub fn of_run(run: &Run, off: Option<&(String, String)>) -> Vec<WaitView> {
         waits.push(WaitView::person("shall the undo steps run?", "an operator", None));
     }
     waits
+}
+
+/// What a run waits for that waits for the lease.
+fn leaseless(why: &Missing) -> WaitView {
+    match why {
+        Missing::Unasked => WaitView::machine(why.to_string(), "muster", None),
+        Missing::Taken { holder, free_at, .. } => {
+            WaitView::machine(why.to_string(), format!("`{holder}`"), Some(*free_at))
+        }
+        Missing::Ended { .. } | Missing::Unreadable { .. } => {
+            WaitView::person(why.to_string(), "whoever looks after the bucket", None)
+        }
+        Missing::Behind { .. } | Missing::Apart { .. } => {
+            let said = format!("{why}: restore the newer journal here, or let its process act");
+            WaitView::person(said, "an admin", None)
+        }
+    }
 }
 
 /// What one step waits for; nothing for a step that has ended or whose part is not the run's turn.

@@ -37,7 +37,7 @@ pub async fn begin(real: &Real, call: &Call, action: &SnapshotCache) -> Result<A
     let region = on(call)?.region(action.at);
     let group = group(call, region)?;
     let (side, clients) = (real.aws.side(region), real.aws.beside(region));
-    let tags = snapshot::marks(call, real.epoch, None, None, None);
+    let tags = snapshot::marks(call, real.epoch(), None, None, None);
     let tags = tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
     let sent = clients
         .caches_act

@@ -1,4 +1,5 @@
-//! An export of the journal that lies in a bucket, fetched for `muster state restore`.
+//! An export of the journal that lies in a bucket, fetched for `muster state restore`, or put together
+//! from the parts that were shipped there.
 //!
 //! It is fetched on a bad day: a transfer that breaks off goes on where it was, as long as the object
 //! is still the same one.
@@ -7,14 +8,19 @@ use std::{
     fmt,
     fs::File,
     io::{self, Write},
+    path::Path,
     str::FromStr,
 };
 
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use jiff::Timestamp;
 use muster_runbooks::name::Region;
-use muster_state::call::CallError;
+use muster_state::{
+    call::CallError,
+    journal::offline::{Assembly, OfflineError},
+};
 
-use super::{Access, Aws, Side, error};
+use super::{Access, Aws, Side, error, ship::Shelf};
 
 /// How often a transfer may break off without bringing anything.
 const BREAKS_MAX: u32 = 5;
@@ -79,6 +85,23 @@ pub enum FetchError {
         #[source]
         source: Option<Box<CallError>>,
     },
+    /// Nothing was shipped there.
+    #[error(
+        "no part of a log lies below `{place}`\nhint: it is the `prefix` of `ship` in the configuration"
+    )]
+    Nothing {
+        /// Where it should be.
+        place: Place,
+    },
+    /// What was shipped is no log.
+    #[error("what lies below `{place}` is no log")]
+    NoLog {
+        /// Where it lies.
+        place: Place,
+        /// What is wrong.
+        #[source]
+        source: Box<OfflineError>,
+    },
     /// What came cannot be kept.
     #[error("what came of `{place}` cannot be written")]
     Write {
@@ -110,6 +133,61 @@ pub async fn fetch(place: &Place, to: &mut File) -> Result<u64, FetchError> {
     }
     to.sync_all().map_err(|source| FetchError::Write { place: place.clone(), source })?;
     Ok(coming.bytes)
+}
+
+/// What was put together.
+#[derive(Clone, Copy, Debug)]
+pub struct Gathered {
+    /// How many objects were fetched.
+    pub objects: usize,
+    /// When the last one was put, by the clock of S3.
+    pub put_at: Option<Timestamp>,
+    /// When the newest commit was written.
+    pub newest: Option<Timestamp>,
+}
+
+/// Puts the parts below a prefix together into an export, in the region and with the credentials that the
+/// environment says.
+///
+/// # Errors
+///
+/// When S3 refuses them, when there are none, when one is missing, or when the file cannot be written.
+pub async fn gather(place: &Place, path: &Path, to: File) -> Result<Gathered, FetchError> {
+    let aws = Aws::load(&Access::Environment).await;
+    let region = aws.shared.region().and_then(|region| region.as_ref().parse::<Region>().ok());
+    let side = aws.side(&region.ok_or(FetchError::NoRegion)?);
+    let shelf = Shelf::at(side, &place.bucket, &place.key);
+    let no_log = |source| FetchError::NoLog { place: place.clone(), source: Box::new(source) };
+    let refused = |source| FetchError::Call {
+        place: place.clone(),
+        hint: "`aws s3 ls` shows what is there; `s3:ListBucket` and `s3:GetObject` must be allowed",
+        source: Box::new(source),
+    };
+    let all = shelf.list().await.map_err(refused)?;
+    let mut assembly = Assembly::begin(path, to).map_err(no_log)?;
+    let mut objects = 0;
+    for (at, one) in all.iter().enumerate() {
+        let next = all[at + 1..].iter().find(|next| next.kind == one.kind);
+        // What the segments hold need not come again in parts.
+        if next.is_some_and(|next| next.first <= assembly.end()) {
+            continue;
+        }
+        let mut tries = 1;
+        let lines = loop {
+            match shelf.get(one).await {
+                Err(CallError::NoAnswer { .. }) if tries < BREAKS_MAX => tries += 1,
+                got => break got.map_err(refused)?,
+            }
+        };
+        assembly.push(&one.key, &lines).map_err(no_log)?;
+        objects += 1;
+    }
+    if objects == 0 {
+        return Err(FetchError::Nothing { place: place.clone() });
+    }
+    let (put_at, newest) = (all.iter().filter_map(|one| one.put_at).max(), assembly.newest());
+    assembly.finish().map_err(no_log)?;
+    Ok(Gathered { objects, put_at, newest })
 }
 
 /// What came so far.

@@ -62,7 +62,7 @@ pub async fn begin(real: &Real, call: &Call, action: &ShiftTraffic) -> Result<An
     let s3 = &side.act.s3;
     let (sent, operation) = if wanted {
         let put = s3.put_object().bucket(&marker.bucket).key(&marker.key);
-        let put = put.content_type("text/plain").body(body(call, real.epoch).into_bytes().into());
+        let put = put.content_type("text/plain").body(body(call, real.epoch()).into_bytes().into());
         (put.send().await.map(drop).map_err(error::trouble), "PutObject")
     } else {
         let delete = s3.delete_object().bucket(&marker.bucket).key(&marker.key);

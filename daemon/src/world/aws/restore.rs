@@ -361,6 +361,6 @@ fn mark(name: Option<&str>, tags: &[Tag]) -> Mark {
 
 fn tags(real: &Real, mark: &Mark) -> Vec<Tag> {
     let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
-    let epoch = tag(snapshot::EPOCH, &real.epoch.to_string());
+    let epoch = tag(snapshot::EPOCH, &real.epoch().to_string());
     mark.tags.iter().map(|(key, value)| tag(key, value)).chain([epoch]).collect()
 }

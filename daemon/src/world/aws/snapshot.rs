@@ -124,7 +124,7 @@ async fn begin_taken(
         .create_db_cluster_snapshot()
         .db_cluster_identifier(cluster_name(cluster))
         .db_cluster_snapshot_identifier(call.token.as_str())
-        .set_tags(Some(tags(call, real.epoch, None, Some(action))))
+        .set_tags(Some(tags(call, real.epoch(), None, Some(action))))
         .send()
         .await;
     real.poller.forget(&side).await;
@@ -156,7 +156,7 @@ async fn begin_copied(
         .set_kms_key_id(key)
         // Where our own tags win over the copied ones nothing is lost: they say the same and more.
         .copy_tags(true)
-        .set_tags(Some(tags(call, real.epoch, Some(action.data_time), None)))
+        .set_tags(Some(tags(call, real.epoch(), Some(action.data_time), None)))
         .send()
         .await;
     real.poller.forget(&side).await;

@@ -264,7 +264,7 @@ async fn begin_copied(real: &Real, call: &Call, action: &CopyToVault) -> Result<
         .source_db_cluster_snapshot_identifier(&action.snapshot)
         .target_db_cluster_snapshot_identifier(call.token.as_str())
         .kms_key_id(&vault.key)
-        .set_tags(Some(snapshot::tags_of_copy(call, real.epoch, action.data_time, &source)))
+        .set_tags(Some(snapshot::tags_of_copy(call, real.epoch(), action.data_time, &source)))
         .send()
         .await;
     real.poller.forget(&side).await;

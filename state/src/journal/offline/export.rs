@@ -66,8 +66,7 @@ fn write(segments: &mut [Segment], out: &Path) -> Result<Exported, OfflineError>
     chain::check_first(segments)?;
     let failed = |source| OfflineError::file(out, source);
     let mut to = BufWriter::new(File::create(out).map_err(failed)?);
-    line(&mut to, &First { muster_export: FORMAT, before: Hash::genesis().to_string() })
-        .map_err(failed)?;
+    first_line(&mut to).map_err(failed)?;
     let mut commits = 0;
     let end = chain::walk(segments, 0, 0, &mut |placed| {
         if placed.frame.kind != Kind::Commit {
@@ -75,16 +74,31 @@ fn write(segments: &mut [Segment], out: &Path) -> Result<Exported, OfflineError>
         }
         commits += 1;
         placed.commit()?;
-        write!(to, "{HASH}{}{COMMIT}", placed.frame.hash)
-            .and_then(|()| to.write_all(placed.payload))
-            .and_then(|()| to.write_all(b"}\n"))
+        commit_line(&mut to, &placed.frame.hash, placed.payload)
             .map_err(|source| OpenError::io(out, source))
     })?;
     let head = Head { end: end.at.seq, hash: end.at.hash };
-    line(&mut to, &Last { end: head.end, hash: head.hash.to_string(), commits }).map_err(failed)?;
+    last_line(&mut to, head, commits).map_err(failed)?;
     let file = to.into_inner().map_err(|refused| failed(refused.into_error()))?;
     file.sync_all().map_err(failed)?;
     Ok(Exported { commits, head })
+}
+
+/// The line that an export begins with.
+pub(super) fn first_line(to: &mut impl Write) -> std::io::Result<()> {
+    line(to, &First { muster_export: FORMAT, before: Hash::genesis().to_string() })
+}
+
+/// The line of a commit.
+pub(crate) fn commit_line(to: &mut impl Write, hash: &Hash, payload: &[u8]) -> std::io::Result<()> {
+    write!(to, "{HASH}{hash}{COMMIT}")?;
+    to.write_all(payload)?;
+    to.write_all(b"}\n")
+}
+
+/// The line that it ends with.
+pub(super) fn last_line(to: &mut impl Write, head: Head, commits: u64) -> std::io::Result<()> {
+    line(to, &Last { end: head.end, hash: head.hash.to_string(), commits })
 }
 
 fn line(to: &mut impl Write, value: &impl Serialize) -> std::io::Result<()> {
@@ -139,7 +153,7 @@ pub(super) fn read_export(file: &Path, visit: &mut Visit<'_>) -> Result<Exported
 }
 
 /// The hash and the payload of a commit's line.
-fn split(line: &[u8]) -> Option<(Hash, &[u8])> {
+pub(crate) fn split(line: &[u8]) -> Option<(Hash, &[u8])> {
     let rest = line.strip_prefix(HASH.as_bytes())?;
     let (hash, rest) = rest.split_at_checked(64)?;
     let payload = rest.strip_prefix(COMMIT.as_bytes())?.strip_suffix(b"}")?;
