@@ -27,7 +27,7 @@ use crate::{
             Inventory,
             judge::{Judged, KINDS, Known, judge},
             objectives::{Evidence, Measured},
-            readiness::{Point, Ready, checklist},
+            readiness::{Actor, Point, Ready, checklist},
         },
     },
 };
@@ -176,6 +176,7 @@ fn check_now(
     measured: &Measured,
 ) -> Vec<Point> {
     let now = intake.clock().now();
+    let actor = Actor { lease: intake.lease(), shipped: intake.shipping().last() };
     intake.known(|known| {
         let nothing = ApplicationState::default();
         let state = known.applications.get(&application.name).unwrap_or(&nothing);
@@ -187,7 +188,7 @@ fn check_now(
             measured,
             now,
         };
-        checklist(&Ready { known: &evidence, judged, peaks: &state.peaks })
+        checklist(&Ready { known: &evidence, judged, peaks: &state.peaks, actor: &actor })
     })
 }
 

@@ -195,7 +195,9 @@ async fn say_whether_configured(intake: &Intake, is_configured: bool) {
             Ok(Finding {
                 id: NO_LEASE.to_owned(),
                 message: "no lease says which Muster acts: two on two hosts would both".to_owned(),
-                hint: "add `lease` to the configuration: an object in a third region".to_owned(),
+                hint: "add `lease` to the configuration, an object in a third region, and `ship`, where \
+                       its log outlives this host"
+                    .to_owned(),
             })
         };
         let command = Command::Finding { application: application.clone(), finding };

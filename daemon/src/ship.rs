@@ -44,7 +44,7 @@ const PARTS_MAX: usize = 500;
 const BEHIND_MAX: SignedDuration = SignedDuration::from_secs(60);
 
 /// The finding of every application while the log is behind.
-const BEHIND: &str = "log-not-shipped";
+pub const NOT_SHIPPED: &str = "log-not-shipped";
 
 /// How far the log has been shipped. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -204,12 +204,12 @@ impl Hold<'_> {
         for name in self.intake.applications().keys() {
             let finding = match trouble {
                 Some(why) => Ok(Finding {
-                    id: BEHIND.to_owned(),
+                    id: NOT_SHIPPED.to_owned(),
                     message: format!("the log of Muster is not shipped: {why}"),
                     hint: "what is not shipped is lost with this host: look at the bucket"
                         .to_owned(),
                 }),
-                None => Err(BEHIND.to_owned()),
+                None => Err(NOT_SHIPPED.to_owned()),
             };
             let command = Command::Finding { application: name.clone(), finding };
             if let Err(why) = self.intake.command(command).await {

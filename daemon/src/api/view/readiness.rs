@@ -20,7 +20,7 @@ use crate::{
     world::inventory::{
         objectives::{Evidence, Measured},
         readiness::{
-            Open, Point, Ready, Standing, path,
+            Open, Point, Standing, path,
             recovery::{Link, Proof, Recovery, predict},
             verdict,
         },
@@ -191,9 +191,7 @@ pub fn view(
         standby: active.and_then(|at| application.other(at)).map(ToString::to_string),
         read_at: look.map(|look| look.seen.read_at),
         verdict: verdict(&judged).into(),
-        paths: look.map_or_else(Vec::new, |look| {
-            paths(&Ready { known: &evidence, judged: &look.judged, peaks: &state.peaks })
-        }),
+        paths: look.map_or_else(Vec::new, |_| paths(&evidence)),
         points,
         recovery: plan
             .as_ref()
@@ -226,11 +224,11 @@ fn shown(point: &Point, since_at: Timestamp) -> PointView {
     }
 }
 
-fn paths(ready: &Ready<'_>) -> Vec<PathView> {
-    let application = ready.known.application;
-    let standby = ready.known.active.and_then(|active| application.other(active));
+fn paths(known: &Evidence<'_>) -> Vec<PathView> {
+    let application = known.application;
+    let standby = known.active.and_then(|active| application.other(active));
     let each = application.databases.iter().map(|database| {
-        let (open, because) = path(ready, database);
+        let (open, because) = path(known, database);
         PathView {
             database: database.name.to_string(),
             path: match open {

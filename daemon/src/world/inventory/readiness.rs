@@ -17,11 +17,15 @@ use muster_runbooks::{
     name::{ComponentName, Region},
     value::words,
 };
-use muster_state::progress::Peak;
+use muster_state::{lease::Lease, progress::Peak};
 
 pub use path::{Open, path};
 
 use super::{Said, judge::Judged, objectives::Evidence};
+use crate::{
+    lease::NO_LEASE,
+    ship::{NOT_SHIPPED, Shipped},
+};
 
 words! {
     /// How a point of the checklist stands.
@@ -59,6 +63,17 @@ pub struct Ready<'a> {
     pub judged: &'a Judged,
     /// How strong each workload was where it serves.
     pub peaks: &'a BTreeMap<ComponentName, Peak>,
+    /// Whether Muster itself would survive.
+    pub actor: &'a Actor,
+}
+
+/// Whether this process acts, and whether another could go on from what it has written.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Actor {
+    /// The lease.
+    pub lease: Lease,
+    /// How far the log is shipped; nothing where it is not shipped.
+    pub shipped: Option<Shipped>,
 }
 
 /// The kind of the findings that are opened here.
@@ -80,6 +95,8 @@ pub fn checklist(ready: &Ready<'_>) -> Vec<Point> {
         }
         Err(why) => points.push(Point::unknown("active-region", None, &why, LOOK)),
     }
+    points.push(lease(ready.actor));
+    points.push(shipped(ready.actor, ready.known.now));
     by_hand(ready.known, &mut points);
     points
 }
@@ -151,6 +168,53 @@ fn read<'a, T>(
 }
 
 const READ: &str = "see that Muster may read it, and that its service answers";
+
+/// Two Musters on two hosts would both act, and one that is lost with its region acts no more.
+fn lease(actor: &Actor) -> Point {
+    const KIND: &str = "lease";
+    match &actor.lease {
+        Lease::Held { epoch, .. } => Point::pass(KIND, None, format!("it is ours, epoch {epoch}")),
+        Lease::Missing(why) => {
+            Point::fail(KIND, None, why.to_string(), "see that its storage answers")
+        }
+        Lease::NotConfigured => Point {
+            finding: Some(NO_LEASE.to_owned()),
+            ..Point::fail(
+                KIND,
+                None,
+                "no lease says which Muster acts",
+                "add `lease` to the configuration: an object in a third region",
+            )
+        },
+    }
+}
+
+/// Whether another host could go on from where this one is.
+fn shipped(actor: &Actor, now: Timestamp) -> Point {
+    const KIND: &str = "shipped-log";
+    let Some(shipped) = &actor.shipped else {
+        let hint = "add `ship` to the configuration: with this host its log would be lost";
+        let point = Point::fail(KIND, None, "the log is shipped nowhere", hint);
+        // Who has neither is told of both at once.
+        let finding = (actor.lease == Lease::NotConfigured).then(|| NO_LEASE.to_owned());
+        return Point { finding, ..point };
+    };
+    match shipped.behind_since.map(|since| now.duration_since(since)) {
+        Some(behind) if behind > SHIPPED_WITHIN => Point {
+            finding: Some(NOT_SHIPPED.to_owned()),
+            ..Point::fail(
+                KIND,
+                None,
+                format!("it is {behind:#} behind"),
+                "see that its bucket answers",
+            )
+        },
+        Some(_) | None => Point::pass(KIND, None, "it is shipped"),
+    }
+}
+
+/// A log that is further behind than this is a finding of the one who ships it.
+const SHIPPED_WITHIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 
 /// What people look at. Their word counts until the day that they named.
 fn by_hand(known: &Evidence<'_>, points: &mut Vec<Point>) {

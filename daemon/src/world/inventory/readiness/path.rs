@@ -2,7 +2,7 @@
 
 use muster_runbooks::application::{Database, Promotion};
 
-use super::{Ready, sides};
+use super::{Evidence, sides};
 use crate::world::{
     inventory::{Said, takeover::Engine},
     version::{self, Path},
@@ -20,15 +20,15 @@ pub enum Open {
 }
 
 /// The best way that is open for a database, with the reason.
-pub fn path(ready: &Ready<'_>, declared: &Database) -> (Open, String) {
-    let sides = match sides(ready.known) {
+pub fn path(known: &Evidence<'_>, declared: &Database) -> (Open, String) {
+    let sides = match sides(known) {
         Ok(sides) => sides,
         Err(why) => return (Open::Unknown, why),
     };
     if declared.promotion(sides.standby) == Promotion::MustNot {
         return (Open::Closed, format!("its file says that {} must not write", sides.standby));
     }
-    let members = ready.known.seen.map(|seen| &seen.takeover.members);
+    let members = known.seen.map(|seen| &seen.takeover.members);
     let member = |region: &muster_runbooks::name::Region| {
         members?.get(&(declared.name.clone(), region.clone()))
     };

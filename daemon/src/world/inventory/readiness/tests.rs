@@ -68,6 +68,7 @@ struct Scene {
     points: BTreeMap<String, muster_state::catalog::RecoveryPoint>,
     measured: Measured,
     peaks: BTreeMap<ComponentName, Peak>,
+    actor: Actor,
 }
 
 fn place(name: &str, at: &str) -> Place {
@@ -181,6 +182,10 @@ impl Scene {
                 },
             )]
             .into(),
+            actor: Actor {
+                lease: Lease::Held { epoch: 3, acts_until: at(NOW) },
+                shipped: Some(Shipped { end: 9, behind_since: None }),
+            },
         }
     }
 
@@ -193,7 +198,7 @@ impl Scene {
             measured: &self.measured,
             now: at(NOW),
         };
-        look(&Ready { known: &known, judged: &self.judged, peaks: &self.peaks })
+        look(&Ready { known: &known, judged: &self.judged, peaks: &self.peaks, actor: &self.actor })
     }
 
     fn stands(&self, id: &str) -> (Standing, String) {
@@ -208,7 +213,7 @@ impl Scene {
     }
 
     fn path(&self) -> Open {
-        self.look(|ready| path(ready, &self.application.databases[0]).0)
+        self.look(|ready| path(ready.known, &self.application.databases[0]).0)
     }
 }
 
@@ -294,6 +299,11 @@ const BREAKS: &[Break] = &[
     }),
     ("observers", Standing::Fail, |it| {
         it.seen.takeover.observers.insert("two".parse().unwrap(), Err("no answer".to_owned()));
+    }),
+    ("lease", Standing::Fail, |it| it.actor.lease = Lease::NotConfigured),
+    ("shipped-log", Standing::Fail, |it| it.actor.shipped = None),
+    ("shipped-log", Standing::Fail, |it| {
+        it.actor.shipped.as_mut().unwrap().behind_since = Some(at("2026-03-03T02:08:00Z"));
     }),
     ("certificates", Standing::Unknown, |it| {
         it.application.attested.retain(|word| word.what != ByHand::Certificates);
