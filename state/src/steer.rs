@@ -281,6 +281,16 @@ fn force(run: &Run, by: String, reason: String) -> Result<Vec<RunEvent>, Refusal
                 let seen = "nothing was decided".to_owned();
                 events.push(change(&step.id, Change::Superseded { attempt: attempt.number, seen }));
             }
+            // It was approved under other conditions. What is only set waits for the new word, and is set
+            // again; what may have begun for good is never left alone like that.
+            StepState::Running(attempt)
+                if !is_variant
+                    && attempt.action.spec().reach == Reach::SetLike
+                    && rests_on(run, step, &asked_again) =>
+            {
+                let seen = "it waits for the approval that is asked for again".to_owned();
+                events.push(change(&step.id, Change::Superseded { attempt: attempt.number, seen }));
+            }
             // What only looked is looked at again its forced way: a fence stands in such a place.
             StepState::Succeeded { .. }
                 if asked_again.contains(&step.id) || is_variant && only_looks(step) =>
@@ -301,6 +311,13 @@ fn force(run: &Run, by: String, reason: String) -> Result<Vec<RunEvent>, Refusal
         }
     }
     Ok(events)
+}
+
+/// Whether a step needs one of these, directly or not.
+fn rests_on(run: &Run, step: &Step, on: &BTreeSet<StepId>) -> bool {
+    let needs = step.needs.iter();
+    needs.clone().any(|id| on.contains(id))
+        || needs.filter_map(|id| run.plan.step(id)).any(|need| rests_on(run, need, on))
 }
 
 fn only_looks(step: &Step) -> bool {

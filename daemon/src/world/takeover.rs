@@ -10,8 +10,8 @@ use muster_runbooks::{
 };
 use muster_state::call::CallError;
 
+use super::http::probe;
 use super::{
-    http::probe,
     inventory::{
         Said,
         takeover::{Takeover, WorkloadSide},

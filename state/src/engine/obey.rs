@@ -1,7 +1,9 @@
 //! What people and doors want, and what becomes of it.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
-use muster_runbooks::name::{ApplicationName, Region, RunId};
+use muster_runbooks::name::{ApplicationName, ComponentName, Region, RunId, ScheduleId};
 
 use super::{Engine, Output};
 use crate::{
@@ -74,13 +76,7 @@ impl Engine {
                 Ok(self.access(now, AccessEvent::Refused { who, what, because }, out))
             }
             Command::Missed { schedule, due_at, because } => {
-                let last = self.known.schedules.get(&schedule).and_then(|state| state.last_due);
-                if last.is_some_and(|last| last >= due_at) {
-                    return Err(Refusal::OccurrenceTaken { schedule });
-                }
-                let event = Event::Schedule(ScheduleEvent::Missed { due_at, because });
-                self.record(now, Entry { stream: Stream::Schedule(schedule), event }, out);
-                Ok(DONE)
+                self.missed(now, schedule, due_at, because, out)
             }
             Command::Active { application, region, evidence } => {
                 self.active(now, &application, region, evidence, out);
@@ -91,18 +87,11 @@ impl Engine {
                 Ok(DONE)
             }
             Command::Canary { application, database, region, schema } => {
-                let by = "the application's file".to_owned();
-                let event = ApplicationEvent::CanaryGranted { database, region, schema, by };
-                self.record(now, Entry::application(&application, event), out);
+                self.grant_canary(now, &application, database, region, schema, out);
                 Ok(DONE)
             }
             Command::Peak { application, workload, region, sets } => {
-                let known = self.known.applications.get(&application);
-                let known = known.and_then(|state| state.peaks.get(&workload));
-                if known.is_none_or(|peak| peak.region != region || peak.sets != sets) {
-                    let event = ApplicationEvent::PeakSeen { workload, region, sets };
-                    self.record(now, Entry::application(&application, event), out);
-                }
+                self.peak_seen(now, &application, workload, region, sets, out);
                 Ok(DONE)
             }
             Command::Grant(Granted { epoch, holder }) => {
@@ -137,6 +126,55 @@ impl Engine {
             let event = ApplicationEvent::ActiveObserved { region, evidence };
             self.record(now, Entry::application(application, event), out);
         }
+    }
+
+    /// How strong a workload was is written down when it has changed.
+    fn peak_seen(
+        &mut self,
+        now: Timestamp,
+        application: &ApplicationName,
+        workload: ComponentName,
+        region: Region,
+        sets: BTreeMap<String, u32>,
+        out: &mut Vec<Output>,
+    ) {
+        let known = self.known.applications.get(application);
+        let known = known.and_then(|state| state.peaks.get(&workload));
+        if known.is_none_or(|peak| peak.region != region || peak.sets != sets) {
+            let event = ApplicationEvent::PeakSeen { workload, region, sets };
+            self.record(now, Entry::application(application, event), out);
+        }
+    }
+
+    fn missed(
+        &mut self,
+        now: Timestamp,
+        schedule: ScheduleId,
+        due_at: Timestamp,
+        because: String,
+        out: &mut Vec<Output>,
+    ) -> Result<Accepted, Refusal> {
+        let last = self.known.schedules.get(&schedule).and_then(|state| state.last_due);
+        if last.is_some_and(|last| last >= due_at) {
+            return Err(Refusal::OccurrenceTaken { schedule });
+        }
+        let event = Event::Schedule(ScheduleEvent::Missed { due_at, because });
+        self.record(now, Entry { stream: Stream::Schedule(schedule), event }, out);
+        Ok(DONE)
+    }
+
+    fn grant_canary(
+        &mut self,
+        now: Timestamp,
+        application: &ApplicationName,
+        database: ComponentName,
+        region: Region,
+        schema: String,
+        out: &mut Vec<Output>,
+    ) {
+        let by = "the application's file".to_owned();
+        let event = ApplicationEvent::CanaryGranted { database, region, schema, by };
+        self.record(now, Entry::application(application, event), out);
     }
 
     fn access(&mut self, now: Timestamp, event: AccessEvent, out: &mut Vec<Output>) -> Accepted {

@@ -158,9 +158,9 @@ async fn what_is_not_known_is_not_scaled() {
     let world = world!();
     let Some((clusters, real)) = start(&world).await else { return };
     let shop_there = shop(&clusters.uid(WEST));
-    let refused = |progress: Progress| match progress {
-        Progress::Refused { reason } => reason,
-        other => panic!("{other:?}"),
+    let refused = |progress: Progress| {
+        let Progress::Refused { reason } = progress else { panic!("{progress:?}") };
+        reason
     };
     let unknown = refused(look(&world, &real, &mut scaling(&world, &shop_there, &[])).await);
     assert!(unknown.contains("declares no `replicas`"), "{unknown}");

@@ -52,7 +52,7 @@ for _ in $(seq 1 240); do
     sleep 0.25
 done
 kubectl --kubeconfig kubeconfig get --raw /readyz >/dev/null
-"$bin/kube-controller-manager" --kubeconfig=kubeconfig --bind-address=127.0.0.1 --secure-port="$controllers" --leader-elect=false \
+"$bin/kube-controller-manager" --kubeconfig=kubeconfig --bind-address=127.0.0.1 --port=0 --secure-port="$controllers" --leader-elect=false \
     --service-account-private-key-file=pki/sa.key --root-ca-file=pki/ca.crt --use-service-account-credentials=false \
     >controllers.log 2>&1 </dev/null &
 started+=($!)

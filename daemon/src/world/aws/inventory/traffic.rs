@@ -31,7 +31,13 @@ const OPERATION: &str = "ListResourceRecordSets";
 
 /// The last answer about each name of each zone.
 #[derive(Debug, Default)]
-pub struct Records(Mutex<BTreeMap<(String, String), (Timestamp, Said<Vec<RecordSide>>)>>);
+pub struct Records(Mutex<BTreeMap<Name, Read>>);
+
+/// A zone, and a name in it.
+type Name = (String, String);
+
+/// What was read, and when it was asked for.
+type Read = (Timestamp, Said<Vec<RecordSide>>);
 
 /// What moves the users of an application, if it declares any.
 pub(super) async fn look(

@@ -408,15 +408,15 @@ fn how_long_it_would_take() {
     let before = forced(&scene);
     assert_eq!(before.measured(), 0);
     assert!(before.expected <= before.at_most, "{before:?}");
-    let took = |mins| Took { took: Span::from_mins(mins), at: at(NOW), run: "r".to_owned() };
+    let took = |secs| Took { took: Span::from_secs(secs), at: at(NOW), run: "r".to_owned() };
     let key = |action: &str| ("promote-database-orders".parse().unwrap(), action.to_owned());
-    scene.measured.steps.insert(key("switchover-database"), took(1));
+    scene.measured.steps.insert(key("switchover-database"), took(60));
     assert_eq!(forced(&scene), before, "a switchover says nothing about a failover");
-    scene.measured.steps.insert(key("failover-database"), took(1));
+    scene.measured.steps.insert(key("failover-database"), took(150));
     let after = forced(&scene);
     assert_eq!(after.measured(), 1);
     let saved = before.expected.secs() - after.expected.secs();
-    assert_eq!(saved, 120, "a budget of three minutes, and one measured");
+    assert_eq!(saved, 30, "a budget of three minutes, and half a minute less measured");
     assert_eq!(after.at_most, before.at_most);
 }
 
