@@ -315,9 +315,15 @@ fn force(run: &Run, by: String, reason: String) -> Result<Vec<RunEvent>, Refusal
 
 /// Whether a step needs one of these, directly or not.
 fn rests_on(run: &Run, step: &Step, on: &BTreeSet<StepId>) -> bool {
-    let needs = step.needs.iter();
-    needs.clone().any(|id| on.contains(id))
-        || needs.filter_map(|id| run.plan.step(id)).any(|need| rests_on(run, need, on))
+    let (mut seen, mut next) = (BTreeSet::new(), vec![step]);
+    while let Some(step) = next.pop() {
+        if step.needs.iter().any(|id| on.contains(id)) {
+            return true;
+        }
+        let unseen = step.needs.iter().filter(|id| seen.insert(*id));
+        next.extend(unseen.filter_map(|id| run.plan.step(id)));
+    }
+    false
 }
 
 fn only_looks(step: &Step) -> bool {

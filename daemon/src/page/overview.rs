@@ -195,7 +195,8 @@ fn measured(one: &CanaryView, now: Timestamp) -> Markup {
 
 /// What is missing comes first; what passes is counted.
 fn readiness(one: &ReadinessView, now: Timestamp) -> Markup {
-    let missing: Vec<_> = one.points.iter().filter(|point| point.stands != Stands::Pass).collect();
+    let count = |stands| one.points.iter().filter(|point| point.stands == stands).count();
+    let unknown = count(Stands::Unknown);
     let (class, word) = match one.verdict {
         Stands::Pass => ("badge good", "ready"),
         Stands::Fail => ("badge bad", "not ready"),
@@ -215,20 +216,31 @@ fn readiness(one: &ReadinessView, now: Timestamp) -> Markup {
                 }
             }
             @if let Some(why) = &one.no_plan { li { span class="badge bad" { "no plan" } " " (said(why)) } }
-            @for point in missing {
-                li {
-                    code { (point.id) } " "
-                    @match point.stands {
-                        Stands::Fail => { span class="badge bad" { "fails" } },
-                        Stands::Unknown | Stands::Pass => { span class="badge warn" { "unknown" } },
-                    }
-                    " " (said(&point.saw)) span class="quiet" { ", " (distance(point.since_at, now)) "; " (said(&point.hint)) }
-                }
+            (missing(one, Stands::Fail, now))
+        }
+        @if unknown > 0 {
+            details {
+                summary { (unknown) " points are unknown" }
+                ul class="lines" { (missing(one, Stands::Unknown, now)) }
             }
         }
         p class="quiet" {
-            (one.points.iter().filter(|point| point.stands == Stands::Pass).count()) " points pass; "
+            (count(Stands::Pass)) " points pass; "
             code { "muster readiness " (one.application) }
+        }
+    }
+}
+
+fn missing(one: &ReadinessView, stands: Stands, now: Timestamp) -> Markup {
+    let points = one.points.iter().filter(|point| point.stands == stands);
+    let (class, word) =
+        if stands == Stands::Fail { ("badge bad", "fails") } else { ("badge warn", "unknown") };
+    html! {
+        @for point in points {
+            li {
+                code { (point.id) } " " span class=(class) { (word) } " " (said(&point.saw))
+                span class="quiet" { ", " (distance(point.since_at, now)) "; " (said(&point.hint)) }
+            }
         }
     }
 }

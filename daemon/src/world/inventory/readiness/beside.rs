@@ -42,7 +42,7 @@ pub(super) fn points(ready: &Ready<'_>, sides: &Sides<'_>, out: &mut Vec<Point>)
     arrivals(ready, out);
     for workload in &application.workloads {
         out.push(runs(ready, sides, workload).unwrap_or_else(|point| point));
-        out.push(strength(ready, workload));
+        out.push(strength(ready, sides, workload));
     }
     if let Some(traffic) = &application.traffic {
         out.push(marker(ready, traffic).unwrap_or_else(|point| point));
@@ -163,10 +163,16 @@ fn compared(here: &WorkloadSide, there: &WorkloadSide, workload: &Workload, at: 
     Point::pass(KIND, about, saw)
 }
 
-/// Whether anybody knows how strong the other side must become.
-fn strength(ready: &Ready<'_>, workload: &Workload) -> Point {
+/// Whether the other side may be scaled, and anybody knows how far.
+fn strength(ready: &Ready<'_>, sides: &Sides<'_>, workload: &Workload) -> Point {
     const KIND: &str = "full-strength";
     let about = Some(&workload.name);
+    if !workload.clusters.contains_key(sides.standby.as_str()) {
+        let saw = format!("nothing tells the cluster in {} from another one", sides.standby);
+        let hint =
+            "declare its UID under `clusters`: nothing is scaled in a cluster that may be another";
+        return Point::fail(KIND, about, saw, hint);
+    }
     let told = |sets: &std::collections::BTreeMap<String, u32>| {
         let sets: Vec<String> = sets.iter().map(|(name, n)| format!("{name} {n}")).collect();
         sets.join(", ")
@@ -258,11 +264,12 @@ fn serves(ready: &Ready<'_>, sides: &Sides<'_>) -> Option<Point> {
         Some(Ok(status)) if (200..300).contains(status) => {
             Point::pass(KIND, None, format!("{} answers {status}", sides.standby))
         }
-        Some(Ok(status)) => Point::fail(
+        // It answers, and may be waiting for a database that it can write to.
+        Some(Ok(status)) => Point::unknown(
             KIND,
             None,
             format!("{} answers {status}", sides.standby),
-            "see why it does not serve: users are sent only to a side that does",
+            "see whether it would serve once its database writes: users are sent only to a side that does",
         ),
         Some(Err(why)) => Point::fail(
             KIND,

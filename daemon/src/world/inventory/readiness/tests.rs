@@ -40,6 +40,7 @@ fn file() -> Value {
         "databases": [{ "name": "orders", "global_cluster": "orders", "clusters": { EAST: OLD, WEST: NEW } }],
         "buckets": [{ "name": "files", "buckets": { EAST: "files-east", WEST: "files-west" } }],
         "workloads": [{ "name": "web", "namespace": "shop", "contexts": { EAST: "east", WEST: "west" },
+            "clusters": { EAST: "1", WEST: "2" },
             "exports": { "buckets": {}, "prefix": "x" } }],
         "caches": [{ "name": "sessions", "replication_groups": {}, "rebuildable": true }],
         "secrets": [{ "name": "password", "secret": "shop/database" }],
@@ -280,6 +281,7 @@ const BREAKS: &[Break] = &[
     ("workload/web", Standing::Unknown, |it| {
         it.seen.takeover.workloads.insert(place("web", WEST), Err("no answer".to_owned()));
     }),
+    ("full-strength/web", Standing::Fail, |it| it.application.workloads[0].clusters.clear()),
     ("full-strength/web", Standing::Unknown, |it| it.peaks.clear()),
     ("traffic-marker", Standing::Unknown, |it| {
         it.seen.takeover.traffic.as_mut().unwrap().marker = Err("AccessDenied".to_owned());
@@ -294,8 +296,11 @@ const BREAKS: &[Break] = &[
         let records = it.seen.takeover.traffic.as_mut().unwrap().records.as_mut().unwrap();
         records[0].is_guarded = false;
     }),
-    ("standby-probe", Standing::Fail, |it| {
+    ("standby-probe", Standing::Unknown, |it| {
         it.seen.takeover.probes.insert(WEST.parse().unwrap(), Ok(503));
+    }),
+    ("standby-probe", Standing::Fail, |it| {
+        it.seen.takeover.probes.insert(WEST.parse().unwrap(), Err("no answer".to_owned()));
     }),
     ("observers", Standing::Fail, |it| {
         it.seen.takeover.observers.insert("two".parse().unwrap(), Err("no answer".to_owned()));
