@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{Client, Exit, Failure, Terminal, say::segment, show::at_text};
-use crate::api::view::readiness::{ReadinessView, RecoveryView, Stands};
+use crate::api::view::readiness::{ExpectedView, ReadinessView, Stands};
 
 /// Arguments of `readiness`.
 #[derive(Clone, Debug, Args)]
@@ -89,7 +89,7 @@ fn headline(view: &ReadinessView) -> String {
     )
 }
 
-fn recovery(one: &RecoveryView) -> String {
+fn recovery(one: &ExpectedView) -> String {
     let path: Vec<String> =
         one.path.iter().map(|link| format!("{} {}", link.step, link.expected.text)).collect();
     format!(

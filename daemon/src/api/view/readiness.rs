@@ -43,9 +43,9 @@ pub struct ReadinessView {
     /// The best way that is open for each database.
     pub paths: Vec<PathView>,
     /// The checklist.
-    pub points: Vec<PointView>,
+    pub points: Vec<CheckView>,
     /// How long it would take, in each manner that a plan can be made for.
-    pub recovery: Vec<RecoveryView>,
+    pub recovery: Vec<ExpectedView>,
     /// Why no plan can be made, if none can.
     pub no_plan: Option<String>,
     /// What a lost region would lose now.
@@ -91,7 +91,7 @@ impl Stands {
 
 /// A point of the checklist.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
-pub struct PointView {
+pub struct CheckView {
     /// The kind, and the component where it is about one.
     pub id: String,
     /// How it stands.
@@ -119,7 +119,7 @@ pub struct PathView {
 
 /// How long a failover would take.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
-pub struct RecoveryView {
+pub struct ExpectedView {
     /// `graceful` or `forced`.
     pub manner: String,
     /// By what its steps took before, and by budgets where nobody has measured them.
@@ -179,7 +179,7 @@ pub fn view(
         measured,
         now,
     };
-    let points: Vec<PointView> = look.map_or_else(Vec::new, |look| {
+    let points: Vec<CheckView> = look.map_or_else(Vec::new, |look| {
         look.checklist.iter().map(|(point, since)| shown(point, *since)).collect()
     });
     let judged: Vec<Point> =
@@ -214,8 +214,8 @@ pub fn view(
     }
 }
 
-fn shown(point: &Point, since_at: Timestamp) -> PointView {
-    PointView {
+fn shown(point: &Point, since_at: Timestamp) -> CheckView {
+    CheckView {
         id: point.id.clone(),
         stands: point.standing.into(),
         since_at,
@@ -246,14 +246,14 @@ fn paths(known: &Evidence<'_>) -> Vec<PathView> {
     each.collect()
 }
 
-fn recoveries(plan: &Plan, measured: &Measured, application: &Application) -> Vec<RecoveryView> {
+fn recoveries(plan: &Plan, measured: &Measured, application: &Application) -> Vec<ExpectedView> {
     let rto = application.objectives.rto;
     let manners = [Manner::Graceful, Manner::Forced];
     manners.map(|manner| recovery(&predict(plan, manner, measured), rto)).into()
 }
 
-fn recovery(one: &Recovery, rto: muster_runbooks::value::Span) -> RecoveryView {
-    RecoveryView {
+fn recovery(one: &Recovery, rto: muster_runbooks::value::Span) -> ExpectedView {
+    ExpectedView {
         manner: one.manner.to_string(),
         expected: one.expected.into(),
         at_most: one.at_most.into(),
