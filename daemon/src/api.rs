@@ -2,9 +2,11 @@
 //! intake; what a run may do is decided behind it.
 
 pub mod auth;
+pub mod detection;
 pub mod error;
 pub mod events;
 pub mod list;
+pub mod observe;
 pub mod protection;
 pub mod requests;
 pub mod runs;
@@ -138,6 +140,7 @@ impl Api {
             .merge(steps::routes())
             .merge(events::routes())
             .merge(applications::routes())
+            .merge(detection::routes())
             .merge(holds::routes())
             .merge(protection::routes())
             .merge(schedules::routes())

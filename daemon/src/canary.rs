@@ -90,6 +90,8 @@ struct Line {
     failures: u32,
     again_at: Option<Timestamp>,
     why: String,
+    /// Whether nobody answered there the last time.
+    is_silent: bool,
 }
 
 impl Bird<'_> {
@@ -138,7 +140,10 @@ impl Bird<'_> {
     /// Writes one row and waits for it at the standby, until the next one is due.
     async fn beat(&self, perch: &mut Perch) {
         match self.grant(perch).await {
-            Ok(()) => self.write(perch).await,
+            Ok(()) => {
+                self.write(perch).await;
+                perch.track.writer_is(perch.writer.is_silent, self.intake.clock().now());
+            }
             Err(why) => perch.track.write_missed(why),
         }
         let looks = self.canary.every.duration().as_millis() / LOOK_EVERY.as_millis();
@@ -197,6 +202,7 @@ impl Bird<'_> {
         match canary::write(session, self.canary, sequence, epoch).await {
             Ok(true) => {
                 writer.failures = 0;
+                writer.is_silent = false;
                 track.wrote();
             }
             Ok(false) => track.write_missed("a later process of Muster writes there"),
@@ -264,6 +270,7 @@ impl Line {
         let pause = SignedDuration::from_secs(1_i64 << self.failures.min(5));
         self.failures = self.failures.saturating_add(1);
         self.again_at = Some(now + pause.min(PAUSE_MAX));
+        self.is_silent = matches!(why, CallError::NoAnswer { .. });
         self.why = in_one_line(&why);
     }
 }

@@ -1,6 +1,6 @@
 //! The command line: a client of the API, and the verbs that need no daemon.
 //!
-//! `main` carries out `serve`, `demo` and `state`, which start or open something; everything else is
+//! `main` carries out `serve`, `demo`, `observe` and `state`, which start or open something; everything else is
 //! carried out here.
 
 mod approve;
@@ -9,9 +9,11 @@ mod backups;
 mod canary;
 mod client;
 mod compare;
+mod detection;
 mod files;
 mod hold;
 mod objectives;
+mod observe;
 mod plan;
 mod preview;
 mod readiness;
@@ -32,9 +34,11 @@ pub use self::{
     canary::Canary,
     client::{Client, Connection, Failure},
     compare::Compare,
+    detection::{Acknowledge, Detection, Downtime},
     files::Lint,
     hold::Hold,
     objectives::Objectives,
+    observe::Observe,
     plan::Plan,
     preview::Preview,
     readiness::Readiness,
@@ -101,6 +105,8 @@ pub enum Verb {
     Serve(Serve),
     /// Run a daemon over two simulated regions, to play with.
     Demo(Demo),
+    /// Watch applications from one place, and say what is seen to whoever asks, signed.
+    Observe(Observe),
     /// Look after a state directory while no daemon has it open.
     #[command(subcommand)]
     State(State),
@@ -209,7 +215,7 @@ pub enum ClientVerb {
     /// Let a run go on although nobody can read whose the lease is.
     OverrideLease(About),
     /// Begin nothing anywhere.
-    Off(say::Switch),
+    Off(say::Off),
     /// Act again.
     On(say::Switch),
     /// List recovery points, newest data first.
@@ -222,6 +228,12 @@ pub enum ClientVerb {
     Objectives(Objectives),
     /// Show whether an application could be moved now, and what is missing.
     Readiness(Readiness),
+    /// Show what those who watch say, and what follows.
+    Detection(Detection),
+    /// Say that the last move of an application is known and settled.
+    Acknowledge(Acknowledge),
+    /// Declare downtime: nothing is proposed, and nobody is paged.
+    Downtime(Downtime),
     /// Compare two buckets, without a daemon.
     CompareBuckets(Compare),
     /// The rows by which replication is measured.
@@ -269,6 +281,7 @@ pub async fn carry_out(verb: ClientVerb, global: &Global, terminal: &mut Termina
         ClientVerb::CompareBuckets(args) => compare::compare(&args, terminal).await,
         ClientVerb::Canary(verb) => canary::canary(&verb, terminal),
         ClientVerb::Token(args) => token::make(&args, terminal),
+        ClientVerb::Off(args) => say::off(args, global, terminal).await,
         ClientVerb::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "muster", &mut script);
@@ -290,12 +303,14 @@ pub async fn carry_out(verb: ClientVerb, global: &Global, terminal: &mut Termina
         | ClientVerb::Force(_)
         | ClientVerb::Abandon(_)
         | ClientVerb::OverrideLease(_)
-        | ClientVerb::Off(_)
         | ClientVerb::On(_)
         | ClientVerb::Hold(_)
         | ClientVerb::Release(_)
         | ClientVerb::Backups(_)
         | ClientVerb::Objectives(_)
+        | ClientVerb::Detection(_)
+        | ClientVerb::Acknowledge(_)
+        | ClientVerb::Downtime(_)
         | ClientVerb::Readiness(_) => match Client::new(&Connection::of(global)) {
             Ok(client) => ask(verb, &client, terminal).await,
             Err(failure) => Err(failure),
@@ -323,18 +338,21 @@ async fn ask(verb: ClientVerb, client: &Client, terminal: &mut Terminal) -> Resu
         ClientVerb::OverrideLease(args) => {
             say::about("override-lease", args, client, terminal).await
         }
-        ClientVerb::Off(args) => say::switch("off", args, client, terminal).await,
         ClientVerb::On(args) => say::switch("on", args, client, terminal).await,
         ClientVerb::Hold(args) => hold::say("holds", args, client, terminal).await,
         ClientVerb::Release(args) => hold::say("holds/release", args, client, terminal).await,
         ClientVerb::Backups(args) => backups::backups(&args, client, terminal).await,
         ClientVerb::Objectives(args) => objectives::objectives(&args, client, terminal).await,
+        ClientVerb::Detection(args) => detection::detection(&args, client, terminal).await,
+        ClientVerb::Acknowledge(args) => detection::acknowledge(args, client, terminal).await,
+        ClientVerb::Downtime(args) => detection::downtime(args, client, terminal).await,
         ClientVerb::Readiness(args) => readiness::readiness(&args, client, terminal).await,
         ClientVerb::Lint(_)
         | ClientVerb::Plan(_)
         | ClientVerb::CompareBuckets(_)
         | ClientVerb::Canary(_)
         | ClientVerb::Token(_)
+        | ClientVerb::Off(_)
         | ClientVerb::Completions { .. } => Ok(Exit::BadUse),
     }
 }

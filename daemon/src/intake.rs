@@ -27,6 +27,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     catalogue::Catalogue,
     clock::Clock,
+    detect::Detections,
     inventory::Looks,
     perform::{self, Health, Order, Samples},
     ship::Shipping,
@@ -46,6 +47,7 @@ pub struct Intake {
     clock: Clock,
     catalogue: Arc<Catalogue>,
     looks: Looks,
+    detections: Detections,
     shipping: Shipping,
 }
 
@@ -107,6 +109,7 @@ impl Intake {
             clock,
             catalogue,
             looks: Looks::default(),
+            detections: Detections::default(),
             shipping: Shipping::default(),
         }
     }
@@ -243,6 +246,11 @@ impl Intake {
     /// The last look at what protects each application: samples, no facts.
     pub fn looks(&self) -> &Looks {
         &self.looks
+    }
+
+    /// What those who watch said last: samples, no facts.
+    pub fn detections(&self) -> &Detections {
+        &self.detections
     }
 
     /// Whether the process can do its work.

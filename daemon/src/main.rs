@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use muster::{
     cli::{self, Cli, Exit, Terminal, Verb},
-    demo, offline, serve,
+    demo, observe, offline, serve,
 };
 
 /// Gives memory back that is no longer used; how soon stands in `.cargo/config.toml`.
@@ -27,6 +27,7 @@ fn main() -> ExitCode {
     let exit = match verb {
         Verb::Serve(args) => runtime.block_on(serve::serve(&args, &mut terminal)),
         Verb::Demo(args) => runtime.block_on(demo::demo(&args, &mut terminal)),
+        Verb::Observe(args) => runtime.block_on(observe::carry_out(&args, &mut terminal)),
         Verb::State(verb) => runtime.block_on(offline::carry_out(&verb, &mut terminal)),
         Verb::Client(verb) => runtime.block_on(cli::carry_out(verb, &global, &mut terminal)),
     };

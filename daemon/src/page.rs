@@ -20,7 +20,7 @@ use crate::api::{
     auth::Reader,
     error::Problem,
     input::InRun,
-    protection,
+    detection, protection,
     runs::{self, Filter},
     schedules,
 };
@@ -72,6 +72,7 @@ fn look(api: &Api) -> Result<overview::Overview, Problem> {
         open,
         applications: applications::views(api),
         objectives: protection::all_objectives(api),
+        detection: detection::all_detection(api),
         readiness: protection::all_readiness(api),
         schedules: schedules::views(api),
         proposals: schedules::open_proposals(api),

@@ -23,7 +23,7 @@ use crate::{
     config::{BadConfig, Config},
     heartbeat,
     intake::Intake,
-    lease,
+    lease, letter,
     offline::chain,
     perform::{COMMANDS_MAX, Health, Performer, Samples},
     queue,
@@ -90,6 +90,7 @@ impl Process {
             journal, orders, samples, canaries, healthy, looked, lease, clock, catalogue,
         );
         tasks.spawn(crate::watch::watch(intake.clone(), Arc::clone(&world), seen));
+        tasks.spawn(crate::detect::watch(intake.clone(), Arc::clone(&world)));
         tasks.spawn(crate::inventory::watch(intake.clone(), world, located));
         tasks.spawn(crate::overdue::watch(intake.clone()));
         let planner = intake.clone();
@@ -169,6 +170,9 @@ async fn run(args: &Serve) -> Result<(), CannotServe> {
     let options = Options::new(clock.now(), &format!("{} {BUILD_ID}", env!("CARGO_PKG_VERSION")));
     let journal =
         LogJournal::open(&config.state, options).map_err(|why| CannotServe::Journal(why.into()))?;
+    letter::open(&config.state, &journal, &clock)
+        .await
+        .map_err(|why| CannotServe::Journal(why.into()))?;
     let epoch = journal.progress().epoch;
     let settings = Settings {
         access: Access::Environment,
@@ -190,6 +194,7 @@ async fn run(args: &Serve) -> Result<(), CannotServe> {
     process.keep(lease::keep(process.intake.clone(), Arc::clone(&world), config.clone(), says));
     process.keep(heartbeat::keep(process.intake.clone(), Arc::clone(&world), config.clone()));
     process.keep(ship::keep(process.intake.clone(), Arc::clone(&world), config.clone()));
+    process.keep(letter::keep(process.intake.clone(), config.state.clone()));
     process.keep(canary::keep(process.intake.clone(), world));
     process.read_queues(&config);
     let api = Api::new(process.intake.clone(), &config.tokens)

@@ -9,7 +9,9 @@ pub mod http;
 pub mod inventory;
 pub mod kube;
 pub mod notify;
+pub mod observers;
 pub mod real;
+pub mod report;
 pub mod sim;
 pub mod sql;
 mod takeover;
@@ -20,8 +22,11 @@ mod workload;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
-use muster_runbooks::application::Application;
-use muster_state::call::{Answer, Call, CallError, Reading};
+use muster_runbooks::{application::Application, name::Region};
+use muster_state::{
+    call::{Answer, Call, CallError, Reading},
+    detect::Vote,
+};
 
 use crate::clock::Clock;
 use canary::Canaries;
@@ -77,6 +82,14 @@ impl World {
         match self {
             World::Real(world) => world.locate(application).await,
             World::Sim(world) => world.with(|sim, now| sim.locate(now, application)),
+        }
+    }
+
+    /// Asks everybody who watches an application about a region. Belongs to no run, and changes nothing.
+    pub async fn votes(&self, application: &Application, region: &Region) -> Vec<Vote> {
+        match self {
+            World::Real(world) => observers::votes(world, application, region).await,
+            World::Sim(world) => world.with(|sim, now| sim.votes(now, application, region)),
         }
     }
 

@@ -12,6 +12,7 @@ pub mod control;
 pub mod database;
 pub mod expiry;
 pub mod hook;
+pub mod lease;
 pub mod objects;
 pub mod restore;
 pub mod sql;
@@ -325,6 +326,7 @@ actions! {
     database::FailoverDatabase,
     database::FailoverInRegion,
     hook::RunHooks,
+    lease::TakeWriteLease,
     objects::ExportObjects,
     objects::ApplyObjects,
     restore::ChoosePoint,

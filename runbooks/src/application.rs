@@ -2,14 +2,16 @@
 
 mod beside;
 pub mod declared;
+pub mod detection;
 pub mod hook;
 mod parse;
 mod part;
 pub mod policy;
 pub mod sql;
 mod vault;
+pub mod write_lease;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +27,8 @@ use crate::{
 };
 pub use beside::{Cache, Objects, Secret};
 pub use declared::{Attested, Beside, ByHand, DeclaredLoss, Promotion};
+use detection::{Detection, Observer};
+use write_lease::WriteLease;
 
 /// One protected application, as its file declares it. Part of every plan that is bound to it, so
 /// that an edit never changes an open run.
@@ -68,6 +72,12 @@ pub struct Application {
     /// Who watches it, each from a failure domain of its own.
     #[serde(default)]
     pub observers: Vec<Observer>,
+    /// When its region counts as lost, and what follows; as usual, when nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detection: Option<Detection>,
+    /// The lease without which nothing of it writes; it holds none without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write_lease: Option<WriteLease>,
     /// What its owner says that is lost of what nobody can measure. What is not declared is unknown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<DeclaredLoss>,
@@ -250,20 +260,6 @@ pub struct Marker {
     pub key: String,
 }
 
-/// Somebody who watches the active region.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Observer {
-    /// What it is called in verdicts.
-    pub name: ComponentName,
-    /// What fails together with it; one vote per domain.
-    pub domain: String,
-    /// Per region the URL whose answer is its report about that region.
-    pub sees: BTreeMap<String, String>,
-    /// A URL that answers while the observer itself is well; without an answer its vote is `unknown`.
-    pub control: String,
-}
-
 /// One component of an application.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -341,6 +337,12 @@ impl Application {
                 .map(Component::Cache)
                 .collect(),
         }
+    }
+
+    /// When its region counts as lost, and what follows.
+    pub fn detection(&self) -> &Detection {
+        static USUAL: LazyLock<Detection> = LazyLock::new(Detection::default);
+        self.detection.as_ref().unwrap_or(&USUAL)
     }
 
     /// The region that is not `region`, if `region` is one of the application's two.

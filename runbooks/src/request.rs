@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    name::{ApplicationName, RunbookName, ScheduleId},
+    name::{ApplicationName, Region, RunbookName, ScheduleId},
     value::words,
 };
 
@@ -49,6 +49,11 @@ pub enum Trigger {
         /// The name.
         name: String,
     },
+    /// Those who watch an application said that its region is lost.
+    Observers {
+        /// The region.
+        of: Region,
+    },
     /// An event that came through the queue.
     Event {
         /// The principal that the queue's configuration gives it.
@@ -62,6 +67,7 @@ impl Trigger {
         match self {
             Trigger::Schedule { schedule, .. } => format!("schedule:{schedule}"),
             Trigger::Person { name } => name.clone(),
+            Trigger::Observers { of } => format!("observers:{of}"),
             Trigger::Event { principal } => format!("event:{principal}"),
         }
     }

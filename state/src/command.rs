@@ -175,6 +175,17 @@ pub enum Command {
         /// The most replicas of each set in the last day, by kind and name.
         sets: BTreeMap<String, u32>,
     },
+    /// Somebody says something about an application that detection heeds.
+    Mark {
+        /// The application.
+        application: ApplicationName,
+        /// Who.
+        by: Person,
+        /// Why.
+        reason: String,
+        /// What.
+        mark: Mark,
+    },
     /// The lease is ours; what is sent under it follows once this is durable.
     Grant(Granted),
     /// Keep a recovery point whatever the policy says, or no longer.
@@ -197,6 +208,20 @@ pub enum Command {
         /// The same as a hash.
         asked: Option<String>,
     },
+}
+
+/// A word about an application that detection heeds.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Mark {
+    /// Its last move is known and settled.
+    Acknowledged,
+    /// It is down on purpose.
+    Down {
+        /// When that ends by itself.
+        until: Timestamp,
+    },
+    /// It no longer is.
+    Up,
 }
 
 /// A word about a hold on a recovery point.
@@ -359,6 +384,14 @@ pub enum Refusal {
         id: String,
         /// The name.
         name: String,
+    },
+    /// Downtime ends by itself, and soon enough not to be forgotten.
+    #[error("downtime ends between now and {latest:.0}, and not at {until:.0}")]
+    BadDowntime {
+        /// When it was to end.
+        until: Timestamp,
+        /// When it must have ended.
+        latest: Timestamp,
     },
     /// A hold needs a name.
     #[error("say what the hold is called, in 1 to 100 characters such as the number of the case")]

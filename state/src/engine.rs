@@ -12,6 +12,7 @@ mod hold;
 mod leaks;
 mod lease;
 mod look;
+mod mark;
 mod obey;
 
 use std::{

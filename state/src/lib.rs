@@ -8,6 +8,7 @@ pub mod call;
 pub mod catalog;
 pub mod command;
 pub mod decide;
+pub mod detect;
 pub mod engine;
 pub mod event;
 pub mod expiry;

@@ -14,7 +14,7 @@ use muster_runbooks::{
 use serde::{Deserialize, Serialize};
 
 pub use schedule::{EndedOccurrence, MISSED_KEPT, ScheduleState};
-pub use seen::{Active, Counted, Peak};
+pub use seen::{Active, Counted, Downtime, Moved, Peak};
 
 use crate::{
     catalog::{Finding, Hold, RecoveryPoint},
@@ -66,6 +66,15 @@ pub struct ApplicationState {
     /// How strong each workload was at its strongest in the last day.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub peaks: BTreeMap<ComponentName, Peak>,
+    /// The last live run that moved it, or tried to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Moved>,
+    /// When somebody last said that a move is known and settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged_at: Option<Timestamp>,
+    /// Downtime that somebody declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downtime: Option<Downtime>,
 }
 
 /// A proposal that nobody has started.
@@ -341,6 +350,11 @@ impl Progress {
                 self.schedules.entry(schedule.clone()).or_default().ended(occurrence);
                 touched.rows.push(Row::Schedule(schedule.clone()));
             }
+            if let Some(name) = run.application().filter(|_| run.moves_for_real()) {
+                let state = self.applications.entry(name.clone()).or_default();
+                state.moved = Some(Moved { run: id.clone(), at: ended.at });
+                touched.rows.push(Row::Application(name.clone()));
+            }
             touched.ended.push(EndedRun {
                 id: id.clone(),
                 runbook: run.plan.runbook.to_string(),
@@ -466,6 +480,12 @@ impl ApplicationState {
                 let peak = Peak { at, region: region.clone(), sets: sets.clone() };
                 self.peaks.insert(workload.clone(), peak);
             }
+            ApplicationEvent::Acknowledged { .. } => self.acknowledged_at = Some(at),
+            ApplicationEvent::DowntimeBegan { by, reason, until } => {
+                let (by, reason) = (by.clone(), reason.clone());
+                self.downtime = Some(Downtime { by, reason, until: *until });
+            }
+            ApplicationEvent::DowntimeEnded { .. } => self.downtime = None,
             // It names the writes that follow it; nothing else depends on it.
             ApplicationEvent::CanaryGranted { .. } => {}
         }

@@ -364,7 +364,12 @@ impl Run {
 
     /// Whether it acts on the real world and nobody else's turn comes first.
     pub fn is_live_failover(&self) -> bool {
-        self.plan.exclusive && self.plan.mode == Mode::Live && self.ended.is_none()
+        self.moves_for_real() && self.ended.is_none()
+    }
+
+    /// Whether it moves its application, or moved it, in the real world.
+    pub fn moves_for_real(&self) -> bool {
+        self.plan.exclusive && self.plan.mode == Mode::Live
     }
 
     /// The approval in which a risk was accepted, if any.

@@ -111,7 +111,7 @@ impl Doors {
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)
         .map_err(|why| io::Error::new(why.kind(), format!("cannot listen on {address}: {why}")))?;
     listener.set_nonblocking(true)?;
@@ -119,7 +119,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Slow and greedy clients cost little: headers have a time limit and a size, connections a share.
-fn bound(builder: &mut Builder<TokioExecutor>) {
+pub(super) fn bound(builder: &mut Builder<TokioExecutor>) {
     builder
         .http1()
         .timer(TokioTimer::new())

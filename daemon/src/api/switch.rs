@@ -21,7 +21,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(off)).routes(routes!(on))
 }
 
-fn reason(word: Word) -> Result<String, Problem> {
+pub(super) fn reason(word: Word) -> Result<String, Problem> {
     if word.reason.trim().is_empty() || word.reason.len() > REASON_BYTES_MAX {
         return Err(Refusal::NoReason.into());
     }

@@ -4,6 +4,7 @@
 pub mod application;
 pub mod approval;
 pub mod canary;
+pub mod detection;
 pub mod event;
 pub mod figures;
 pub mod inventory;

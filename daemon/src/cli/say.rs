@@ -1,14 +1,19 @@
 //! A person's word about a run, a step, or everything.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Client, Exit, Failure, Terminal, ask::pair};
-use crate::api::{
-    requests::AcceptedView,
-    steer::{self, Word},
-    steps,
+use super::{Client, Connection, Exit, Failure, Global, Terminal, ask::pair};
+use crate::{
+    api::{
+        requests::AcceptedView,
+        steer::{self, Word},
+        steps,
+    },
+    letter::{self, Letter},
 };
 
 /// A run and a reason.
@@ -65,7 +70,22 @@ pub struct Abandon {
     pub undo: bool,
 }
 
-/// Arguments of `off` and `on`.
+/// Arguments of `off`.
+#[derive(Clone, Debug, Args)]
+pub struct Off {
+    /// Why. Stands in the audit trail.
+    #[arg(long)]
+    pub reason: String,
+    /// On the daemon's host, when the API cannot be reached: its state directory. A daemon that has it
+    /// open takes the word within a second; one that starts takes it before it looks at any run.
+    #[arg(long, value_name = "DIR", requires = "by")]
+    pub state: Option<PathBuf>,
+    /// Who you are, where no token says so.
+    #[arg(long, value_name = "NAME", requires = "state")]
+    pub by: Option<String>,
+}
+
+/// Arguments of `on`.
 #[derive(Clone, Debug, Args)]
 pub struct Switch {
     /// Why. Stands in the audit trail.
@@ -162,6 +182,27 @@ pub(super) async fn switch(
         terminal.line("muster acts again");
         terminal.then("muster status");
     }
+    Ok(Exit::Done)
+}
+
+/// Switches off by the API, or by a letter in the state directory.
+pub(super) async fn off(
+    args: Off,
+    global: &Global,
+    terminal: &mut Terminal,
+) -> Result<Exit, Failure> {
+    let Off { reason, state, by } = args;
+    let (Some(state), Some(by)) = (state, by) else {
+        let client = Client::new(&Connection::of(global))?;
+        return switch("off", Switch { reason }, &client, terminal).await;
+    };
+    letter::leave(&state, &Letter { by, reason }).map_err(|why| Failure::BadUse {
+        because: format!("no letter can be left in `{}`: {why}", state.display()),
+        hint: Some("name the directory that `state:` of the daemon's configuration names".to_owned()),
+    })?;
+    terminal.json(&json!({ "left_in": state }));
+    terminal.line("the letter is there: a running daemon is off within a second, and the next one starts so");
+    terminal.then("muster status   # says whether it is off, once the API answers again");
     Ok(Exit::Done)
 }
 

@@ -12,9 +12,11 @@ use super::{gauge, secs, set};
 use crate::{
     api::{
         Api,
+        detection::all_detection,
         protection::{all_objectives, all_readiness},
         view::{
             objectives::{AchievableView, Kept},
+            detection::SeesView,
             readiness::Stands,
         },
     },
@@ -29,6 +31,7 @@ pub(super) fn register(api: &Api, registry: &mut Registry) {
     restores(api, registry);
     objectives(api, registry);
     readiness(api, registry);
+    detection(api, registry);
 }
 
 fn looks(api: &Api, registry: &mut Registry) {
@@ -189,6 +192,27 @@ fn objectives(api: &Api, registry: &mut Registry) {
                     set(&achievable, labels, secs(length.secs));
                 }
             }
+        }
+    }
+}
+
+fn detection(api: &Api, registry: &mut Registry) {
+    let stands = gauge(
+        registry,
+        "active_region_stands",
+        "1 for how the active region stands, as those who watch say: unasked, well, suspected, lost, disagree or unknown",
+    );
+    let sees =
+        gauge(registry, "observers", "How many observers see the active region so: healthy, unknown or lost");
+    for view in all_detection(api).into_iter().filter(|view| view.asked_at.is_some()) {
+        let application = view.application.as_str();
+        for standing in ["unasked", "well", "suspected", "lost", "disagree", "unknown"] {
+            let is_so = usize::from(view.standing == standing);
+            set(&stands, [("application", application), ("standing", standing)], is_so);
+        }
+        for kind in [SeesView::Healthy, SeesView::Unknown, SeesView::Lost] {
+            let count = view.observers.iter().filter(|one| one.sees == kind).count();
+            set(&sees, [("application", application), ("sees", kind.word())], count);
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::api::view::{
     Verdict,
     application::{ApplicationView, NewestView},
     canary::CanaryView,
+    detection::{DetectionView, SeesView},
     objectives::{AchievableView, Kept, ObjectivesView, ThreatView},
     readiness::{ReadinessView, Stands},
     run::{RunLine, RunView},
@@ -29,6 +30,8 @@ pub struct Overview {
     pub applications: Vec<ApplicationView>,
     /// What could be kept of what was promised to each.
     pub objectives: Vec<ObjectivesView>,
+    /// What those who watch each say.
+    pub detection: Vec<DetectionView>,
     /// Whether each could be moved now.
     pub readiness: Vec<ReadinessView>,
     /// The schedules.
@@ -157,6 +160,9 @@ fn application(one: &ApplicationView, all: &Overview, now: Timestamp) -> Markup 
                 h3 { "Replication, measured" }
                 ul class="lines" { @for canary in &one.canaries { (measured(canary, now)) } }
             }
+            @for watched in all.detection.iter().filter(|watched| watched.application == one.name) {
+                (detection(watched, now))
+            }
             @for ready in all.readiness.iter().filter(|ready| ready.application == one.name) {
                 (readiness(ready, now))
             }
@@ -189,6 +195,39 @@ fn measured(one: &CanaryView, now: Timestamp) -> Markup {
                 " — " (said(&one.lag.by))
                 @if let Some(at) = one.read_at { ", read " (distance(at, now)) }
             }
+        }
+    }
+}
+
+/// Who disagrees comes with his words; who agrees is counted.
+fn detection(one: &DetectionView, now: Timestamp) -> Markup {
+    let (class, word) = match one.standing.as_str() {
+        "well" => ("badge good", "well"),
+        "lost" => ("badge bad", "lost"),
+        other => ("badge warn", other),
+    };
+    let healthy = one.observers.iter().filter(|vote| vote.sees == SeesView::Healthy).count();
+    let others = one.observers.iter().filter(|vote| vote.sees != SeesView::Healthy);
+    html! {
+        h3 { "Those who watch" @if let Some(region) = &one.region { " " (region) } ": " span class=(class) { (word) } }
+        @if let Some(downtime) = &one.downtime {
+            p { strong { "Downtime" } " until " (when(downtime.until, now)) " by " (downtime.by) ": " (said(&downtime.reason)) }
+        }
+        ul class="lines" {
+            @for vote in others {
+                li {
+                    code { (vote.observer) } " "
+                    span class={ "badge " @if vote.sees == SeesView::Lost { "bad" } @else { "warn" } } { (vote.sees.word()) }
+                    " " (said(&vote.why)) span class="quiet" { " (" (vote.domain) ")" }
+                    @if let Some(at) = vote.since_at { span class="quiet" { ", since " (when(at, now)) } }
+                }
+            }
+        }
+        p class="quiet" {
+            (healthy) " of " (one.observers.len()) " see it well"
+            @if let Some(at) = one.asked_at { ", asked " (distance(at, now)) }
+            "; lost when " (one.quorum) " domains say so for " (short(&one.window)) ", then "
+            (one.then) ": " (said(&one.because)) "; " code { "muster detection " (one.application) }
         }
     }
 }

@@ -50,6 +50,7 @@ fn refused(refusal: &Refusal) -> Settled {
         | Refusal::NotNow { .. }
         | Refusal::NoReason
         | Refusal::NoHoldName
+        | Refusal::BadDowntime { .. }
         | Refusal::UnknownPoint { .. }
         | Refusal::UnknownHold { .. }
         | Refusal::OccurrenceTaken { .. }

@@ -1,6 +1,7 @@
 //! AWS as the rest of the program sees it: one set of clients per region, and never a global endpoint
 //! but for `weigh-traffic` (facts §5.1).
 
+pub mod alarm;
 mod assumed;
 pub mod beside;
 pub mod bucket;
@@ -29,6 +30,7 @@ pub mod ship;
 pub mod snapshot;
 pub mod teardown;
 pub mod vault;
+pub mod write_lease;
 pub mod writer;
 
 use std::{

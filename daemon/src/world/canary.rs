@@ -60,6 +60,8 @@ pub struct Sample {
     held_at: Option<Timestamp>,
     /// When the standby was last asked and answered.
     pub read_at: Option<Timestamp>,
+    /// Since when the writer has not answered, if it did not the last time.
+    pub silent_since: Option<Timestamp>,
     /// How that is known, or why it is not.
     pub by: String,
 }
@@ -68,7 +70,7 @@ impl Sample {
     /// Nothing is known.
     pub fn unknown(by: impl Into<String>) -> Sample {
         let (lag, by) = (Loss::Unknown, by.into());
-        Sample { from: None, to: None, lag, held_at: None, read_at: None, by }
+        Sample { from: None, to: None, lag, held_at: None, read_at: None, silent_since: None, by }
     }
 
     /// How far the standby was behind; unknown once nobody has read it for long.
@@ -98,7 +100,8 @@ impl Sample {
         }
     }
 
-    fn is_fresh(&self, now: Timestamp) -> bool {
+    /// Whether the standby's reader answered lately.
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
         self.read_at.is_some_and(|read_at| now.duration_since(read_at) <= STALE_AFTER)
     }
 }
@@ -127,6 +130,7 @@ pub struct Track {
     arrived_after: Option<Span>,
     read_at: Option<Timestamp>,
     write_misses: u32,
+    silent_since: Option<Timestamp>,
     read_misses: u32,
     why_unwritten: String,
     why_unread: String,
@@ -143,6 +147,7 @@ impl Track {
             arrived_after: None,
             read_at: None,
             write_misses: 0,
+            silent_since: None,
             read_misses: 0,
             why_unwritten: String::new(),
             why_unread: String::new(),
@@ -205,6 +210,11 @@ impl Track {
         self.why_unwritten = why.into();
     }
 
+    /// Whether the writer stayed silent when it was last asked. A refusal is a voice, too.
+    pub fn writer_is(&mut self, silent: bool, at: Timestamp) {
+        self.silent_since = if silent { self.silent_since.or(Some(at)) } else { None };
+    }
+
     /// The standby answered with its newest row.
     pub fn saw(&mut self, row: Option<Row>, read_at: Timestamp) {
         self.read_misses = 0;
@@ -265,6 +275,7 @@ impl Track {
             lag: lag.map_or(Loss::Unknown, Loss::AtMost),
             held_at: self.seen.filter(|_| !unread).map(|seen| seen.sent_at),
             read_at: self.read_at,
+            silent_since: self.silent_since,
             by,
         }
     }

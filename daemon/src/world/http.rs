@@ -1,18 +1,12 @@
-//! Questions over HTTP: does a side serve, and do those who watch say that the active one is lost.
+//! Questions over HTTP: which may be asked, and whether a side serves.
 
 use std::{
-    collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
 
-use muster_runbooks::{
-    action::check::{CheckObservers, Probe},
-    application::Observer,
-    name::Region,
-    value::words,
-};
+use muster_runbooks::action::check::Probe;
 use muster_state::call::{BoxError, Call, CallError, Done, Progress};
 use reqwest::{Client, Url, redirect};
 use serde_json::json;
@@ -94,109 +88,9 @@ pub async fn observe_probe(
     Ok(Progress::in_progress(format!("{region} answers {status}")))
 }
 
-/// Asks the observers whether the active region is lost, and for how long they have said so.
-pub async fn observe_observers(
-    real: &Real,
-    call: &Call,
-    action: &CheckObservers,
-) -> Result<Progress, CallError> {
-    let on = on(call)?;
-    let votes =
-        on.application.observers.iter().map(|observer| ask(&real.http, observer, on.active));
-    let votes = futures::future::join_all(votes).await;
-    let verdict = verdict(&votes, action.quorum);
-    let seen: Vec<String> = votes.iter().map(|vote| vote.seen.clone()).collect();
-    let seen = if seen.is_empty() { "nobody watches".to_owned() } else { seen.join("; ") };
-    // One healthy voice ends the window at once; silence has the window to speak up.
-    let stood = call.asked_at.duration_since(call.started_at);
-    let waits = matches!(verdict, Verdict::Lost | Verdict::Unknown)
-        && stood < action.window.duration()
-        && !votes.is_empty();
-    if waits {
-        return Ok(Progress::in_progress(format!("{verdict} so far: {seen}")));
-    }
-    Ok(Progress::Done(Done::with([("verdict", json!(verdict)), ("seen", json!(seen))])))
-}
-
-words! {
-    /// What the observers say together.
-    Verdict {
-        /// A quorum of failure domains sees nothing of it, and nobody sees it well.
-        Lost = "lost",
-        /// Somebody sees it well and nobody sees it lost.
-        Healthy = "healthy",
-        /// They contradict each other.
-        Disagree = "disagree",
-        /// Too few can tell.
-        Unknown = "unknown",
-    }
-}
-
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum Sees {
-    // The order decides for a domain with several observers: one that sees it well outweighs.
-    Unknown,
-    Lost,
-    Healthy,
-}
-
-#[derive(Clone, Debug)]
-struct Vote {
-    domain: String,
-    sees: Sees,
-    seen: String,
-}
-
-/// One observer's vote. One that cannot reach what it surely must has trouble of its own and no say.
-async fn ask(client: &Client, observer: &Observer, region: &Region) -> Vote {
-    let vote = |sees, why: &str| Vote {
-        domain: observer.domain.clone(),
-        sees,
-        seen: format!("{} ({}): {why}", observer.name, observer.domain),
-    };
-    let Some(url) = observer.sees.get(region.as_str()) else {
-        return vote(Sees::Unknown, "does not watch this region");
-    };
-    let (control, report) = futures::join!(probe(client, &observer.control), probe(client, url));
-    match (control, report) {
-        (Ok(control), _) if !control.is_success() => {
-            vote(Sees::Unknown, &format!("its control target answers {control}"))
-        }
-        (Err(_), _) => vote(Sees::Unknown, "cannot reach its control target"),
-        (Ok(_), Ok(status)) if status.is_success() => vote(Sees::Healthy, "healthy"),
-        (Ok(_), Ok(status)) if status.is_server_error() => {
-            vote(Sees::Lost, &format!("lost, {status}"))
-        }
-        // A 404 is a wrong URL and a redirect is a login page: no report.
-        (Ok(_), Ok(status)) => {
-            vote(Sees::Unknown, &format!("answers {status}, which is no report"))
-        }
-        (Ok(_), Err(CallError::NoAnswer { .. })) => vote(Sees::Lost, "lost, no answer"),
-        (Ok(_), Err(why)) => vote(Sees::Unknown, &why.to_string()),
-    }
-}
-
-/// One vote per failure domain (design §9).
-fn verdict(votes: &[Vote], quorum: u32) -> Verdict {
-    let mut domains: BTreeMap<&str, Sees> = BTreeMap::new();
-    for vote in votes {
-        let sees = domains.entry(&vote.domain).or_insert(vote.sees);
-        *sees = vote.sees.max(*sees);
-    }
-    let count = |what| domains.values().filter(|sees| **sees == what).count();
-    let (lost, healthy) = (count(Sees::Lost), count(Sees::Healthy));
-    match (lost, healthy) {
-        (0, 0) => Verdict::Unknown,
-        (0, _) => Verdict::Healthy,
-        (_, 0) if lost >= quorum.max(1) as usize => Verdict::Lost,
-        (_, 0) => Verdict::Unknown,
-        (_, _) => Verdict::Disagree,
-    }
-}
-
 /// Parses a URL that may be asked. The parser writes `http://2852039166/` and its like out as the
 /// addresses that they are.
-pub(super) fn allowed(text: &str) -> Result<Url, String> {
+pub(crate) fn allowed(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|why| why.to_string())?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("`{}:` is not asked", url.scheme()));

@@ -19,18 +19,19 @@ use muster_runbooks::{
 use muster_state::call::{Answer, Call, CallError, Done, Progress, Reading};
 use serde_json::json;
 
-use super::http::{client, client_without_redirects, observe_observers, observe_probe};
+use super::http::{client, client_without_redirects, observe_probe};
 use super::{
     aws::{
         Access, Aws, bucket, cache, comparison, error, expiry, global, instance, inventory, lease,
         marker, objects, poller::Poller, readiness, record, replication, restore, ship, snapshot,
-        teardown, vault, writer,
+        teardown, vault, write_lease, writer,
     },
     canary::Canaries,
     dns, hook,
     inventory::{Inventory, takeover::Takeover},
     kube::Kube,
     notify::{self, Delivered, Receiver},
+    observers,
     sql, takeover,
     whereabouts::Whereabouts,
     workload,
@@ -190,7 +191,7 @@ impl Real {
             Action::PredictLoss(with) => {
                 reads(call, readiness::observe_prediction(self, call, with))
             }
-            Action::CheckObservers(with) => reads(call, observe_observers(self, call, with)),
+            Action::CheckObservers(with) => reads(call, observers::observe(self, call, with)),
             Action::CheckReplication(with) => {
                 reads(call, readiness::observe_replication(self, call, with))
             }
@@ -219,6 +220,11 @@ impl Real {
             Action::FailoverInRegion(with) => {
                 verbs(call, instance::observe(self, call, with), instance::begin(self, call, with))
             }
+            Action::TakeWriteLease(with) => verbs(
+                call,
+                write_lease::observe(self, call, with),
+                write_lease::begin(self, call, with),
+            ),
             Action::RunHooks(with) => verbs(call, hook::observe(), hook::begin(self, call, with)),
             Action::ExportObjects(with) => verbs(
                 call,

@@ -32,6 +32,7 @@ mod truth;
 mod vault;
 mod wire;
 mod workloads;
+mod write_lease;
 
 use std::collections::BTreeMap;
 
@@ -57,6 +58,7 @@ use self::{
     snapshots::Snapshots,
     wire::CLIENT_TIMEOUT,
     workloads::Workloads,
+    write_lease::WriteLeases,
 };
 pub use self::{
     fault::Fault,
@@ -87,6 +89,7 @@ pub struct Sim {
     objects: Objects,
     exports: Exports,
     workloads: Workloads,
+    write_leases: WriteLeases,
     names: BTreeMap<ApplicationName, Names>,
     control: Control,
     hooks: hook::Hooks,
@@ -130,6 +133,7 @@ impl Sim {
             objects: Objects::default(),
             exports: Exports::default(),
             workloads: Workloads::default(),
+            write_leases: WriteLeases::new(applications, now),
             names,
             control: Control::default(),
             hooks: hook::Hooks::default(),
@@ -171,6 +175,7 @@ impl Sim {
                 promote::observe_failover(self, now, call, action.to)
             }
             Action::FailoverInRegion(action) => promote::observe_in_region(self, now, call, action),
+            Action::TakeWriteLease(action) => write_lease::observe(self, now, call, action),
             Action::ExportObjects(action) => exports::observe_export(self, now, call, action),
             Action::ApplyObjects(action) => exports::observe_apply(self, now, call, action),
             Action::ChoosePoint(action) => restore::observe_choice(self, now, call, action),
@@ -229,6 +234,7 @@ impl Sim {
             }
             Action::FailoverDatabase(action) => promote::begin_failover(self, now, call, action.to),
             Action::FailoverInRegion(action) => promote::begin_in_region(self, now, call, action),
+            Action::TakeWriteLease(action) => write_lease::begin(self, now, call, action),
             Action::ExportObjects(action) => exports::begin_export(self, now, call, action),
             Action::ApplyObjects(action) => exports::begin_apply(self, now, call, action),
             Action::RestoreCluster(action) => restore::begin_cluster(self, now, call, action),

@@ -8,7 +8,10 @@ use muster_runbooks::{
     application::{Application, Workload},
     name::Region,
 };
-use muster_state::call::CallError;
+use muster_state::{
+    call::CallError,
+    detect::{Sees, Vote},
+};
 
 use super::http::probe;
 use super::{
@@ -16,6 +19,7 @@ use super::{
         Said,
         takeover::{Takeover, WorkloadSide},
     },
+    observers,
     real::Real,
 };
 
@@ -33,8 +37,9 @@ pub(super) async fn beside(real: &Real, application: &Application) -> Takeover {
         Some(async move { (at.clone(), said(status(real, url)).await) })
     });
     let observers = application.observers.iter().map(async |one| {
-        let answer = said(status(real, &one.control)).await;
-        (one.name.clone(), answer)
+        let asked = regions.map(|at| observers::vote(real, application, one, at));
+        let votes = join_all(asked).await;
+        (one.name.clone(), able(&votes))
     });
     let (workloads, probes, observers) =
         futures::join!(join_all(workloads), join_all(probes), join_all(observers));
@@ -52,6 +57,14 @@ async fn sets(real: &Real, workload: &Workload, at: &Region) -> Result<WorkloadS
 
 async fn status(real: &Real, url: &str) -> Result<u16, CallError> {
     Ok(probe(&real.http, url).await?.as_u16())
+}
+
+/// Whether an observer can say something about either region; which, is nobody's business here.
+fn able(votes: &[Vote]) -> Said<()> {
+    if votes.iter().any(|vote| vote.sees != Sees::Unknown) {
+        return Ok(());
+    }
+    Err(votes.first().map_or_else(String::new, |vote| vote.why.clone()))
 }
 
 /// Why something could not be read, in a sentence.

@@ -101,6 +101,15 @@ pub fn agree(one: Said, other: Said) -> Result<Region, String> {
     }
 }
 
+/// The one region where everything is written, or why that is not plain.
+pub fn written(judged: &Judgement) -> Result<Region, String> {
+    match (&judged.active, &judged.trouble) {
+        (Some((region, _)), _) => Ok(region.clone()),
+        (None, Some(why)) => Err(why.clone()),
+        (None, None) => Err("nobody can say where it is written".to_owned()),
+    }
+}
+
 impl Judgement {
     fn unknown(trouble: String) -> Judgement {
         Judgement { active: None, trouble: Some(trouble) }

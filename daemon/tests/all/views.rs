@@ -277,6 +277,7 @@ fn the_page_in_words() {
             at(30),
         )],
         objectives: vec![objectives::view(&covetpy(), &ApplicationState::default(), None, at(30))],
+        detection: Vec::new(),
         readiness: Vec::new(),
         schedules: Vec::new(),
         proposals: Vec::new(),

@@ -3,6 +3,7 @@
 mod address;
 mod beside;
 mod declared;
+mod detection;
 mod hook;
 mod policy;
 mod restore;
@@ -10,8 +11,9 @@ mod sql;
 mod traffic;
 mod vault;
 mod workload;
+mod write_lease;
 
-use super::{Application, Bucket, Database, Objectives, Observer};
+use super::{Application, Bucket, Database, Objectives};
 use crate::{
     check::{Checked, Fields, Findings, text},
     name::{ComponentName, Region},
@@ -33,6 +35,8 @@ const KEYS: &[&str] = &[
     "traffic",
     "probes",
     "observers",
+    "detection",
+    "write_lease",
     "losses",
     "attested",
 ];
@@ -75,7 +79,18 @@ fn read(node: &Node, out: &mut Findings) -> Option<Application> {
         objects.map(|node| beside::objects(node, &sides, &mut names, out)).collect();
     let traffic = fields.get("traffic").map(|node| traffic::read(node, &sides, out));
     let probes = address::urls(fields.entries("probes", out), &sides, out);
-    let observers = observers(fields.list("observers", out), &sides, out);
+    let observers = {
+        let workloads = names_of(workloads.iter().flatten().map(|one| &one.name));
+        let canaries = databases.iter().flatten().filter(|one| one.canary.is_some());
+        let canaries = names_of(canaries.map(|one| &one.name));
+        let known = detection::Known { workloads: &workloads, canaries: &canaries };
+        detection::observers(fields.list("observers", out), &sides, &known, out)
+    };
+    let write_lease = fields.get("write_lease").map(|node| write_lease::read(node, &sides, out));
+    let detection = fields.get("detection").map(|node| {
+        let watched = observers.as_deref().unwrap_or_default();
+        detection::policy(node, watched, write_lease.is_some(), out)
+    });
     let losses = declared::losses(fields.list("losses", out), out);
     let attested = declared::attested(fields.list("attested", out), out);
     Some(Application {
@@ -96,6 +111,14 @@ fn read(node: &Node, out: &mut Findings) -> Option<Application> {
         },
         probes,
         observers: observers?,
+        detection: match detection {
+            Some(detection) => Some(detection?),
+            None => None,
+        },
+        write_lease: match write_lease {
+            Some(write_lease) => Some(write_lease?),
+            None => None,
+        },
         losses: losses?,
         attested: attested?,
     })
@@ -258,30 +281,8 @@ fn bucket(node: &Node, sides: &Sides, names: &mut Names, out: &mut Findings) -> 
     Some(Bucket { name: name?, buckets, canary_prefix, canary_prefixes })
 }
 
-fn observers(items: &[Node], sides: &Sides, out: &mut Findings) -> Option<Vec<Observer>> {
-    let mut names = Names::default();
-    let mut domains: Vec<String> = Vec::new();
-    let mut observers = Vec::new();
-    for node in items {
-        let known = &["name", "domain", "sees", "control"];
-        let fields = Fields::open(node, "an observer", known, out);
-        observers.push(fields.and_then(|fields| {
-            let name = names.read(&fields, out);
-            let domain = fields.need_text("domain", out);
-            if let (Some(domain), Some(node)) = (&domain, fields.get("domain")) {
-                if domains.contains(domain) {
-                    let message = format!("observers of domain `{domain}` have one vote together");
-                    out.warning(node.place, "shared-domain", message);
-                }
-                domains.push(domain.clone());
-            }
-            fields.need("sees", out);
-            let sees = address::urls(fields.entries("sees", out), sides, out);
-            let control = fields.need("control", out).and_then(|node| address::url(node, out));
-            Some(Observer { name: name?, domain: domain?, sees, control: control? })
-        }));
-    }
-    observers.into_iter().collect()
+fn names_of<'a>(names: impl Iterator<Item = &'a ComponentName>) -> Vec<ComponentName> {
+    names.cloned().collect()
 }
 
 /// The texts of a list.

@@ -33,6 +33,7 @@ shipped![
     "region-failover",
     "region-failback",
     "maintenance-window",
+    "page-on-call",
     "rehearsal",
 ];
 

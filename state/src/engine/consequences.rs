@@ -70,6 +70,7 @@ impl Engine {
             | Action::Fence(_)
             | Action::FailoverInRegion(_)
             | Action::RunHooks(_)
+            | Action::TakeWriteLease(_)
             | Action::ExportObjects(_)
             | Action::ApplyObjects(_)
             | Action::ChoosePoint(_)

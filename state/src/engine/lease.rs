@@ -76,6 +76,7 @@ impl Engine {
             | Command::On { .. }
             | Command::Missed { .. }
             | Command::Keep { .. }
+            | Command::Mark { .. }
             | Command::Nudge { .. } => Err(Refusal::NotTheActor { because: why.to_string() }),
         }
     }

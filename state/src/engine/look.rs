@@ -67,6 +67,7 @@ fn cadence(action: &Action) -> SignedDuration {
         | Action::FailoverDatabase(_)
         | Action::FailoverInRegion(_)
         | Action::RunHooks(_)
+        | Action::TakeWriteLease(_)
         | Action::ExportObjects(_)
         | Action::ChoosePoint(_)
         | Action::StampPoint(_)

@@ -97,6 +97,9 @@ impl Engine {
             Command::Grant(Granted { epoch, holder }) => {
                 Ok(self.access(now, AccessEvent::Granted { epoch, holder }, out))
             }
+            Command::Mark { application, by, reason, mark } => {
+                self.mark(now, &application, by.name, reason, &mark, out)
+            }
             Command::Keep { application, keep } => self.keep(now, &application, keep, out),
             Command::Nudge { id, dedupe_key, source, about: object, asked } => {
                 if let Some(repeated) = self.repeated(Some(&dedupe_key), &asked)? {

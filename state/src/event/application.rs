@@ -108,6 +108,29 @@ pub enum ApplicationEvent {
         /// The most replicas of each set in the last day, by kind and name.
         sets: BTreeMap<String, u32>,
     },
+    /// Somebody knows of the last move and has settled what it left.
+    Acknowledged {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// It is down on purpose: what those who watch see of it is no news.
+    DowntimeBegan {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// When it ends by itself.
+        until: Timestamp,
+    },
+    /// It no longer is.
+    DowntimeEnded {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// From now on this process writes the canary of a database, until its epoch or the place ends.
     CanaryGranted {
         /// The database.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use muster_runbooks::name::Region;
+use muster_runbooks::name::{Region, RunId};
 use serde::{Deserialize, Serialize};
 
 /// The rows of a database, as they were last counted in the source.
@@ -24,6 +24,26 @@ pub struct Active {
     pub evidence: String,
     /// When.
     pub at: Timestamp,
+}
+
+/// The last live run that moved an application, or tried to.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Moved {
+    /// The run.
+    pub run: RunId,
+    /// When it ended.
+    pub at: Timestamp,
+}
+
+/// Downtime that somebody declared.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Downtime {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When it ends by itself.
+    pub until: Timestamp,
 }
 
 /// How strong a workload was where it served.

@@ -194,6 +194,7 @@ pub fn in_short(command: &Command) -> String {
         | Command::Canary { .. }
         | Command::Peak { .. }
         | Command::Grant(_)
+        | Command::Mark { .. }
         | Command::Nudge { .. } => "something else".to_owned(),
     }
 }

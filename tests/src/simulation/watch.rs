@@ -422,6 +422,7 @@ impl Watch {
                 point.is_none_or(|point| held(point) == keep.holds)
             }
             Command::Propose { .. }
+            | Command::Mark { .. }
             | Command::Missed { .. }
             | Command::Refused { .. }
             | Command::Active { .. }

@@ -13,7 +13,10 @@ use muster_runbooks::{
 use muster_state::call::{Call, CallError, Done, Progress};
 use serde_json::json;
 
-use super::{Arn, cluster_in, database, global, instance};
+use super::{
+    Arn, cluster_in, database, global, instance,
+    write_lease::{self, Fenced},
+};
 use crate::world::http::probe;
 use crate::world::{
     dns,
@@ -23,7 +26,7 @@ use crate::world::{
 
 /// For how long the old side is asked before "it does not answer" is the answer. A person waits for
 /// it, and the recovery time runs.
-const SILENCE_MAX: SignedDuration = SignedDuration::from_secs(20);
+pub(super) const SILENCE_MAX: SignedDuration = SignedDuration::from_secs(20);
 
 /// Where a database is written, or in words why that is unknown.
 pub async fn locate(
@@ -51,6 +54,14 @@ pub async fn observe_fence(
     _action: &Fence,
 ) -> Result<Progress, CallError> {
     let (on, database) = (on(call)?, database(call)?);
+    if let Some(lease) = &on.application.write_lease {
+        match write_lease::fenced(real, call, lease, on.standby).await {
+            Fenced::Proven(because) => return Ok(told((Verdict::Proven, because))),
+            Fenced::Soon(note) => return Ok(Progress::in_progress(note)),
+            // What the old side says itself may still be a proof.
+            Fenced::No => {}
+        }
+    }
     let side = real.aws.side(on.active);
     let arn = cluster_in(call, database, on.active)?;
     // The old side may be dead: short tries, whatever the runbook says about the step.

@@ -49,35 +49,3 @@ async fn a_name_is_judged_by_where_it_leads() {
     assert!(resolve("169.254.169.254").await.is_err());
     assert!(resolve("127.0.0.1").await.is_ok());
 }
-
-/// Goal: loss is said only by a quorum of failure domains that nobody contradicts (I8).
-/// Method: votes as `domain:what`, in one readable table.
-#[test]
-fn what_observers_say_together() {
-    let table = [
-        ("a:lost b:lost", 2, Verdict::Lost),
-        ("a:lost a:lost", 2, Verdict::Unknown),
-        ("a:lost b:unknown", 2, Verdict::Unknown),
-        ("a:lost b:lost c:unknown", 2, Verdict::Lost),
-        ("a:lost b:lost c:healthy", 2, Verdict::Disagree),
-        ("a:lost a:healthy b:lost", 2, Verdict::Disagree),
-        ("a:healthy b:unknown", 2, Verdict::Healthy),
-        ("a:unknown b:unknown", 1, Verdict::Unknown),
-        ("a:lost", 0, Verdict::Lost),
-        ("", 1, Verdict::Unknown),
-    ];
-    for (votes, quorum, meant) in table {
-        let cast: Vec<Vote> = votes.split_whitespace().map(vote).collect();
-        assert_eq!(verdict(&cast, quorum), meant, "{votes}, quorum {quorum}");
-    }
-}
-
-fn vote(text: &str) -> Vote {
-    let (domain, sees) = text.split_once(':').unwrap();
-    let sees = match sees {
-        "lost" => Sees::Lost,
-        "healthy" => Sees::Healthy,
-        _ => Sees::Unknown,
-    };
-    Vote { domain: domain.to_owned(), sees, seen: String::new() }
-}

@@ -17,8 +17,8 @@ pub struct Takeover {
     pub traffic: Option<TrafficSide>,
     /// What the application's probes answered, as HTTP statuses.
     pub probes: BTreeMap<Region, Said<u16>>,
-    /// Whether each observer's control target answered, as an HTTP status.
-    pub observers: BTreeMap<ComponentName, Said<u16>>,
+    /// Whether each observer could say anything.
+    pub observers: BTreeMap<ComponentName, Said<()>>,
 }
 
 /// A database's member in one region.

@@ -16,6 +16,7 @@ use super::{
     Bound, Sim,
     aurora::{Aurora, How},
     wire::Door,
+    write_lease,
 };
 
 /// A fence waits so long for an old side that does not answer before it calls it unreachable.
@@ -30,6 +31,16 @@ pub(super) fn observe_fence(
     call: &Call,
 ) -> Result<Progress, CallError> {
     let bound = Bound::database(call)?;
+    if let Some(lease) = &bound.on.application.write_lease {
+        match write_lease::fenced(sim, now, bound.on.application, lease, bound.on.standby) {
+            Some(Ok(verdict)) => {
+                return Ok(Progress::Done(Done::with([("verdict", json!(verdict))])));
+            }
+            Some(Err(waits)) => return Ok(waits),
+            // What the old side says itself may still be a proof.
+            None => {}
+        }
+    }
     let verdict = match sim.ask(now, Door::rds(bound.active, "DescribeGlobalClusters")) {
         Ok(at) => {
             let is_writer = sim.aurora(&bound)?.writer(at) == bound.active;

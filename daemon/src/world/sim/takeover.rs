@@ -52,9 +52,9 @@ pub(super) fn look(sim: &mut Sim, now: Timestamp, application: &Application) -> 
         application.traffic.as_ref().map(|declared| traffic(sim, now, application, declared));
     for observer in &application.observers {
         let asked = if observers::is_silent(sim, observer, now) {
-            Err("its control target does not answer".to_owned())
+            Err("it does not answer".to_owned())
         } else {
-            Ok(200)
+            Ok(())
         };
         seen.observers.insert(observer.name.clone(), asked);
     }

@@ -60,7 +60,7 @@ pub(super) fn attested(items: &[Node], out: &mut Findings) -> Option<Vec<Atteste
     all.collect::<Vec<_>>().into_iter().collect()
 }
 
-fn day(node: &Node, out: &mut Findings) -> Option<Date> {
+pub(super) fn day(node: &Node, out: &mut Findings) -> Option<Date> {
     let written = text(node, out)?;
     let day = written.parse().ok();
     if day.is_none() {

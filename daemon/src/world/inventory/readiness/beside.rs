@@ -292,7 +292,7 @@ fn watched(ready: &Ready<'_>) -> Point {
         .iter()
         .filter(|one| {
             let answer = answers.and_then(|answers| answers.get(&one.name));
-            matches!(answer, Some(Ok(status)) if (200..300).contains(status))
+            matches!(answer, Some(Ok(())))
         })
         .map(|one| one.domain.as_str())
         .collect();

@@ -152,7 +152,7 @@ impl Scene {
             records: Ok(vec![record("east", true), record("west", false)]),
         });
         seen.takeover.observers =
-            ["one", "two"].map(|name| (name.parse().unwrap(), Ok(200))).into();
+            ["one", "two"].map(|name| (name.parse().unwrap(), Ok(()))).into();
         let arrived =
             Took { took: Span::from_secs(20), at: at("2026-03-03T02:05:00Z"), run: "x".to_owned() };
         let mut point = muster_state::catalog::RecoveryPoint::new(
