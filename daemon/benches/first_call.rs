@@ -185,6 +185,7 @@ fn catalogue() -> Result<Catalogue, Failed> {
         library: Library::shipped(),
         applications: [(application.name.clone(), application)].into(),
         schedules: Vec::new(),
+        runs_in: None,
     })
 }
 

@@ -15,7 +15,7 @@ use muster_runbooks::{
     tree::{self, Content, Node, Place},
 };
 
-use crate::config::{self, BadConfig, Config};
+use crate::config::{self, BadConfig, Config, Home};
 
 /// Everything that can be asked for in this process.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub struct Catalogue {
     pub applications: BTreeMap<ApplicationName, Application>,
     /// The schedules.
     pub schedules: Vec<Schedule>,
+    /// Where this process runs, if its configuration says so.
+    pub runs_in: Option<Home>,
 }
 
 /// The most files that one entry of the configuration may stand for.
@@ -50,7 +52,8 @@ impl Catalogue {
         if has_errors(&findings) {
             return Err(BadConfig::Invalid { findings });
         }
-        Ok((Catalogue { library, applications, schedules }, findings))
+        let runs_in = config.runs_in.clone();
+        Ok((Catalogue { library, applications, schedules, runs_in }, findings))
     }
 
     fn schedules(

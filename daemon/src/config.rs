@@ -2,6 +2,7 @@
 //! profiles, roles.
 
 mod check;
+mod home;
 mod lease;
 mod ship;
 
@@ -20,6 +21,7 @@ use serde::Deserialize;
 
 use check::Source;
 
+pub use home::Home;
 pub use lease::Lease;
 pub use ship::Ship;
 
@@ -59,6 +61,9 @@ pub struct Config {
     /// Which process acts. Without it, whichever has the state directory.
     #[serde(default)]
     pub lease: Option<Lease>,
+    /// Where this process runs; nobody knows whether it is lost with an application, without.
+    #[serde(default)]
+    pub runs_in: Option<Home>,
     /// Where the log is shipped to, so that it outlives this host.
     #[serde(default)]
     pub ship: Option<Ship>,

@@ -15,6 +15,7 @@ use crate::{
     catalogue::Catalogue,
     cli::{Demo, Exit, Terminal},
     clock::Clock,
+    config::Home,
     config::{Listen, Token},
     offline::chain,
     perform,
@@ -102,6 +103,8 @@ fn catalogue() -> Result<(Catalogue, Application), Trouble> {
         library: Library::shipped(),
         applications: BTreeMap::from([(application.name.clone(), application.clone())]),
         schedules,
+        // A demonstration is lost with nothing.
+        runs_in: Some(Home::Elsewhere),
     };
     Ok((catalogue, application))
 }

@@ -134,9 +134,8 @@ impl Follower<'_> {
         let policy = self.application.detection();
         let standing = detector.hear(now, votes, policy);
         let lease = self.intake.lease();
-        let follow = self
-            .intake
-            .known(|known| detect::follow(known, self.application, policy, &lease, now));
+        let follow =
+            self.intake.known(|known| detect::follow(known, self.application, policy, &lease, now));
         let found = Detected {
             region: region.clone(),
             asked_at: now,

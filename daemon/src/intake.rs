@@ -27,6 +27,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     catalogue::Catalogue,
     clock::Clock,
+    config::Home,
     detect::Detections,
     inventory::Looks,
     perform::{self, Health, Order, Samples},
@@ -236,6 +237,11 @@ impl Intake {
     /// The schedules.
     pub fn schedules(&self) -> &[Schedule] {
         &self.catalogue.schedules
+    }
+
+    /// Where this process runs, if its configuration says so.
+    pub fn runs_in(&self) -> Option<&Home> {
+        self.catalogue.runs_in.as_ref()
     }
 
     /// The clock that everything here is stamped by.

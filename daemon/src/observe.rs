@@ -162,7 +162,8 @@ pub async fn carry_out(args: &Observe, terminal: &mut Terminal) -> Exit {
     let done = match args {
         Observe { make_key: Some(path), .. } => make_key(path).map(|key| {
             print(&key.public().to_string(), terminal);
-            terminal.then("write `key:` and the URL as `report:` under `observers` of the application");
+            terminal
+                .then("write `key:` and the URL as `report:` under `observers` of the application");
         }),
         Observe { print_key: Some(path), .. } => {
             key(path).map(|key| print(&key.public().to_string(), terminal))

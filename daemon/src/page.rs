@@ -18,9 +18,10 @@ use maud::html;
 use crate::api::{
     Api, applications,
     auth::Reader,
+    detection,
     error::Problem,
     input::InRun,
-    detection, protection,
+    protection,
     runs::{self, Filter},
     schedules,
 };

@@ -6,11 +6,7 @@ mod follow;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use muster_runbooks::{
-    application::detection::Detection,
-    name::ComponentName,
-    value::words,
-};
+use muster_runbooks::{application::detection::Detection, name::ComponentName, value::words};
 
 pub use follow::{Follow, follow, proposed};
 

@@ -10,3 +10,4 @@ pub mod policy;
 pub mod postgres;
 pub mod simulation;
 pub mod stage;
+pub mod watcher;

@@ -8,6 +8,7 @@ mod acts;
 pub mod cast;
 pub mod chance;
 mod core_time;
+mod detect;
 pub mod disk;
 mod doors;
 mod lease;
@@ -31,6 +32,7 @@ pub use self::core_time::core_time;
 use self::{
     cast::{SHOP, dawn},
     chance::Chance,
+    detect::Eyes,
     disk::Disk,
     lease::{Tenure, Turn},
     people::People,
@@ -70,6 +72,8 @@ enum Happening {
     Ring { schedule: usize },
     /// What the clock promised is looked for.
     Patrol,
+    /// Those who watch are asked.
+    AskAround,
     /// Something about the lease.
     Lease(Turn),
 }
@@ -112,6 +116,7 @@ pub struct Simulation {
     engine: Option<Engine>,
     tenure: Option<Tenure>,
     people: People,
+    eyes: Eyes,
     chance: Chance,
     queue: BTreeMap<(Timestamp, u64, u64), Happening>,
     sequence: u64,
@@ -157,6 +162,7 @@ impl Simulation {
             trace: 0xcbf2_9ce4_8422_2325,
             is_verbose: false,
             people: People::new(scenario.manners.clone()),
+            eyes: Eyes::default(),
             engine: None,
             tenure: scenario.lease.map(Tenure::new),
             chance: Chance::new(seed),
@@ -182,6 +188,9 @@ impl Simulation {
             scenario,
         };
         simulation.put(now, Happening::Starts);
+        if simulation.scenario.is_watched {
+            simulation.put(now, Happening::AskAround);
+        }
         for place in 0..simulation.scripted {
             let at = now + simulation.scenario.script[place].0;
             simulation.put(at, Happening::Script { place });
@@ -199,6 +208,11 @@ impl Simulation {
     /// Whether the fuse never burned down.
     pub fn is_uncut(&self) -> bool {
         self.figures.crashes == 0
+    }
+
+    /// How many proposals were made.
+    pub fn proposals(&self) -> u64 {
+        self.eyes.made
     }
 
     fn put(&mut self, at: Timestamp, happening: Happening) {
@@ -268,6 +282,7 @@ impl Simulation {
             }
             Happening::Ring { schedule } => self.ring(schedule),
             Happening::Patrol => self.patrol(),
+            Happening::AskAround => self.ask_around(),
             Happening::Lease(turn) => self.turn(turn),
             Happening::Script { place } => {
                 self.scripted -= 1;

@@ -19,7 +19,8 @@ use self::{
 };
 use crate::{
     daemon::{Daemon, Setup, pause},
-    emulator::{Emulator, WEST, site::Site},
+    emulator::{EAST, Emulator, WEST, site::Site},
+    watcher::Watcher,
 };
 
 /// Where users are sent while the home serves.
@@ -110,6 +111,31 @@ impl Stage {
             shop["databases"][0]["vault"] = world.vault(WEST).await;
         };
         Stage::build(schedules, "", "", vault).await
+    }
+
+    /// The same without schedules, watched by three real observers, which are put into `watchers`. They look
+    /// at `observers` for the home and at `sides` for the standby.
+    ///
+    /// # Panics
+    ///
+    /// When something cannot be started.
+    pub async fn watched(watchers: &mut Vec<Watcher>) -> Option<Stage> {
+        let seen = async |_: &Emulator, shop: &mut Value| {
+            let one = shop["observers"][0].clone();
+            let (home, away) = (one["sees"][EAST].clone(), shop["probes"][WEST].clone());
+            let control = one["control"].as_str().expect("a URL").to_owned();
+            let sees = json!({ EAST: home, WEST: away });
+            let mut observers = Vec::new();
+            for name in ["one", "two", "three"] {
+                let watcher = Watcher::start("shop", &sees, &control).await;
+                observers.push(json!({
+                    "name": name, "domain": name, "report": watcher.url, "key": watcher.key,
+                }));
+                watchers.push(watcher);
+            }
+            shop["observers"] = json!(observers);
+        };
+        Stage::build("[]", "", "", seen).await
     }
 
     /// The same without schedules, under a lease in a bucket of a third region.

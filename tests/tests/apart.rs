@@ -53,6 +53,7 @@ async fn a_stranger_in_the_journal_costs_one_answer() {
         library: Library::shipped(),
         applications: BTreeMap::from([(SHOP.name.clone(), SHOP.clone())]),
         schedules: Vec::new(),
+        runs_in: None,
     };
     let kept = Arc::clone(&journal) as Arc<dyn Journal>;
     let process = Process::start(kept, world, Clock::Real, Arc::new(catalogue));

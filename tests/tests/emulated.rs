@@ -13,6 +13,7 @@ mod side;
 mod traffic;
 mod vault;
 mod workloads;
+mod write_lease;
 
 /// Starts the world of a test, or ends the test with a skip that is written down.
 macro_rules! world {

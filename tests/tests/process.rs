@@ -2,6 +2,7 @@
 //! from outside.
 
 mod backup;
+mod detection;
 mod disk;
 mod failover;
 mod faults;

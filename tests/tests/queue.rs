@@ -134,6 +134,7 @@ fn process(journal: Arc<dyn Journal>, clock: Clock) -> Process {
         library: Library::shipped(),
         applications: BTreeMap::from([(application.name.clone(), application)]),
         schedules: Vec::new(),
+        runs_in: None,
     };
     Process::start(journal, Arc::new(world), clock, Arc::new(catalogue))
 }

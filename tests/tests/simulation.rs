@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "figures are what these tests give")]
 
 mod cuts;
+mod detection;
 mod faults;
 mod figures;
 mod lease;

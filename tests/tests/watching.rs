@@ -79,6 +79,7 @@ impl Stage {
             library: Library::shipped(),
             applications: BTreeMap::from([(SHOP.name.clone(), SHOP.clone())]),
             schedules,
+            runs_in: None,
         };
         let journal = Arc::new(MemoryJournal::new().auto());
         let clock = Clock::File(self.clock_file());

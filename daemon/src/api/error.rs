@@ -280,9 +280,8 @@ impl From<Refusal> for Problem {
                     .hint("`muster backups APPLICATION` lists them with their holds")
                     .audited()
             }
-            Refusal::BadDowntime { .. } => {
-                Problem::invalid(detail).hint("choose an `until` within 30 days; it can be declared again")
-            }
+            Refusal::BadDowntime { .. } => Problem::invalid(detail)
+                .hint("choose an `until` within 30 days; it can be declared again"),
             Refusal::NoHoldName => Problem::invalid(detail).hint("add `name`"),
             Refusal::NoReason => {
                 Problem::invalid(detail).hint("add `reason`: it stands in the audit trail")

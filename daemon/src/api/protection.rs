@@ -145,7 +145,7 @@ async fn ready(
 pub(crate) fn readiness_of(api: &Api, name: &ApplicationName) -> Option<ReadinessView> {
     let application = api.intake.applications().get(name)?;
     let (now, look) = (api.intake.clock().now(), api.intake.looks().last(name));
-    let plan = failover(name).map_err(|why| why.clone());
+    let plan = failover(name);
     let plan = plan.and_then(|request| api.intake.plan(&request).map_err(|why| why.to_string()));
     Some(api.intake.known(|known| {
         let nothing = ApplicationState::default();

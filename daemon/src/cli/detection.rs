@@ -37,7 +37,12 @@ pub struct Downtime {
     /// The application.
     pub application: String,
     /// For how long, such as `2h`: 30 days at most.
-    #[arg(long = "for", value_name = "TIME", required_unless_present = "end", conflicts_with = "end")]
+    #[arg(
+        long = "for",
+        value_name = "TIME",
+        required_unless_present = "end",
+        conflicts_with = "end"
+    )]
     pub length: Option<Span>,
     /// End it before its time.
     #[arg(long)]

@@ -198,10 +198,14 @@ pub(super) async fn off(
     };
     letter::leave(&state, &Letter { by, reason }).map_err(|why| Failure::BadUse {
         because: format!("no letter can be left in `{}`: {why}", state.display()),
-        hint: Some("name the directory that `state:` of the daemon's configuration names".to_owned()),
+        hint: Some(
+            "name the directory that `state:` of the daemon's configuration names".to_owned(),
+        ),
     })?;
     terminal.json(&json!({ "left_in": state }));
-    terminal.line("the letter is there: a running daemon is off within a second, and the next one starts so");
+    terminal.line(
+        "the letter is there: a running daemon is off within a second, and the next one starts so",
+    );
     terminal.then("muster status   # says whether it is off, once the API answers again");
     Ok(Exit::Done)
 }

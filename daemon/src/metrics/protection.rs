@@ -15,8 +15,8 @@ use crate::{
         detection::all_detection,
         protection::{all_objectives, all_readiness},
         view::{
-            objectives::{AchievableView, Kept},
             detection::SeesView,
+            objectives::{AchievableView, Kept},
             readiness::Stands,
         },
     },
@@ -202,8 +202,11 @@ fn detection(api: &Api, registry: &mut Registry) {
         "active_region_stands",
         "1 for how the active region stands, as those who watch say: unasked, well, suspected, lost, disagree or unknown",
     );
-    let sees =
-        gauge(registry, "observers", "How many observers see the active region so: healthy, unknown or lost");
+    let sees = gauge(
+        registry,
+        "observers",
+        "How many observers see the active region so: healthy, unknown or lost",
+    );
     for view in all_detection(api).into_iter().filter(|view| view.asked_at.is_some()) {
         let application = view.application.as_str();
         for standing in ["unasked", "well", "suspected", "lost", "disagree", "unknown"] {

@@ -148,7 +148,9 @@ fn by_canary(
         Some(since) if now.duration_since(since) < SILENCE_MAX => {
             unknown("its writer did not answer the last time")
         }
-        Some(since) => (Sees::Lost, Some(since), format!("its writer has not answered since {since}")),
+        Some(since) => {
+            (Sees::Lost, Some(since), format!("its writer has not answered since {since}"))
+        }
     }
 }
 

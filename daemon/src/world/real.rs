@@ -31,8 +31,7 @@ use super::{
     inventory::{Inventory, takeover::Takeover},
     kube::Kube,
     notify::{self, Delivered, Receiver},
-    observers,
-    sql, takeover,
+    observers, sql, takeover,
     whereabouts::Whereabouts,
     workload,
 };

@@ -178,9 +178,7 @@ async fn fetch(
         return Err(format!("it answers {}", answer.status()));
     }
     let mut bytes = Vec::new();
-    while let Some(chunk) =
-        answer.chunk().await.map_err(|why| in_one_line(&why.without_url()))?
-    {
+    while let Some(chunk) = answer.chunk().await.map_err(|why| in_one_line(&why.without_url()))? {
         if bytes.len() + chunk.len() > BYTES_MAX {
             return Err(format!("it says more than {BYTES_MAX} bytes"));
         }
@@ -276,7 +274,10 @@ mod tests {
     #[test]
     fn what_is_believed() {
         let (key, kept) = SigningKey::make().unwrap();
-        let key = { drop(key); SigningKey::read(&kept).unwrap() };
+        let key = {
+            drop(key);
+            SigningKey::read(&kept).unwrap()
+        };
         let public: PublicKey = key.public().to_string().parse().unwrap();
         let mut report = fresh("outside", "4711", &shop());
         let east: Region = "us-east-1".parse().unwrap();
@@ -289,9 +290,10 @@ mod tests {
         let (sees, since, _) = read(&believed, &east, now);
         assert_eq!((sees, since), (Sees::Lost, Some(now - SignedDuration::from_secs(12))));
 
-        let refused = |answer: &[u8], key: &PublicKey, application: &ApplicationName, nonce: &str| {
-            verify(answer, key, application, nonce).unwrap_err()
-        };
+        let refused =
+            |answer: &[u8], key: &PublicKey, application: &ApplicationName, nonce: &str| {
+                verify(answer, key, application, nonce).unwrap_err()
+            };
         let mut changed = signed.clone();
         changed.report = changed.report.replace("lost", "healthy");
         assert_eq!(refused(&bytes(&changed), &public, &shop(), "4711"), Unbelieved::Signature);

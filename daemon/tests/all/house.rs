@@ -75,6 +75,7 @@ fn catalogue() -> Catalogue {
         library: Library::shipped(),
         applications: [(application.name.clone(), application)].into(),
         schedules,
+        runs_in: None,
     }
 }
 

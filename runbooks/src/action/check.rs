@@ -2,7 +2,10 @@
 
 use super::{ComponentKind, Description, On, Role, action};
 use crate::{
-    application::Component,
+    application::{
+        Component,
+        detection::{Observer, Sight},
+    },
     value::{Loss, Span},
 };
 
@@ -86,7 +89,12 @@ impl CheckObservers {
                 on.application.observers.len(),
                 on.active,
             )],
-            ..Description::default()
+            by_hand: vec![format!("muster detection {}", on.application.name)],
+            permissions: {
+                let by_alarm = |one: &Observer| matches!(one.by, Sight::Alarms(_));
+                let asks = on.application.observers.iter().any(by_alarm);
+                asks.then(|| "cloudwatch:DescribeAlarms".to_owned()).into_iter().collect()
+            },
         }
     }
 }

@@ -50,7 +50,12 @@ impl TakeWriteLease {
                      --if-match \"$ETAG\"   # as get-object printed it"
                 ),
             ],
-            permissions: vec!["s3:GetObject".to_owned(), "s3:PutObject".to_owned()],
+            // S3 answers 403 instead of 404 to whoever may not list.
+            permissions: ["s3:GetObject", "s3:ListBucket", "s3:PutObject"]
+                .into_iter()
+                .chain(self.to.is_none().then_some("rds:DescribeGlobalClusters"))
+                .map(str::to_owned)
+                .collect(),
         }
     }
 }

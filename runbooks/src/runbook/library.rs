@@ -32,6 +32,7 @@ shipped![
     "data-check",
     "region-failover",
     "region-failback",
+    "database-failover",
     "maintenance-window",
     "page-on-call",
     "rehearsal",

@@ -35,7 +35,8 @@ const AUTO: &str =
 #[test]
 fn each_mistake_is_found_in_its_place() {
     let sound = everything();
-    let mut table = format!("# sound\n{}\n", print::findings(&Application::check("x", &sound).findings));
+    let mut table =
+        format!("# sound\n{}\n", print::findings(&Application::check("x", &sound).findings));
     for (name, from, to) in MISTAKES {
         assert!(sound.contains(from), "{name}: `{from}` is not in the reference application");
         let found = Application::check("x", &sound.replacen(from, to, 1)).findings;
@@ -51,7 +52,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("a window like a hiccup", "window: 2m", "window: 43s"),
     ("a window without a unit", "window: 2m", "window: 120"),
     ("an unknown consequence", "then: auto", "then: always"),
-    ("nobody approved it", ", authorised: { by: ana, until: 2027-06-30, because: agreed in the review }", ""),
+    (
+        "nobody approved it",
+        ", authorised: { by: ana, until: 2027-06-30, because: agreed in the review }",
+        "",
+    ),
     ("approved for ever", "until: 2027-06-30", "until: never"),
     ("approved without a reason", ", because: agreed in the review", ""),
     ("no lease", "write_lease: {", "# write_lease: {"),
@@ -60,14 +65,30 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("a lease that nobody can renew", "length: 30s", "length: 3s"),
     ("clocks a minute apart", "skew: 2s", "skew: 1m"),
     ("a key too short", "key: 9f9f", "key: 9f"),
-    ("a report without a key", "report: \"https://observer.vienna", "sees: {}, report: \"https://observer.vienna"),
-    ("a control target of nobody", "workload: production }", "workload: production, control: \"https://a.example\" }"),
+    (
+        "a report without a key",
+        "report: \"https://observer.vienna",
+        "sees: {}, report: \"https://observer.vienna",
+    ),
+    (
+        "a control target of nobody",
+        "workload: production }",
+        "workload: production, control: \"https://a.example\" }",
+    ),
     ("no way of asking", "workload: production }", "}"),
     ("a workload that is not there", "workload: production }", "workload: staging }"),
     ("a database without a canary", "canary: main }", "canary: users }"),
-    ("an alarm that is lost with it", "us-east-1: { region: us-west-2", "us-east-1: { region: us-east-1"),
+    (
+        "an alarm that is lost with it",
+        "us-east-1: { region: us-west-2",
+        "us-east-1: { region: us-east-1",
+    ),
     ("an alarm of nowhere", "us-west-2: { region: us-east-1", "us-west-2: { region: nowhere"),
-    ("a report at the metadata service", "https://observer.vienna.example", "http://169.254.169.254"),
+    (
+        "a report at the metadata service",
+        "https://observer.vienna.example",
+        "http://169.254.169.254",
+    ),
     ("two of one domain", "domain: office-vienna", "domain: hetzner-falkenstein"),
 ];
 

@@ -103,9 +103,8 @@ fn by_itself<'a>(
 
 /// The live run that moves the application.
 fn moving<'a>(known: &'a Progress, application: &ApplicationName) -> Option<&'a RunId> {
-    let moves = |run: &&crate::run::Run| {
-        run.is_live_failover() && run.application() == Some(application)
-    };
+    let moves =
+        |run: &&crate::run::Run| run.is_live_failover() && run.application() == Some(application);
     known.runs.values().find(moves).map(|run| &run.id)
 }
 
@@ -124,3 +123,6 @@ pub fn proposed<'a>(
     };
     open.find(|(_, proposal)| same(&proposal.request)).map(|(id, _)| id)
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,7 +80,11 @@ fn one_vote_a_domain() {
     assert_eq!(verdict(&same("lu"), 1), Verdict::Lost);
     let mut mixed = votes("lhl");
     mixed[1].domain = mixed[0].domain.clone();
-    assert_eq!(verdict(&mixed, 2), Verdict::Disagree, "nobody is outvoted by a domain that is divided");
+    assert_eq!(
+        verdict(&mixed, 2),
+        Verdict::Disagree,
+        "nobody is outvoted by a domain that is divided"
+    );
 }
 
 /// Goal: what passes by itself, one liar, silence and a quarrel start nothing.
@@ -104,7 +108,8 @@ fn what_is_no_loss() {
 /// Goal: a loss is one after the window, and stays one until it has been well for long enough.
 #[test]
 fn a_loss_and_its_end() {
-    let stood = follow(&[("hhh", 20), ("llu", 200), ("uuu", 600), ("hhh", 200), ("llu", 10), ("hhh", 310)]);
+    let stood =
+        follow(&[("hhh", 20), ("llu", 200), ("uuu", 600), ("hhh", 200), ("llu", 10), ("hhh", 310)]);
     let first = stood.iter().position(is_lost).unwrap();
     assert_eq!(first, 2 + 12, "two minutes after it was first seen");
     let Standing::Lost { since, symptom_at, .. } = stood[first] else { panic!("it is lost") };

@@ -58,6 +58,14 @@ fn version_3_is_read() {
     read(3);
 }
 
+/// Goal: version 4 is read for ever, with what it added: what people say of an application that detection heeds.
+/// Method: see [`read`].
+#[test]
+fn version_4_is_read() {
+    let known = read(4);
+    assert!(known.acknowledged_at.is_some() && known.downtime.is_none());
+}
+
 /// Brings back the export and the segment of a journal of a version that holds every kind of event, and
 /// looks at what is known. `MUSTER_WRITE_FIXTURES=1` writes what is not there for the present version;
 /// what is there is never written again once a release has written such journals.
@@ -215,6 +223,9 @@ fn application_events() -> Vec<ApplicationEvent> {
         ApplicationEvent::FindingClosed { id: "goes".to_owned() },
         ApplicationEvent::WindowOpened { run: run_id(1), closes_at: at(90) },
         ApplicationEvent::WindowClosed { run: run_id(1) },
+        ApplicationEvent::Acknowledged { by: by(), reason: "seen".to_owned() },
+        ApplicationEvent::DowntimeBegan { by: by(), reason: "a move".to_owned(), until: at(3_600) },
+        ApplicationEvent::DowntimeEnded { by: by(), reason: "moved".to_owned() },
     ]
 }
 

@@ -42,6 +42,8 @@ pub struct Scenario {
     pub schedules: Vec<Schedule>,
     /// How the lease is kept; none is without it.
     pub lease: Option<Terms>,
+    /// Whether those who watch are asked.
+    pub is_watched: bool,
 }
 
 /// One thing that happens.
@@ -226,6 +228,7 @@ impl Scenario {
             cuts: 0,
             schedules: Vec::new(),
             lease: None,
+            is_watched: false,
         }
     }
 
@@ -359,6 +362,13 @@ impl Scenario {
                 (hours(5), back),
             ],
         )
+    }
+
+    /// An hour in which nobody asks for anything, and those who watch are asked.
+    pub fn watched() -> Scenario {
+        // It is over when the script is, so its last line is what everything waits for.
+        let quiet = Scenario::new("watched", vec![(hours(1), Act::HealAll)]);
+        Scenario { is_watched: true, ..quiet }
     }
 
     /// A drill of the failover beside a check that acts.

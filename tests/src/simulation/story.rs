@@ -49,7 +49,10 @@ impl Simulation {
                 }
                 Input::Appended(_) | Input::Command(..) | Input::Lease(_) | Input::Tick => Ok(()),
             },
-            Happening::Wake { .. } | Happening::Glance | Happening::Patrol => Ok(()),
+            Happening::Wake { .. }
+            | Happening::Glance
+            | Happening::Patrol
+            | Happening::AskAround => Ok(()),
             Happening::Lease(turn) => write!(text, "lease: {turn}"),
             Happening::Ring { schedule } => write!(text, "ring {schedule}"),
             Happening::Said => match self.unheard.front() {

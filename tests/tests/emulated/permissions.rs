@@ -177,6 +177,7 @@ async fn what_is_declared_is_what_is_called() {
     canary(&mut judge, &shop).await;
     buckets(&mut judge, &shop).await;
     traffic(&mut judge, &shop).await;
+    write_lease(&mut judge, &shop).await;
     databases(&mut judge, &shop).await;
     // Without an API server its skip is written down, and says that these were not judged.
     match &clusters {
@@ -205,6 +206,19 @@ async fn what_is_declared_is_what_is_called() {
     }
     let Roles { allowed, refused, .. } = judge.roles;
     assert!(allowed > 10 && refused > 10, "{allowed} allowed, {refused} refused");
+}
+
+/// The write lease, to a side that is named and to the one that writes.
+async fn write_lease(judge: &mut Judge, shop: &Application) {
+    let mut shop = shop.clone();
+    shop.write_lease = application(json!({
+        "write_lease": { "region": WEST, "bucket": "files-west", "key": "writer", "length": "30s", "skew": "2s" },
+    }))
+    .write_lease;
+    let held = json!({ "holder": EAST, "epoch": 1, "from": judge.world.now(), "by": "shop" });
+    judge.world.put_text(WEST, "files-west/writer", held.to_string()).await;
+    judge.act(&shop, "take-write-lease", json!({ "to": "standby" })).await;
+    judge.act(&shop, "take-write-lease", json!({})).await;
 }
 
 /// A restore test of the copy, to its end.
@@ -239,8 +253,13 @@ async fn a_look_needs_what_its_policy_says() {
     let more = application(json!({
         "secrets": [{ "name": "password", "secret": "shop/database" }],
         "objects": [{ "name": "state", "buckets": { EAST: "files-east" }, "keys": ["a"] }],
+        "observers": [{
+            "name": "alarms", "domain": "cloudwatch",
+            "alarms": { EAST: { "region": WEST, "name": "east-is-down" } },
+        }],
     }));
     (shop.secrets, shop.objects) = (more.secrets, more.objects);
+    shop.observers = more.observers;
     let real = world.real(Vec::new()).await;
     world.forget_calls().await;
     real.inventory(&shop, world.now()).await;

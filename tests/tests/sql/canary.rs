@@ -61,6 +61,7 @@ impl Stage {
             library: Library::shipped(),
             applications: BTreeMap::from([(shop.name.clone(), shop.clone())]),
             schedules: Vec::new(),
+            runs_in: None,
         };
         let world = Arc::new(World::Real(real(Clock::Real).await));
         let journal = Arc::new(MemoryJournal::new().auto());

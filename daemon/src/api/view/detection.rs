@@ -103,7 +103,8 @@ pub fn view(
 ) -> DetectionView {
     let policy = application.detection();
     let state = known.applications.get(&application.name);
-    let (standing, since_at, symptom_at) = found.map_or(("unasked", None, None), |one| said(one.standing));
+    let (standing, since_at, symptom_at) =
+        found.map_or(("unasked", None, None), |one| said(one.standing));
     let follow = found.map(|one| &one.follow);
     DetectionView {
         application: application.name.to_string(),

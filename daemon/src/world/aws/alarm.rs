@@ -40,12 +40,14 @@ async fn state(
         .send()
         .await
         .map_err(|why| error::trouble(why).at(side.name("cloudwatch"), "DescribeAlarms"))?;
-    let metric = answer.metric_alarms().first().map(|one| {
-        (one.state_value().cloned(), one.state_transitioned_timestamp())
-    });
-    let composite = answer.composite_alarms().first().map(|one| {
-        (one.state_value().cloned(), one.state_transitioned_timestamp())
-    });
+    let metric = answer
+        .metric_alarms()
+        .first()
+        .map(|one| (one.state_value().cloned(), one.state_transitioned_timestamp()));
+    let composite = answer
+        .composite_alarms()
+        .first()
+        .map(|one| (one.state_value().cloned(), one.state_transitioned_timestamp()));
     let found = metric.or(composite);
     Ok(found.and_then(|(state, since)| {
         let since = since.and_then(|at| Timestamp::from_second(at.secs()).ok());

@@ -61,14 +61,11 @@ pub async fn observe(
 }
 
 /// Makes a side the holder, if the lease is still as it is read here.
-pub async fn begin(
-    real: &Real,
-    call: &Call,
-    action: &TakeWriteLease,
-) -> Result<Answer, CallError> {
+pub async fn begin(real: &Real, call: &Call, action: &TakeWriteLease) -> Result<Answer, CallError> {
     let on = on(call)?;
     let lease = on.application.write_lease.as_ref();
-    let lease = lease.ok_or_else(|| error::unfit(call, "the application declares no write lease"))?;
+    let lease =
+        lease.ok_or_else(|| error::unfit(call, "the application declares no write lease"))?;
     let side = real.aws.side(&lease.region);
     let Some(found) = read(&side, &side.act, lease).await? else {
         return Ok(Answer::Failed { reason: format!("{} is not there", place(lease)) });
@@ -119,21 +116,20 @@ pub(super) enum Fenced {
 }
 
 /// Whether nobody but a side can write any more.
-pub(super) async fn fenced(
-    real: &Real,
-    call: &Call,
-    lease: &WriteLease,
-    but: &Region,
-) -> Fenced {
+pub(super) async fn fenced(real: &Real, call: &Call, lease: &WriteLease, but: &Region) -> Fenced {
     let side = real.aws.side(&lease.region);
     let now = real.clock.now();
     match read(&side, &side.spare, lease).await {
         Ok(Some(found)) if found.holder.holder == *but && found.holder.from <= now => {
-            Fenced::Proven(format!("{but} alone holds the write lease since {:.0}", found.holder.from))
+            Fenced::Proven(format!(
+                "{but} alone holds the write lease since {:.0}",
+                found.holder.from
+            ))
         }
-        Ok(Some(found)) if found.holder.holder == *but => {
-            Fenced::Soon(format!("{but} alone holds the write lease from {:.0} on", found.holder.from))
-        }
+        Ok(Some(found)) if found.holder.holder == *but => Fenced::Soon(format!(
+            "{but} alone holds the write lease from {:.0} on",
+            found.holder.from
+        )),
         Ok(Some(_) | None) => Fenced::No,
         Err(why) => {
             let waited = call.asked_at.duration_since(call.started_at);

@@ -23,6 +23,7 @@ pub use path::{Open, path};
 
 use super::{Said, judge::Judged, objectives::Evidence};
 use crate::{
+    config::Home,
     lease::NO_LEASE,
     ship::{NOT_SHIPPED, Shipped},
 };
@@ -74,6 +75,8 @@ pub struct Actor {
     pub lease: Lease,
     /// How far the log is shipped; nothing where it is not shipped.
     pub shipped: Option<Shipped>,
+    /// Where this process runs, if its configuration says so.
+    pub runs_in: Option<Home>,
 }
 
 /// The kind of the findings that are opened here.
@@ -95,6 +98,7 @@ pub fn checklist(ready: &Ready<'_>) -> Vec<Point> {
         }
         Err(why) => points.push(Point::unknown("active-region", None, &why, LOOK)),
     }
+    points.push(home(ready));
     points.push(lease(ready.actor));
     points.push(shipped(ready.actor, ready.known.now));
     by_hand(ready.known, &mut points);
@@ -168,6 +172,26 @@ fn read<'a, T>(
 }
 
 const READ: &str = "see that Muster may read it, and that its service answers";
+
+/// Whoever is lost together with what he protects protects nothing (design §9).
+fn home(ready: &Ready<'_>) -> Point {
+    const KIND: &str = "muster-home";
+    let hint = "run Muster in a third region or at the standby, and say so with `runs_in`";
+    match (&ready.actor.runs_in, ready.known.active) {
+        (None, _) => Point::unknown(KIND, None, "nobody says where Muster runs", hint),
+        (Some(Home::Region(here)), Some(active)) if here == active => {
+            Point::fail(KIND, None, format!("Muster runs in {here}, and is lost with it"), hint)
+        }
+        (Some(Home::Region(_)), None) => {
+            Point::unknown(KIND, None, "nobody has seen from where it is served", LOOK)
+        }
+        (Some(here), _) => Point::pass(
+            KIND,
+            None,
+            format!("Muster runs in {here}").replace("in elsewhere", "elsewhere"),
+        ),
+    }
+}
 
 /// Two Musters on two hosts would both act, and one that is lost with its region acts no more.
 fn lease(actor: &Actor) -> Point {

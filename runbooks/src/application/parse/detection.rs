@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Names, Sides, address, declared};
 use crate::{
-    application::detection::{
-        Alarm, Authorised, Detection, Observer, PublicKey, Sight, Then,
-    },
+    application::detection::{Alarm, Authorised, Detection, Observer, PublicKey, Sight, Then},
     check::{Fields, Findings, parsed},
     name::{ComponentName, Region},
     tree::Node,
@@ -63,7 +61,8 @@ fn sight(
     let given: Vec<&str> = ways.into_iter().filter(|key| fields.get(key).is_some()).collect();
     let &[way] = given.as_slice() else {
         let message = match given.as_slice() {
-            [] => "an observer needs one of `sees`, `report`, `alarms`, `workload` and `canary`".to_owned(),
+            [] => "an observer needs one of `sees`, `report`, `alarms`, `workload` and `canary`"
+                .to_owned(),
             two => format!("an observer is asked in one way, and not by `{}`", two.join("` and `")),
         };
         out.error(fields.place, "missing-key", message);
@@ -94,7 +93,9 @@ fn sight(
 fn alarms(fields: &Fields<'_>, sides: &Sides, out: &mut Findings) -> BTreeMap<String, Alarm> {
     let mut alarms = BTreeMap::new();
     for (watched, node) in sides.map(fields.entries("alarms", out), out) {
-        let Some(alarm) = Fields::open(node, "an alarm", &["region", "name"], out) else { continue };
+        let Some(alarm) = Fields::open(node, "an alarm", &["region", "name"], out) else {
+            continue;
+        };
         let region: Option<Region> = alarm.need_parsed("region", out);
         let name = alarm.need_text("name", out);
         if let (Some(node), Some(region)) = (alarm.get("region"), &region)
@@ -193,11 +194,8 @@ fn judge(
     }
     let domains: BTreeSet<&str> = observers.iter().map(|one| one.domain.as_str()).collect();
     if domains.len() < policy.quorum as usize {
-        let message = format!(
-            "{} failure domains can never be a quorum of {}",
-            domains.len(),
-            policy.quorum
-        );
+        let message =
+            format!("{} failure domains can never be a quorum of {}", domains.len(), policy.quorum);
         out.error(place("quorum"), "no-quorum", message)
             .hint("observers of one domain have one vote together");
     }
@@ -210,8 +208,12 @@ fn judge(
         return;
     }
     if !has_write_lease {
-        out.error(place("then"), "no-fence", "`auto` needs a fence that is proven without a person")
-            .hint("declare the `write_lease` that the application holds, or let it be `propose`");
+        out.error(
+            place("then"),
+            "no-fence",
+            "`auto` needs a fence that is proven without a person",
+        )
+        .hint("declare the `write_lease` that the application holds, or let it be `propose`");
     }
     if policy.quorum < 2 {
         out.error(place("quorum"), "no-quorum", "nothing starts by itself on one word alone");

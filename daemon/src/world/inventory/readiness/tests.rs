@@ -21,7 +21,7 @@ use super::{
     recovery::{Proof, predict},
     *,
 };
-use crate::world::version::Path;
+use crate::{config::Home, world::version::Path};
 
 const EAST: &str = "us-east-1";
 const WEST: &str = "us-west-2";
@@ -151,8 +151,7 @@ impl Scene {
             marker: Ok(false),
             records: Ok(vec![record("east", true), record("west", false)]),
         });
-        seen.takeover.observers =
-            ["one", "two"].map(|name| (name.parse().unwrap(), Ok(()))).into();
+        seen.takeover.observers = ["one", "two"].map(|name| (name.parse().unwrap(), Ok(()))).into();
         let arrived =
             Took { took: Span::from_secs(20), at: at("2026-03-03T02:05:00Z"), run: "x".to_owned() };
         let mut point = muster_state::catalog::RecoveryPoint::new(
@@ -186,6 +185,7 @@ impl Scene {
             actor: Actor {
                 lease: Lease::Held { epoch: 3, acts_until: at(NOW) },
                 shipped: Some(Shipped { end: 9, behind_since: None }),
+                runs_in: Some(Home::Elsewhere),
             },
         }
     }
@@ -305,6 +305,10 @@ const BREAKS: &[Break] = &[
     ("observers", Standing::Fail, |it| {
         it.seen.takeover.observers.insert("two".parse().unwrap(), Err("no answer".to_owned()));
     }),
+    ("muster-home", Standing::Fail, |it| {
+        it.actor.runs_in = Some(Home::Region(EAST.parse().unwrap()));
+    }),
+    ("muster-home", Standing::Unknown, |it| it.actor.runs_in = None),
     ("lease", Standing::Fail, |it| it.actor.lease = Lease::NotConfigured),
     ("shipped-log", Standing::Fail, |it| it.actor.shipped = None),
     ("shipped-log", Standing::Fail, |it| {
