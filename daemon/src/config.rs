@@ -3,6 +3,7 @@
 
 mod check;
 mod lease;
+mod receiver;
 mod ship;
 
 use std::{
@@ -21,6 +22,7 @@ use serde::Deserialize;
 use check::Source;
 
 pub use lease::Lease;
+pub use receiver::{Receiver, ReceiverKind};
 pub use ship::Ship;
 
 /// The configuration file is read up to this size.
@@ -56,6 +58,9 @@ pub struct Config {
     /// Who is told when a runbook says `notify`.
     #[serde(default)]
     pub receivers: Vec<Receiver>,
+    /// Where people reach the page, such as `https://muster.example`: what they are told links there.
+    #[serde(default)]
+    pub public_url: Option<String>,
     /// Which process acts. Without it, whichever has the state directory.
     #[serde(default)]
     pub lease: Option<Lease>,
@@ -136,16 +141,6 @@ impl Queue {
             .filter_map(|name| name.parse().ok())
             .collect()
     }
-}
-
-/// A receiver of notices.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Receiver {
-    /// Its name in logs and metrics.
-    pub name: String,
-    /// The environment variable that holds the URL: a webhook's URL is a secret.
-    pub url_from: String,
 }
 
 /// Why a configuration cannot be used.

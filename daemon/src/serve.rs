@@ -32,7 +32,7 @@ use crate::{
     world::{
         World,
         aws::Access,
-        notify::{NoUrl, Receiver},
+        notify::{Receiver, Unreachable},
         real::{Real, Settings},
     },
 };
@@ -132,7 +132,7 @@ enum CannotServe {
     )]
     ClockBeyondLoopback,
     #[error(transparent)]
-    Receivers(#[from] NoUrl),
+    Receivers(#[from] Unreachable),
     #[error("the journal cannot be opened")]
     Journal(#[source] Box<dyn Error + Send + Sync>),
     #[error("the world cannot be reached")]
@@ -164,7 +164,7 @@ async fn run(args: &Serve) -> Result<(), CannotServe> {
     for warning in warnings {
         warn!("{warning}");
     }
-    let receivers = Receiver::load(&config.receivers)?;
+    let receivers = Receiver::load(&config.receivers, config.public_url.as_deref())?;
     let clock = clock(args.clock_file.as_deref())?;
     let options = Options::new(clock.now(), &format!("{} {BUILD_ID}", env!("CARGO_PKG_VERSION")));
     let journal =

@@ -1,5 +1,7 @@
 //! Questions over HTTP: does a side serve, and do those who watch say that the active one is lost.
 
+pub(in crate::world) mod said;
+
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
