@@ -16,6 +16,7 @@ pub mod view;
 
 pub mod applications;
 pub mod audit;
+pub mod by_hand;
 mod guard;
 pub mod health;
 pub mod holds;
@@ -138,6 +139,7 @@ impl Api {
             .merge(steps::routes())
             .merge(events::routes())
             .merge(applications::routes())
+            .merge(by_hand::routes())
             .merge(holds::routes())
             .merge(protection::routes())
             .merge(schedules::routes())

@@ -6,6 +6,7 @@
 mod approve;
 mod ask;
 mod backups;
+mod by_hand;
 mod canary;
 mod client;
 mod compare;
@@ -29,6 +30,7 @@ pub use self::{
     approve::Approve,
     ask::Ask,
     backups::Backups,
+    by_hand::ByHand,
     canary::Canary,
     client::{Client, Connection, Failure},
     compare::Compare,
@@ -222,6 +224,8 @@ pub enum ClientVerb {
     Objectives(Objectives),
     /// Show whether an application could be moved now, and what is missing.
     Readiness(Readiness),
+    /// Print every command of a runbook, to be typed where Muster cannot.
+    ByHand(ByHand),
     /// Compare two buckets, without a daemon.
     CompareBuckets(Compare),
     /// The rows by which replication is measured.
@@ -263,6 +267,12 @@ impl From<Exit> for std::process::ExitCode {
 
 /// Carries a verb out, and says how it ended. Everything is printed to `terminal`.
 pub async fn carry_out(verb: ClientVerb, global: &Global, terminal: &mut Terminal) -> Exit {
+    if let ClientVerb::ByHand(args) = &verb
+        && let Some(state) = &args.state
+    {
+        let done = by_hand::read(args, state, terminal);
+        return done.unwrap_or_else(|failure| terminal.failure(&failure));
+    }
     let done = match verb {
         ClientVerb::Lint(args) => files::lint(&args, terminal),
         ClientVerb::Plan(args) => plan::plan(&args, terminal),
@@ -296,7 +306,8 @@ pub async fn carry_out(verb: ClientVerb, global: &Global, terminal: &mut Termina
         | ClientVerb::Release(_)
         | ClientVerb::Backups(_)
         | ClientVerb::Objectives(_)
-        | ClientVerb::Readiness(_) => match Client::new(&Connection::of(global)) {
+        | ClientVerb::Readiness(_)
+        | ClientVerb::ByHand(_) => match Client::new(&Connection::of(global)) {
             Ok(client) => ask(verb, &client, terminal).await,
             Err(failure) => Err(failure),
         },
@@ -330,6 +341,7 @@ async fn ask(verb: ClientVerb, client: &Client, terminal: &mut Terminal) -> Resu
         ClientVerb::Backups(args) => backups::backups(&args, client, terminal).await,
         ClientVerb::Objectives(args) => objectives::objectives(&args, client, terminal).await,
         ClientVerb::Readiness(args) => readiness::readiness(&args, client, terminal).await,
+        ClientVerb::ByHand(args) => by_hand::ask(&args, client, terminal).await,
         ClientVerb::Lint(_)
         | ClientVerb::Plan(_)
         | ClientVerb::CompareBuckets(_)

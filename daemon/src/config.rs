@@ -1,6 +1,7 @@
 //! What stands in the configuration file. AWS itself is configured the AWS way: `AWS_ENDPOINT_URL`,
 //! profiles, roles.
 
+mod by_hand;
 mod check;
 mod lease;
 mod receiver;
@@ -21,6 +22,7 @@ use serde::Deserialize;
 
 use check::Source;
 
+pub use by_hand::{ByHand, Place as CopyPlace};
 pub use lease::Lease;
 pub use receiver::{Receiver, ReceiverKind};
 pub use ship::Ship;
@@ -67,6 +69,9 @@ pub struct Config {
     /// Where the log is shipped to, so that it outlives this host.
     #[serde(default)]
     pub ship: Option<Ship>,
+    /// Where the pages for doing it by hand are put beside the state directory.
+    #[serde(default)]
+    pub by_hand: ByHand,
     /// The text that this was read from, so that what is found later still has its place.
     #[serde(skip)]
     source: Source,

@@ -25,6 +25,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
+    by_hand::Pages,
     catalogue::Catalogue,
     clock::Clock,
     inventory::Looks,
@@ -47,6 +48,7 @@ pub struct Intake {
     catalogue: Arc<Catalogue>,
     looks: Looks,
     shipping: Shipping,
+    pages: Pages,
 }
 
 /// Why something was not done.
@@ -108,6 +110,7 @@ impl Intake {
             catalogue,
             looks: Looks::default(),
             shipping: Shipping::default(),
+            pages: Pages::default(),
         }
     }
 
@@ -258,6 +261,11 @@ impl Intake {
     /// How far the log has been shipped.
     pub fn shipping(&self) -> &Shipping {
         &self.shipping
+    }
+
+    /// What became of the pages for doing it by hand.
+    pub fn pages(&self) -> &Pages {
+        &self.pages
     }
 
     /// A copy of what one reader needs, taken under the lock for as short as possible.

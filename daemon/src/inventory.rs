@@ -176,7 +176,11 @@ fn check_now(
     measured: &Measured,
 ) -> Vec<Point> {
     let now = intake.clock().now();
-    let actor = Actor { lease: intake.lease(), shipped: intake.shipping().last() };
+    let actor = Actor {
+        lease: intake.lease(),
+        shipped: intake.shipping().last(),
+        pages: intake.pages().of(&application.name),
+    };
     intake.known(|known| {
         let nothing = ApplicationState::default();
         let state = known.applications.get(&application.name).unwrap_or(&nothing);

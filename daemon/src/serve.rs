@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 use crate::{
     BUILD_ID,
     api::{Api, serve::Doors},
-    canary,
+    by_hand, canary,
     catalogue::Catalogue,
     cli::{Exit, Serve, Terminal},
     clock::Clock,
@@ -190,6 +190,7 @@ async fn run(args: &Serve) -> Result<(), CannotServe> {
     process.keep(lease::keep(process.intake.clone(), Arc::clone(&world), config.clone(), says));
     process.keep(heartbeat::keep(process.intake.clone(), Arc::clone(&world), config.clone()));
     process.keep(ship::keep(process.intake.clone(), Arc::clone(&world), config.clone()));
+    process.keep(by_hand::keep(process.intake.clone(), Arc::clone(&world), config.clone()));
     process.keep(canary::keep(process.intake.clone(), world));
     process.read_queues(&config);
     let api = Api::new(process.intake.clone(), &config.tokens)

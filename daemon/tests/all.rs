@@ -2,6 +2,7 @@
 
 mod all {
     mod attacks;
+    mod by_hand;
     mod commands;
     mod holding;
     mod house;

@@ -19,7 +19,7 @@ use self::{
 };
 use crate::{
     daemon::{Daemon, Setup, pause},
-    emulator::{Emulator, WEST, site::Site},
+    emulator::{EAST, Emulator, WEST, site::Site},
 };
 
 /// Where users are sent while the home serves.
@@ -123,6 +123,24 @@ impl Stage {
             world.bucket(region, "muster-lease").await;
         };
         Stage::build("[]", "", &format!("{lease}{more}"), bucket).await
+    }
+
+    /// The same without schedules, with a bucket in each region for the pages for doing it by hand.
+    ///
+    /// # Panics
+    ///
+    /// When something cannot be started.
+    pub async fn with_pages() -> Option<Stage> {
+        let copies = [EAST, WEST].map(|region| {
+            format!("    - {{ region: {region}, bucket: pages-{region}, prefix: by-hand }}\n")
+        });
+        let more = format!("by_hand:\n  copies:\n{}", copies.concat());
+        let buckets = async |world: &Emulator, _: &mut Value| {
+            for region in [EAST, WEST] {
+                world.bucket(region, &format!("pages-{region}")).await;
+            }
+        };
+        Stage::build("[]", "", &more, buckets).await
     }
 
     async fn build(

@@ -2,6 +2,7 @@
 //! from outside.
 
 mod backup;
+mod by_hand;
 mod disk;
 mod failover;
 mod faults;

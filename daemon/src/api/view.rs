@@ -3,6 +3,7 @@
 
 pub mod application;
 pub mod approval;
+pub mod by_hand;
 pub mod canary;
 pub mod event;
 pub mod figures;

@@ -106,6 +106,7 @@ impl Config {
         if let Some(ship) = &self.ship {
             ship.check(&mut found);
         }
+        self.by_hand.check(&mut found);
         let names: Vec<&str> = self.receivers.iter().map(|one| one.name.as_str()).collect();
         found.clashes("receivers", "name", "receiver", &names);
         for (at, receiver) in self.receivers.iter().enumerate() {
@@ -184,6 +185,7 @@ impl Config {
         if let Some(lease) = &self.lease {
             lease.check_beside(applications, &mut found);
         }
+        self.by_hand.check_beside(applications, &mut found);
         found.list
     }
 }

@@ -4,6 +4,7 @@
 mod assumed;
 pub mod beside;
 pub mod bucket;
+pub mod by_hand;
 pub mod cache;
 pub mod comparison;
 pub mod endpoint;

@@ -86,6 +86,8 @@ impl Engine {
             | Action::Gate(_)
             | Action::OpenWindow(_)
             | Action::CloseWindow(_)
+            | Action::CallHttp(_)
+            | Action::RunJob(_)
             | Action::Notify(_)
             | Action::Rehearse(_) => Vec::new(),
         }
