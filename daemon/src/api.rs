@@ -4,6 +4,7 @@
 pub mod auth;
 pub mod error;
 pub mod events;
+pub mod freeze;
 pub mod list;
 pub mod protection;
 pub mod requests;
@@ -140,6 +141,7 @@ impl Api {
             .merge(events::routes())
             .merge(applications::routes())
             .merge(by_hand::routes())
+            .merge(freeze::routes())
             .merge(holds::routes())
             .merge(protection::routes())
             .merge(schedules::routes())

@@ -11,6 +11,7 @@ mod canary;
 mod client;
 mod compare;
 mod files;
+mod freeze;
 mod hold;
 mod objectives;
 mod plan;
@@ -35,6 +36,7 @@ pub use self::{
     client::{Client, Connection, Failure},
     compare::Compare,
     files::Lint,
+    freeze::{Freeze, Thaw},
     hold::Hold,
     objectives::Objectives,
     plan::Plan,
@@ -224,6 +226,10 @@ pub enum ClientVerb {
     Objectives(Objectives),
     /// Show whether an application could be moved now, and what is missing.
     Readiness(Readiness),
+    /// Let nothing change an application for a while, or ask whether something may.
+    Freeze(Freeze),
+    /// End a freeze that a person asked for.
+    Thaw(Thaw),
     /// Print every command of a runbook, to be typed where Muster cannot.
     ByHand(ByHand),
     /// Compare two buckets, without a daemon.
@@ -307,7 +313,9 @@ pub async fn carry_out(verb: ClientVerb, global: &Global, terminal: &mut Termina
         | ClientVerb::Backups(_)
         | ClientVerb::Objectives(_)
         | ClientVerb::Readiness(_)
-        | ClientVerb::ByHand(_) => match Client::new(&Connection::of(global)) {
+        | ClientVerb::ByHand(_)
+        | ClientVerb::Freeze(_)
+        | ClientVerb::Thaw(_) => match Client::new(&Connection::of(global)) {
             Ok(client) => ask(verb, &client, terminal).await,
             Err(failure) => Err(failure),
         },
@@ -342,6 +350,8 @@ async fn ask(verb: ClientVerb, client: &Client, terminal: &mut Terminal) -> Resu
         ClientVerb::Objectives(args) => objectives::objectives(&args, client, terminal).await,
         ClientVerb::Readiness(args) => readiness::readiness(&args, client, terminal).await,
         ClientVerb::ByHand(args) => by_hand::ask(&args, client, terminal).await,
+        ClientVerb::Freeze(args) => freeze::freeze(args, client, terminal).await,
+        ClientVerb::Thaw(args) => freeze::thaw(args, client, terminal).await,
         ClientVerb::Lint(_)
         | ClientVerb::Plan(_)
         | ClientVerb::CompareBuckets(_)

@@ -11,6 +11,7 @@ pub mod decide;
 pub mod engine;
 pub mod event;
 pub mod expiry;
+pub mod freeze;
 pub mod journal;
 pub mod lease;
 pub mod overdue;

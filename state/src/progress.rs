@@ -22,6 +22,7 @@ use crate::{
     event::{
         AccessEvent, ApplicationEvent, Claim, Commit, Entry, Event, NoticeEvent, RunEvent, Stream,
     },
+    freeze::Freeze,
     lease::Granted,
     run::{Illegal, Run},
 };
@@ -66,6 +67,9 @@ pub struct ApplicationState {
     /// How strong each workload was at its strongest in the last day.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub peaks: BTreeMap<ComponentName, Peak>,
+    /// What a person said last about freezing it; over once its time is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<Freeze>,
 }
 
 /// A proposal that nobody has started.
@@ -466,6 +470,11 @@ impl ApplicationState {
                 let peak = Peak { at, region: region.clone(), sets: sets.clone() };
                 self.peaks.insert(workload.clone(), peak);
             }
+            ApplicationEvent::Frozen { by, reason, until } => {
+                let (by, reason, until) = (by.clone(), reason.clone(), *until);
+                self.frozen = Some(Freeze { by, reason, at, until });
+            }
+            ApplicationEvent::Thawed { .. } => self.frozen = None,
             // It names the writes that follow it; nothing else depends on it.
             ApplicationEvent::CanaryGranted { .. } => {}
         }

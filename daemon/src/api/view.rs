@@ -7,6 +7,7 @@ pub mod by_hand;
 pub mod canary;
 pub mod event;
 pub mod figures;
+pub mod freeze;
 pub mod inventory;
 pub mod next;
 pub mod objectives;

@@ -159,6 +159,13 @@ fn application(one: &ApplicationView, all: &Overview, now: Timestamp) -> Markup 
             @if let Some(window) = &one.window {
                 p { "Maintenance window open until " (when(window.closes_at, now)) @if window.overdue { " " (badge("overdue")) } }
             }
+            @if let Some(freeze) = &one.freeze {
+                p {
+                    span class="badge warn" { "frozen" } " "
+                    @if let Some(because) = &freeze.because { (said(because)) }
+                    @if let Some(at) = freeze.until_at { ", until " (when(at, now)) }
+                }
+            }
             @if let Some(run) = &one.locked_by {
                 p { "Locked by " a href={ "/runs/" (run) } { code { (run) } } }
             }

@@ -248,16 +248,8 @@ impl Real {
             Action::WeighTraffic(with) => {
                 verbs(call, record::observe(self, call, with), record::begin(self, call, with))
             }
-            Action::CallHttp(with) => verbs(
-                call,
-                custom::http::observe(self, call, with),
-                custom::http::begin(self, call, with),
-            ),
-            Action::RunJob(with) => verbs(
-                call,
-                custom::job::observe(self, call, with),
-                custom::job::begin(self, call, with),
-            ),
+            Action::CallHttp(with) => custom::call(self, call, with),
+            Action::RunJob(with) => custom::job(self, call, with),
             Action::Notify(with) => verbs(call, notify::observe(), notify::begin(self, call, with)),
             Action::Rehearse(with) => {
                 verbs(call, self.observe_rehearsal(call), self.begin_rehearsal(call, with))

@@ -20,7 +20,7 @@ use muster_runbooks::{
 };
 use serde_json::Value;
 
-use super::house::House;
+use super::{commands::type_at, house::House};
 
 /// What no name should be, and what a file may hold all the same: it ends a quoted word, asks for a
 /// command in three ways, and has spaces.
@@ -143,6 +143,7 @@ fn a_command_is_safe_to_copy() {
 fn inputs(runbook: &str) -> std::collections::BTreeMap<String, Value> {
     let given: &[(&str, Value)] = match runbook {
         "restore-objects" => &[("export", Value::from("arn:aws:s3:::exports/muster/a.json"))],
+        "pre-deployment-snapshot" => &[("schema_version", Value::from(HOSTILE))],
         "maintenance-window" => &[("starts_at", Value::from("2026-03-01T02:00:00Z"))],
         _ => &[],
     };
@@ -216,4 +217,35 @@ async fn a_page_in_words() {
     }
     let failback = one_line(&page("region-failback", "graceful"));
     assert!(failback.contains("do Look at the measured data loss of the failover"), "{failback}");
+}
+
+/// Goal: the same page is printed, served and linked, and what there is none of is said.
+/// Method: the command line and the status page of one daemon.
+#[tokio::test]
+async fn a_page_is_printed_and_served() {
+    let house = House::open().await;
+    let url = house.url.as_str();
+    let said = type_at(url, "vic", "by-hand covetpy region-failover --forced", None).await;
+    assert_eq!(said.exit, muster::cli::Exit::Done, "{}", said.err);
+    let promote = "\naws rds failover-global-cluster --region us-west-2 ";
+    assert!(said.out.starts_with("BY HAND: ") && said.out.contains(promote), "{}", said.out);
+    let none = type_at(url, "vic", "by-hand covetpy region-failback --forced", None).await;
+    assert_eq!(none.exit, muster::cli::Exit::BadUse, "it has no forced way: {}", none.err);
+    let get = async |path: &str| {
+        let answer = reqwest::get(format!("{url}{path}")).await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let link = "/applications/covetpy/by-hand/region-failover?manner=forced";
+    let (_, first) = get("/").await;
+    assert!(first.contains(&format!("href=\"{link}\"")), "{first}");
+    let (status, page) = get(link).await;
+    assert_eq!(status, 200);
+    assert!(page.contains("aws rds failover-global-cluster --region us-west-2 "), "{page}");
+    assert!(!page.contains("http-equiv=\"refresh\""), "nobody loses the place where they read");
+    for path in
+        ["/v1/applications/gone/by-hand/region-failover", "/v1/applications/covetpy/by-hand/gone"]
+    {
+        assert_eq!(get(path).await.0, 404, "{path}");
+    }
+    assert_eq!(get("/v1/applications/covetpy/by-hand/region-failover?manner=odd").await.0, 422);
 }

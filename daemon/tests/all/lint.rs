@@ -163,7 +163,7 @@ async fn a_bad_configuration() {
         ),
         (
             "state: s\nreceivers:\n  - { name: a, kind: pigeon, url_from: A }\n".into(),
-            &["muster.yaml:3:21: error: unknown variant `pigeon`"],
+            &["muster.yaml:3:22: error: unknown variant `pigeon`"],
         ),
         (
             format!("state: s\nqueues:\n{queue}{queue}    may_start: [format-disk]\n"),

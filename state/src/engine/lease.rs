@@ -76,6 +76,8 @@ impl Engine {
             | Command::On { .. }
             | Command::Missed { .. }
             | Command::Keep { .. }
+            | Command::Freeze { .. }
+            | Command::Thaw { .. }
             | Command::Nudge { .. } => Err(Refusal::NotTheActor { because: why.to_string() }),
         }
     }

@@ -194,6 +194,8 @@ pub fn in_short(command: &Command) -> String {
         | Command::Canary { .. }
         | Command::Peak { .. }
         | Command::Grant(_)
+        | Command::Freeze { .. }
+        | Command::Thaw { .. }
         | Command::Nudge { .. } => "something else".to_owned(),
     }
 }

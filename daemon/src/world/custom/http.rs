@@ -35,7 +35,7 @@ const PICKED_BYTES_MAX: usize = 1_024;
 const SERVICE: &str = "http";
 
 /// Asks whether the call is done, where there is somebody to ask.
-pub(in crate::world) async fn observe(
+pub(super) async fn observe(
     real: &Real,
     call: &Call,
     action: &CallHttp,
@@ -55,7 +55,7 @@ pub(in crate::world) async fn observe(
 }
 
 /// Makes the call.
-pub(in crate::world) async fn begin(
+pub(super) async fn begin(
     real: &Real,
     call: &Call,
     action: &CallHttp,

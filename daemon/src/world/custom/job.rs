@@ -15,7 +15,7 @@ use crate::world::{
 };
 
 /// How far the job of this name is.
-pub(in crate::world) async fn observe(
+pub(super) async fn observe(
     real: &Real,
     call: &Call,
     action: &RunJob,
@@ -42,11 +42,7 @@ pub(in crate::world) async fn observe(
 }
 
 /// Creates the job.
-pub(in crate::world) async fn begin(
-    real: &Real,
-    call: &Call,
-    action: &RunJob,
-) -> Result<Answer, CallError> {
+pub(super) async fn begin(real: &Real, call: &Call, action: &RunJob) -> Result<Answer, CallError> {
     for_real(call)?;
     let on = on(call)?;
     let (workload, job): (&Workload, &Job) = action
