@@ -5,6 +5,7 @@ pub mod auth;
 pub mod detection;
 pub mod error;
 pub mod events;
+pub mod freeze;
 pub mod list;
 pub mod observe;
 pub mod protection;
@@ -18,6 +19,7 @@ pub mod view;
 
 pub mod applications;
 pub mod audit;
+pub mod by_hand;
 mod guard;
 pub mod health;
 pub mod holds;
@@ -141,6 +143,8 @@ impl Api {
             .merge(events::routes())
             .merge(applications::routes())
             .merge(detection::routes())
+            .merge(by_hand::routes())
+            .merge(freeze::routes())
             .merge(holds::routes())
             .merge(protection::routes())
             .merge(schedules::routes())

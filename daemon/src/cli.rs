@@ -6,11 +6,13 @@
 mod approve;
 mod ask;
 mod backups;
+mod by_hand;
 mod canary;
 mod client;
 mod compare;
 mod detection;
 mod files;
+mod freeze;
 mod hold;
 mod objectives;
 mod observe;
@@ -31,11 +33,13 @@ pub use self::{
     approve::Approve,
     ask::Ask,
     backups::Backups,
+    by_hand::ByHand,
     canary::Canary,
     client::{Client, Connection, Failure},
     compare::Compare,
     detection::{Acknowledge, Detection, Downtime},
     files::Lint,
+    freeze::{Freeze, Thaw},
     hold::Hold,
     objectives::Objectives,
     observe::Observe,
@@ -234,6 +238,12 @@ pub enum ClientVerb {
     Acknowledge(Acknowledge),
     /// Declare downtime: nothing is proposed, and nobody is paged.
     Downtime(Downtime),
+    /// Let nothing change an application for a while, or ask whether something may.
+    Freeze(Freeze),
+    /// End a freeze that a person asked for.
+    Thaw(Thaw),
+    /// Print every command of a runbook, to be typed where Muster cannot.
+    ByHand(ByHand),
     /// Compare two buckets, without a daemon.
     CompareBuckets(Compare),
     /// The rows by which replication is measured.
@@ -275,6 +285,12 @@ impl From<Exit> for std::process::ExitCode {
 
 /// Carries a verb out, and says how it ended. Everything is printed to `terminal`.
 pub async fn carry_out(verb: ClientVerb, global: &Global, terminal: &mut Terminal) -> Exit {
+    if let ClientVerb::ByHand(args) = &verb
+        && let Some(state) = &args.state
+    {
+        let done = by_hand::read(args, state, terminal);
+        return done.unwrap_or_else(|failure| terminal.failure(&failure));
+    }
     let done = match verb {
         ClientVerb::Lint(args) => files::lint(&args, terminal),
         ClientVerb::Plan(args) => plan::plan(&args, terminal),
@@ -311,7 +327,10 @@ pub async fn carry_out(verb: ClientVerb, global: &Global, terminal: &mut Termina
         | ClientVerb::Detection(_)
         | ClientVerb::Acknowledge(_)
         | ClientVerb::Downtime(_)
-        | ClientVerb::Readiness(_) => match Client::new(&Connection::of(global)) {
+        | ClientVerb::Readiness(_)
+        | ClientVerb::ByHand(_)
+        | ClientVerb::Freeze(_)
+        | ClientVerb::Thaw(_) => match Client::new(&Connection::of(global)) {
             Ok(client) => ask(verb, &client, terminal).await,
             Err(failure) => Err(failure),
         },
@@ -347,6 +366,9 @@ async fn ask(verb: ClientVerb, client: &Client, terminal: &mut Terminal) -> Resu
         ClientVerb::Acknowledge(args) => detection::acknowledge(args, client, terminal).await,
         ClientVerb::Downtime(args) => detection::downtime(args, client, terminal).await,
         ClientVerb::Readiness(args) => readiness::readiness(&args, client, terminal).await,
+        ClientVerb::ByHand(args) => by_hand::ask(&args, client, terminal).await,
+        ClientVerb::Freeze(args) => freeze::freeze(args, client, terminal).await,
+        ClientVerb::Thaw(args) => freeze::thaw(args, client, terminal).await,
         ClientVerb::Lint(_)
         | ClientVerb::Plan(_)
         | ClientVerb::CompareBuckets(_)

@@ -1,9 +1,11 @@
 //! What stands in the configuration file. AWS itself is configured the AWS way: `AWS_ENDPOINT_URL`,
 //! profiles, roles.
 
+mod by_hand;
 mod check;
 mod home;
 mod lease;
+mod receiver;
 mod ship;
 
 use std::{
@@ -21,8 +23,10 @@ use serde::Deserialize;
 
 use check::Source;
 
+pub use by_hand::{ByHand, Place as CopyPlace};
 pub use home::Home;
 pub use lease::Lease;
+pub use receiver::{Receiver, ReceiverKind};
 pub use ship::Ship;
 
 /// The configuration file is read up to this size.
@@ -58,6 +62,9 @@ pub struct Config {
     /// Who is told when a runbook says `notify`.
     #[serde(default)]
     pub receivers: Vec<Receiver>,
+    /// Where people reach the page, such as `https://muster.example`: what they are told links there.
+    #[serde(default)]
+    pub public_url: Option<String>,
     /// Which process acts. Without it, whichever has the state directory.
     #[serde(default)]
     pub lease: Option<Lease>,
@@ -67,6 +74,9 @@ pub struct Config {
     /// Where the log is shipped to, so that it outlives this host.
     #[serde(default)]
     pub ship: Option<Ship>,
+    /// Where the pages for doing it by hand are put beside the state directory.
+    #[serde(default)]
+    pub by_hand: ByHand,
     /// The text that this was read from, so that what is found later still has its place.
     #[serde(skip)]
     source: Source,
@@ -141,16 +151,6 @@ impl Queue {
             .filter_map(|name| name.parse().ok())
             .collect()
     }
-}
-
-/// A receiver of notices.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Receiver {
-    /// Its name in logs and metrics.
-    pub name: String,
-    /// The environment variable that holds the URL: a webhook's URL is a secret.
-    pub url_from: String,
 }
 
 /// Why a configuration cannot be used.

@@ -25,6 +25,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
+    by_hand::Pages,
     catalogue::Catalogue,
     clock::Clock,
     config::Home,
@@ -50,6 +51,7 @@ pub struct Intake {
     looks: Looks,
     detections: Detections,
     shipping: Shipping,
+    pages: Pages,
 }
 
 /// Why something was not done.
@@ -112,6 +114,7 @@ impl Intake {
             looks: Looks::default(),
             detections: Detections::default(),
             shipping: Shipping::default(),
+            pages: Pages::default(),
         }
     }
 
@@ -272,6 +275,11 @@ impl Intake {
     /// How far the log has been shipped.
     pub fn shipping(&self) -> &Shipping {
         &self.shipping
+    }
+
+    /// What became of the pages for doing it by hand.
+    pub fn pages(&self) -> &Pages {
+        &self.pages
     }
 
     /// A copy of what one reader needs, taken under the lock for as short as possible.

@@ -180,6 +180,7 @@ fn check_now(
         lease: intake.lease(),
         shipped: intake.shipping().last(),
         runs_in: intake.runs_in().cloned(),
+        pages: intake.pages().of(&application.name),
     };
     intake.known(|known| {
         let nothing = ApplicationState::default();

@@ -1,6 +1,7 @@
 //! The process: three doors, one intake, the engine's performer, and the world.
 
 pub mod api;
+pub mod by_hand;
 pub mod canary;
 pub mod catalogue;
 pub mod cli;

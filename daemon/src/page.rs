@@ -14,16 +14,21 @@ use axum::{
     routing::get,
 };
 use maud::html;
+use muster_runbooks::request::Manner;
 
-use crate::api::{
-    Api, applications,
-    auth::Reader,
-    detection,
-    error::Problem,
-    input::InRun,
-    protection,
-    runs::{self, Filter},
-    schedules,
+use crate::{
+    api::{
+        Api, applications,
+        auth::Reader,
+        by_hand::{self, Which},
+        detection,
+        error::Problem,
+        input::{Asked, InApplication, InRun, InRunbook},
+        protection,
+        runs::{self, Filter},
+        schedules,
+    },
+    by_hand::{html as by_hand_page, sheet},
 };
 
 use self::frame::Frame;
@@ -35,6 +40,7 @@ pub(crate) fn routes() -> Router<Api> {
     Router::new()
         .route("/", get(show_overview))
         .route("/runs/{id}", get(show_run))
+        .route("/applications/{app}/by-hand/{runbook}", get(show_by_hand))
         .route("/style.css", get(style))
 }
 
@@ -75,6 +81,14 @@ fn look(api: &Api) -> Result<overview::Overview, Problem> {
         objectives: protection::all_objectives(api),
         detection: detection::all_detection(api),
         readiness: protection::all_readiness(api),
+        by_hand: sheet::all(api.intake())
+            .into_iter()
+            .map(|(name, runbook, manner)| overview::ByHandLink {
+                application: name.to_string(),
+                runbook: runbook.name.to_string(),
+                manner: manner.to_string(),
+            })
+            .collect(),
         schedules: schedules::views(api),
         proposals: schedules::open_proposals(api),
         recent: page("ended", RECENT)?.items,
@@ -88,6 +102,23 @@ async fn show_run(State(api): State<Api>, _: Reader, InRun(id): InRun) -> Respon
             let frame = Frame::of(&api, &format!("{} {}", view.runbook, view.id));
             let frame = if view.open { frame } else { frame.without_refresh() };
             Html(frame.wrap(&run::show(&view, now)).into_string()).into_response()
+        }
+        Err(problem) => trouble(&api, problem),
+    }
+}
+
+async fn show_by_hand(
+    State(api): State<Api>,
+    _: Reader,
+    InApplication(name): InApplication,
+    InRunbook(runbook): InRunbook,
+    Asked(which): Asked<Which>,
+) -> Response {
+    match by_hand::sheet(&api, &name, &runbook, which.manner.unwrap_or(Manner::Graceful)) {
+        Ok(sheet) => {
+            let title = format!("By hand: {} of {name}", sheet.name());
+            let frame = Frame::of(&api, &title).without_refresh();
+            Html(frame.wrap(&by_hand_page::show(&sheet)).into_string()).into_response()
         }
         Err(problem) => trouble(&api, problem),
     }

@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 use crate::{
     BUILD_ID,
     api::{Api, serve::Doors},
-    canary,
+    by_hand, canary,
     catalogue::Catalogue,
     cli::{Exit, Serve, Terminal},
     clock::Clock,
@@ -32,7 +32,7 @@ use crate::{
     world::{
         World,
         aws::Access,
-        notify::{NoUrl, Receiver},
+        notify::{Receiver, Unreachable},
         real::{Real, Settings},
     },
 };
@@ -133,7 +133,7 @@ enum CannotServe {
     )]
     ClockBeyondLoopback,
     #[error(transparent)]
-    Receivers(#[from] NoUrl),
+    Receivers(#[from] Unreachable),
     #[error("the journal cannot be opened")]
     Journal(#[source] Box<dyn Error + Send + Sync>),
     #[error("the world cannot be reached")]
@@ -165,7 +165,7 @@ async fn run(args: &Serve) -> Result<(), CannotServe> {
     for warning in warnings {
         warn!("{warning}");
     }
-    let receivers = Receiver::load(&config.receivers)?;
+    let receivers = Receiver::load(&config.receivers, config.public_url.as_deref())?;
     let clock = clock(args.clock_file.as_deref())?;
     let options = Options::new(clock.now(), &format!("{} {BUILD_ID}", env!("CARGO_PKG_VERSION")));
     let journal =
@@ -195,6 +195,7 @@ async fn run(args: &Serve) -> Result<(), CannotServe> {
     process.keep(heartbeat::keep(process.intake.clone(), Arc::clone(&world), config.clone()));
     process.keep(ship::keep(process.intake.clone(), Arc::clone(&world), config.clone()));
     process.keep(letter::keep(process.intake.clone(), config.state.clone()));
+    process.keep(by_hand::keep(process.intake.clone(), Arc::clone(&world), config.clone()));
     process.keep(canary::keep(process.intake.clone(), world));
     process.read_queues(&config);
     let api = Api::new(process.intake.clone(), &config.tokens)

@@ -2,12 +2,14 @@
 
 pub mod aws;
 pub mod canary;
+mod custom;
 pub mod dns;
 pub mod drill;
 pub mod hook;
 pub mod http;
 pub mod inventory;
 pub mod kube;
+mod masked;
 pub mod notify;
 pub mod observers;
 pub mod real;

@@ -2,7 +2,9 @@
 
 mod all {
     mod attacks;
+    mod by_hand;
     mod commands;
+    mod freezing;
     mod holding;
     mod house;
     mod keys;

@@ -9,6 +9,7 @@ pub mod bucket;
 pub mod cache;
 pub mod check;
 pub mod control;
+pub mod custom;
 pub mod database;
 pub mod expiry;
 pub mod hook;
@@ -350,6 +351,8 @@ actions! {
     @inside control::CloseWindow,
     control::Notify,
     control::Rehearse,
+    custom::CallHttp,
+    custom::RunJob,
 }
 
 /// Why arguments do not make an action.

@@ -4,6 +4,7 @@ mod beside;
 pub mod declared;
 pub mod detection;
 pub mod hook;
+pub mod job;
 mod parse;
 mod part;
 pub mod policy;
@@ -15,6 +16,8 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde::{Deserialize, Serialize};
 
+pub use job::Job;
+pub(crate) use parse::sending_problem;
 pub use part::Offer;
 pub use policy::{EngineWindow, Purpose, Retention};
 pub use vault::Vault;
@@ -207,6 +210,9 @@ pub struct Workload {
     /// `deployment/api`; what was seen of the source counts where it is more.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub replicas: BTreeMap<String, u32>,
+    /// What steps of runbooks may run in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<Job>,
 }
 
 /// Where exported objects are kept: a versioned bucket in each region.

@@ -12,5 +12,6 @@ pub mod plan;
 pub mod request;
 pub mod runbook;
 pub mod schedule;
+pub mod shell;
 pub mod tree;
 pub mod value;

@@ -2,6 +2,7 @@
 
 pub mod bind;
 mod critical;
+mod described;
 mod frozen;
 
 use std::collections::BTreeMap;
@@ -10,13 +11,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    action::{self, Action, BadAction, Outputs, Role, Spec},
+    action::{self, Action, BadAction, Outputs, Role, Spec, custom::CallHttp},
     application::{Application, Component},
     name::{ComponentName, Region, RunbookName, StepId},
     request::{Manner, Mode},
-    value::{Loss, Span, words},
+    value::{Kind, Loss, Span, words},
 };
 
+pub use described::Described;
 pub use frozen::{Frozen, Thaw, Thawed};
 
 /// The most steps that a plan may have, after `each:` was expanded.
@@ -250,6 +252,19 @@ impl Task {
             }
         }
         Ok(Action::build(&self.action, Value::Object(with))?)
+    }
+
+    /// The kind of the output of a name, if the action gives one, by itself or by its arguments.
+    pub fn output(&self, name: &str) -> Option<Kind> {
+        let fixed = self.spec()?.outputs.iter().find(|field| field.name == name);
+        let picked = || match self.with.get("pick")? {
+            Arg::Literal(list) => {
+                let is_call = self.action == CallHttp::SPEC.name;
+                (is_call && CallHttp::picks(list, name)).then_some(Kind::Text)
+            }
+            Arg::Input(_) | Arg::Output { .. } | Arg::Worst { .. } => None,
+        };
+        fixed.map(|field| field.kind).or_else(picked)
     }
 
     fn requires(&self, name: &str) -> bool {

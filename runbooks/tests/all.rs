@@ -3,6 +3,7 @@
 mod all {
     pub(crate) mod application;
     pub(crate) mod binding;
+    pub(crate) mod custom;
     pub(crate) mod detection;
     pub(crate) mod findings;
     pub(crate) mod hooks;

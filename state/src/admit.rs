@@ -11,6 +11,7 @@ use muster_runbooks::{
 use crate::{
     command::{Admission, Refusal},
     event::{Claim, Entry, Event, NoticeEvent, RunEvent, ScheduleEvent, Stream},
+    freeze::is_change,
     progress::Progress,
     run::{PauseCause, Run},
 };
@@ -51,6 +52,12 @@ pub fn admit(known: &Progress, admission: &Admission, now: Timestamp) -> Result<
     }
     let plan = frozen.thaw().map_err(|why| Refusal::BadPlan { because: why.to_string() })?;
     let application = plan.binding.as_ref().map(|binding| &binding.application.name);
+    if let Some(name) = application.filter(|_| plan.mode == Mode::Live && is_change(&plan))
+        && let Some(frozen) = known.frozen(name, now)
+    {
+        let (because, until) = (frozen.because(), frozen.until());
+        return Err(Refusal::Frozen { application: name.clone(), because, until });
+    }
     let mut take = Vec::new();
     let mut entries = vec![Entry::run(
         id,

@@ -195,6 +195,26 @@ pub enum Command {
         /// What.
         keep: Keep,
     },
+    /// Let nothing change an application until then.
+    Freeze {
+        /// The application.
+        application: ApplicationName,
+        /// Who.
+        by: Person,
+        /// Why.
+        reason: String,
+        /// It ends by itself then.
+        until: Timestamp,
+    },
+    /// Let something change it again.
+    Thaw {
+        /// The application.
+        application: ApplicationName,
+        /// Who.
+        by: Person,
+        /// Why.
+        reason: String,
+    },
     /// An event said that work in progress may have moved: look sooner.
     Nudge {
         /// The id that the notice shall have.
@@ -352,6 +372,16 @@ pub enum Refusal {
         application: ApplicationName,
         /// The run that has it.
         by: RunId,
+    },
+    /// Nothing may change the application now.
+    #[error("`{application}` is frozen: {because}{}", until.map_or_else(String::new, |until| format!(", until {until}")))]
+    Frozen {
+        /// The application.
+        application: ApplicationName,
+        /// Why.
+        because: String,
+        /// Until when; nothing as long as a run moves it.
+        until: Option<Timestamp>,
     },
     /// The key stands for another request.
     #[error("this key was used before, for something else: `{by}`")]

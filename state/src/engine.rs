@@ -8,6 +8,7 @@ mod answer;
 mod ask;
 mod consequences;
 mod finding;
+mod freeze;
 mod hold;
 mod leaks;
 mod lease;

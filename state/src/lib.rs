@@ -12,6 +12,7 @@ pub mod detect;
 pub mod engine;
 pub mod event;
 pub mod expiry;
+pub mod freeze;
 pub mod journal;
 pub mod lease;
 pub mod overdue;

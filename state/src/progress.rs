@@ -22,6 +22,7 @@ use crate::{
     event::{
         AccessEvent, ApplicationEvent, Claim, Commit, Entry, Event, NoticeEvent, RunEvent, Stream,
     },
+    freeze::Freeze,
     lease::Granted,
     run::{Illegal, Run},
 };
@@ -75,6 +76,9 @@ pub struct ApplicationState {
     /// Downtime that somebody declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub downtime: Option<Downtime>,
+    /// What a person said last about freezing it; over once its time is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<Freeze>,
 }
 
 /// A proposal that nobody has started.
@@ -486,6 +490,11 @@ impl ApplicationState {
                 self.downtime = Some(Downtime { by, reason, until: *until });
             }
             ApplicationEvent::DowntimeEnded { .. } => self.downtime = None,
+            ApplicationEvent::Frozen { by, reason, until } => {
+                let (by, reason, until) = (by.clone(), reason.clone(), *until);
+                self.frozen = Some(Freeze { by, reason, at, until });
+            }
+            ApplicationEvent::Thawed { .. } => self.frozen = None,
             // It names the writes that follow it; nothing else depends on it.
             ApplicationEvent::CanaryGranted { .. } => {}
         }

@@ -135,10 +135,18 @@ fn still_open(run: &Run, id: &StepId, what: &'static str) -> Result<(), Refusal>
 /// Approval, fence and the checks that approvals rest on are passed by an approval or not at all.
 fn not_a_guard(run: &Run, id: &StepId, what: &'static str) -> Result<(), Refusal> {
     let (step, _) = find(run, id)?;
-    let name = step.task(run.manner).action.as_str();
+    if is_guard(&step.task(run.manner).action) {
+        Err(Refusal::Guard { step: id.clone(), what })
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether no person can skip the action of this name, or mark it done.
+pub fn is_guard(action: &str) -> bool {
     let guards =
         ["approval", "fence", "predict-loss", "check-readiness", "check-observers", "open-window"];
-    if guards.contains(&name) { Err(Refusal::Guard { step: id.clone(), what }) } else { Ok(()) }
+    guards.contains(&action)
 }
 
 /// The role and the offered risks of a step that waits for approval, and the risks it insists on.
@@ -231,10 +239,9 @@ fn done(
     }
     not_a_guard(run, id, "marking it done")?;
     still_open(run, id, "marking it done")?;
-    let fields = step.task(run.manner).spec().map_or(&[][..], |spec| spec.outputs);
     for (name, value) in outputs {
-        let field = fields.iter().find(|field| field.name == name);
-        let fits = field.is_some_and(|field| field.kind.check(value).is_ok());
+        let kind = step.task(run.manner).output(name);
+        let fits = kind.is_some_and(|kind| kind.check(value).is_ok());
         if !fits {
             return not_now(
                 "marking it done",

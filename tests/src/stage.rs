@@ -151,6 +151,24 @@ impl Stage {
         Stage::build("[]", "", &format!("{lease}{more}"), bucket).await
     }
 
+    /// The same without schedules, with a bucket in each region for the pages for doing it by hand.
+    ///
+    /// # Panics
+    ///
+    /// When something cannot be started.
+    pub async fn with_pages() -> Option<Stage> {
+        let copies = [EAST, WEST].map(|region| {
+            format!("    - {{ region: {region}, bucket: pages-{region}, prefix: by-hand }}\n")
+        });
+        let more = format!("by_hand:\n  copies:\n{}", copies.concat());
+        let buckets = async |world: &Emulator, _: &mut Value| {
+            for region in [EAST, WEST] {
+                world.bucket(region, &format!("pages-{region}")).await;
+            }
+        };
+        Stage::build("[]", "", &more, buckets).await
+    }
+
     async fn build(
         schedules: &str,
         runbook: &str,

@@ -12,7 +12,7 @@ use muster_runbooks::{
 };
 use muster_state::{
     call::{Answer, Done, Progress as Seen, Reading},
-    command::{Admission, Command, Person, Steer},
+    command::{Admission, Command, Person, Refusal, Steer},
     engine::{Engine, Input, Output, Reply, Sight},
     progress::Progress,
     run::Status,
@@ -21,26 +21,35 @@ use muster_tests::simulation::cast::{SHOP, asked, dawn, home, standby};
 use serde_json::{Value, json};
 
 /// An engine whose appends are durable at once and whose calls are answered by the test.
-struct Table {
-    engine: Engine,
-    now: Timestamp,
+pub(super) struct Table {
+    pub(super) engine: Engine,
+    pub(super) now: Timestamp,
     /// A look waits for its answer.
     asked: bool,
     begins: Vec<String>,
+    replies: Vec<Result<(), Refusal>>,
 }
 
 impl Table {
-    fn lay(known: Progress, now: Timestamp) -> Table {
+    pub(super) fn lay(known: Progress, now: Timestamp) -> Table {
         let mut engine = Engine::new(known);
         let outputs = engine.start(now, Some(now));
-        let mut table = Table { engine, now, asked: false, begins: Vec::new() };
+        let mut table =
+            Table { engine, now, asked: false, begins: Vec::new(), replies: Vec::new() };
         table.settle(outputs);
         table
     }
 
-    fn hear(&mut self, input: Input) {
+    pub(super) fn hear(&mut self, input: Input) {
         let outputs = self.engine.on(self.now, input);
         self.settle(outputs);
+    }
+
+    /// What became of a command.
+    pub(super) fn ask(&mut self, command: Command) -> Result<(), Refusal> {
+        self.replies.clear();
+        self.hear(Input::Command(0, command));
+        self.replies.pop().expect("an answer")
     }
 
     fn settle(&mut self, mut outputs: Vec<Output>) {
@@ -52,30 +61,28 @@ impl Table {
                 }
                 Output::Begin(call) => self.begins.push(call.token.to_string()),
                 Output::Observe(_) => self.asked = true,
-                Output::Reply { result, .. } => drop(result.expect("it is taken")),
+                Output::Reply { result, .. } => self.replies.push(result.map(drop)),
                 Output::WakeAt(_) => {}
                 Output::Bug(bug) => panic!("{bug}"),
             }
         }
     }
 
-    fn see(&mut self, step: &str, attempt: u32, progress: Seen) {
+    pub(super) fn see(&mut self, step: &str, attempt: u32, progress: Seen) {
         let reading = Ok(Reading { progress, read_at: self.now });
         let step = step.parse().unwrap();
         self.hear(Input::Seen(Sight { run: id(), step, attempt, reading }));
     }
 
-    fn pass(&mut self, secs: i64) {
+    pub(super) fn pass(&mut self, secs: i64) {
         self.now += SignedDuration::from_secs(secs);
         self.hear(Input::Tick);
     }
 
     fn say(&mut self, steer: Steer) {
         let by = Person { name: "olga".to_owned(), role: PersonRole::Operator };
-        self.hear(Input::Command(
-            0,
-            Command::Steer { run: id(), by, reason: "I looked".to_owned(), steer },
-        ));
+        let said = Command::Steer { run: id(), by, reason: "I looked".to_owned(), steer };
+        self.ask(said).expect("it is taken");
     }
 
     fn status(&self) -> Status {
@@ -83,11 +90,17 @@ impl Table {
     }
 }
 
-fn id() -> RunId {
+pub(super) fn id() -> RunId {
     "r00000000001".parse().unwrap()
 }
 
-fn step(id: &str, action: &str, with: &[(&str, Value)], component: &str, needs: &[&str]) -> Step {
+pub(super) fn step(
+    id: &str,
+    action: &str,
+    with: &[(&str, Value)],
+    component: &str,
+    needs: &[&str],
+) -> Step {
     Step {
         id: id.parse().unwrap(),
         title: "A step".to_owned(),
@@ -110,7 +123,7 @@ fn step(id: &str, action: &str, with: &[(&str, Value)], component: &str, needs: 
     }
 }
 
-fn admit(table: &mut Table, steps: Vec<Step>) {
+pub(super) fn admit(table: &mut Table, steps: Vec<Step>) {
     let binding = Binding { application: SHOP.clone(), active: home(), standby: standby() };
     let plan = Plan {
         runbook: "by-hand".parse().unwrap(),
@@ -126,10 +139,10 @@ fn admit(table: &mut Table, steps: Vec<Step>) {
     let request = asked("by-hand");
     let admission =
         Admission { id: id(), request, plan: plan.freeze().unwrap(), proposal: None, asked: None };
-    table.hear(Input::Command(0, Command::Admit(Box::new(admission))));
+    table.ask(Command::Admit(Box::new(admission))).expect("it is taken");
 }
 
-fn unseen() -> Seen {
+pub(super) fn unseen() -> Seen {
     Seen::NotStarted { before: json!({ "writer": "orders-east-1" }), targets: Vec::new() }
 }
 

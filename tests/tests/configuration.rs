@@ -41,6 +41,11 @@ fn a_mistake_stops_the_start() {
             &[],
             &["receiver `pager`: the environment has no URL in `MUSTER_TEST_PAGER`"],
         ),
+        (
+            "receivers: [{ name: pager, kind: pagerduty, key_from: MUSTER_TEST_PAGER }]\n",
+            &[],
+            &["receiver `pager`: the environment has no routing key in `MUSTER_TEST_PAGER`"],
+        ),
         ("listen: { http: nowhere }\n", &[], &["muster.yaml:2:17: error: "]),
         ("runbooks: [r.yaml]\n", &[("r.yaml", "name: [")], &["r.yaml:1:"]),
     ];

@@ -4,6 +4,7 @@ mod backups;
 mod expiry;
 mod inventory;
 mod objects;
+mod paging;
 mod permissions;
 mod promotion;
 mod restore;

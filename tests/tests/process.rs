@@ -2,6 +2,7 @@
 //! from outside.
 
 mod backup;
+mod by_hand;
 mod detection;
 mod disk;
 mod failover;

@@ -9,6 +9,8 @@ the command has ended. The command itself says how it ends:
     exit CODE [OUT [ERR]]      writes, and ends with this code
     hang                       never ends
 
+Every container has the same log, see `logs_of`.
+
 Ends when its standard input does.
 """
 
@@ -54,9 +56,17 @@ async def exec_in(request: web.Request) -> web.WebSocketResponse:
     return socket
 
 
+async def logs_of(request: web.Request) -> web.Response:
+    """Whatever ran wrote thirty lines, and one that it should not have."""
+    lines = [f"line {number}" for number in range(1, 31)] + ["DB_PASSWORD=hunter2"]
+    last = int(request.query.get("tailLines", len(lines)))
+    return web.Response(text="".join(f"{line}\n" for line in lines[-last:]))
+
+
 async def serve(certificate: str, key: str) -> None:
     app = web.Application()
     app.router.add_get("/exec/{namespace}/{pod}/{container}", exec_in)
+    app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", logs_of)
     runner = web.AppRunner(app)
     await runner.setup()
     secure = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -265,6 +265,8 @@ impl From<Refusal> for Problem {
             Refusal::Locked { by, .. } => conflict("locked", "Another run has the lock")
                 .hint(format!("`muster status {by}` shows what it does"))
                 .run(by),
+            Refusal::Frozen { application, .. } => conflict("frozen", "Nothing may change it now")
+                .hint(format!("wait, or see `muster freeze check {application}`")),
             Refusal::KeyReused { by } => Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "key-reused",

@@ -5,7 +5,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request},
     http::{StatusCode, header, request::Parts},
 };
-use muster_runbooks::name::{ApplicationName, RunId, StepId};
+use muster_runbooks::name::{ApplicationName, RunId, RunbookName, StepId};
 use serde::de::DeserializeOwned;
 
 use super::error::Problem;
@@ -86,6 +86,17 @@ impl<S: Send + Sync> FromRequestParts<S> for InStep {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<InStep, Problem> {
         name(parts, state, "step").await.map(InStep)
+    }
+}
+
+/// The runbook in the path.
+pub struct InRunbook(pub RunbookName);
+
+impl<S: Send + Sync> FromRequestParts<S> for InRunbook {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<InRunbook, Problem> {
+        name(parts, state, "runbook").await.map(InRunbook)
     }
 }
 

@@ -3,10 +3,12 @@
 
 pub mod application;
 pub mod approval;
+pub mod by_hand;
 pub mod canary;
 pub mod detection;
 pub mod event;
 pub mod figures;
+pub mod freeze;
 pub mod inventory;
 pub mod next;
 pub mod objectives;

@@ -4,10 +4,9 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use clap::Args;
 use muster_runbooks::{
-    action::On,
     application::Application,
-    name::{Region, RunId, Token},
-    plan::{Binding, Plan as Planned, Step},
+    name::Region,
+    plan::{Binding, Described, Plan as Planned},
     request::{Manner, Mode, Request, Trigger},
     runbook::Runbook,
 };
@@ -104,56 +103,32 @@ fn bind(path: &PathBuf, active: Option<&Region>) -> Result<Binding, Failure> {
     Ok(Binding { application, active, standby })
 }
 
-struct Line {
-    effect: Vec<String>,
-    by_hand: Vec<String>,
-    permissions: Vec<String>,
-}
+/// What stands where a run's own name would.
+pub(super) const NOBODY: &str = "a00000000000";
 
-fn describe(plan: &Planned, step: &Step, manner: Manner) -> Line {
-    let resolved = step.task(manner).resolve(&plan.inputs, |_| None);
-    let run: Result<RunId, _> = "a00000000000".parse();
-    match (resolved, &plan.binding, run) {
-        (Ok(action), Some(binding), Ok(run)) => {
-            let component = step.component.as_ref().and_then(|name| plan.component(name));
-            let token = Token::new(&run, &step.id, 1, action.spec().is_drill_owned());
-            let description = action.describe(&On {
-                application: &binding.application,
-                active: &binding.active,
-                standby: &binding.standby,
-                component: component.as_ref(),
-                token: token.as_str(),
-            });
-            Line {
-                effect: description.effect,
-                by_hand: description.by_hand,
-                permissions: description.permissions,
-            }
-        }
-        (Err(why), ..) => Line {
-            effect: vec![format!("depends on what is not known before the run: {why}")],
-            by_hand: Vec::new(),
-            permissions: Vec::new(),
-        },
-        (Ok(_), ..) => Line { effect: Vec::new(), by_hand: Vec::new(), permissions: Vec::new() },
+fn effect(line: &Described<'_>) -> Vec<String> {
+    match &line.action {
+        Ok(_) => line.description.effect.clone(),
+        Err(why) => vec![format!("depends on what is not known before the run: {why}")],
     }
 }
 
 fn show(plan: &Planned, manner: Manner, terminal: &mut Terminal) {
-    let lines: Vec<(&Step, Line)> =
-        plan.steps.iter().map(|step| (step, describe(plan, step, manner))).collect();
+    let Ok(run) = NOBODY.parse() else { return };
+    let lines = plan.described(manner, &run);
     let permissions: BTreeSet<&String> =
-        lines.iter().flat_map(|(_, line)| &line.permissions).collect();
+        lines.iter().flat_map(|line| &line.description.permissions).collect();
     terminal.json(&json!({
         "plan": plan,
-        "steps": lines.iter().map(|(step, line)| json!({
-            "id": step.id, "effect": line.effect, "by_hand": line.by_hand,
+        "steps": lines.iter().map(|line| json!({
+            "id": line.step.id, "effect": effect(line), "by_hand": line.description.by_hand,
         })).collect::<Vec<_>>(),
         "permissions": permissions,
     }));
     let title = format!("{} ({manner})", plan.title);
     terminal.line(terminal.loud(&title));
-    for (step, line) in &lines {
+    for line in &lines {
+        let step = line.step;
         let danger = step.danger.map_or(String::new(), |danger| format!(" [{danger}]"));
         let part = if step.part == muster_runbooks::plan::Part::Steps {
             String::new()
@@ -162,10 +137,10 @@ fn show(plan: &Planned, manner: Manner, terminal: &mut Terminal) {
         };
         let head = format!("{}{part}{danger}", step.id);
         terminal.line(format!("\n{}  {}", terminal.loud(&head), step.title));
-        for effect in &line.effect {
+        for effect in effect(line) {
             terminal.line(format!("  does     {effect}"));
         }
-        for command in &line.by_hand {
+        for command in &line.description.by_hand {
             terminal.line(format!("  by hand  {command}"));
         }
     }

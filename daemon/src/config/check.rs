@@ -106,8 +106,17 @@ impl Config {
         if let Some(ship) = &self.ship {
             ship.check(&mut found);
         }
+        self.by_hand.check(&mut found);
         let names: Vec<&str> = self.receivers.iter().map(|one| one.name.as_str()).collect();
         found.clashes("receivers", "name", "receiver", &names);
+        for (at, receiver) in self.receivers.iter().enumerate() {
+            receiver.check(at, &mut found);
+        }
+        let is_web = |url: &str| url.starts_with("https://") || url.starts_with("http://");
+        if let Some(url) = self.public_url.as_deref().filter(|url| !is_web(url)) {
+            let message = format!("`{url}` is not the URL of a page");
+            found.add(&["public_url"], "wrong-value", message, "such as https://muster.example");
+        }
         found.list.sort();
         found.list
     }
@@ -176,6 +185,7 @@ impl Config {
         if let Some(lease) = &self.lease {
             lease.check_beside(applications, &mut found);
         }
+        self.by_hand.check_beside(applications, &mut found);
         found.list
     }
 }

@@ -17,6 +17,12 @@ pub struct Ship {
     pub prefix: String,
 }
 
+/// Whether a text can be what keys begin with, with room for the rest of a key.
+pub(super) fn is_prefix(text: &str) -> bool {
+    let prefix = text.trim_end_matches('/');
+    !prefix.is_empty() && !prefix.starts_with('/') && prefix.len() <= 900
+}
+
 impl Ship {
     /// What is wrong with it by itself.
     pub(super) fn check(&self, found: &mut Findings<'_>) {
@@ -24,8 +30,7 @@ impl Ship {
             let message = format!("`{}` is not the name of a bucket", self.bucket);
             found.add(&["ship", "bucket"], "wrong-value", message, "");
         }
-        let prefix = self.prefix.trim_end_matches('/');
-        if prefix.is_empty() || prefix.starts_with('/') || prefix.len() > 900 {
+        if !is_prefix(&self.prefix) {
             let message = format!("`{}` is not the prefix of keys", self.prefix);
             found.add(&["ship", "prefix"], "wrong-value", message, "such as `muster/log`");
         }

@@ -34,12 +34,25 @@ pub struct Overview {
     pub detection: Vec<DetectionView>,
     /// Whether each could be moved now.
     pub readiness: Vec<ReadinessView>,
+    /// The pages for doing it by hand.
+    pub by_hand: Vec<ByHandLink>,
     /// The schedules.
     pub schedules: Vec<ScheduleView>,
     /// What events asked for.
     pub proposals: Vec<ProposalView>,
     /// Runs that have ended, newest first.
     pub recent: Vec<RunLine>,
+}
+
+/// Where a page for doing it by hand is.
+#[derive(Clone, Debug)]
+pub struct ByHandLink {
+    /// The application.
+    pub application: String,
+    /// The runbook.
+    pub runbook: String,
+    /// The manner.
+    pub manner: String,
 }
 
 /// The page without its frame.
@@ -149,6 +162,13 @@ fn application(one: &ApplicationView, all: &Overview, now: Timestamp) -> Markup 
             @if let Some(window) = &one.window {
                 p { "Maintenance window open until " (when(window.closes_at, now)) @if window.overdue { " " (badge("overdue")) } }
             }
+            @if let Some(freeze) = &one.freeze {
+                p {
+                    span class="badge warn" { "frozen" } " "
+                    @if let Some(because) = &freeze.because { (said(because)) }
+                    @if let Some(at) = freeze.until_at { ", until " (when(at, now)) }
+                }
+            }
             @if let Some(run) = &one.locked_by {
                 p { "Locked by " a href={ "/runs/" (run) } { code { (run) } } }
             }
@@ -169,10 +189,28 @@ fn application(one: &ApplicationView, all: &Overview, now: Timestamp) -> Markup 
             @for kept in all.objectives.iter().filter(|kept| kept.application == one.name) {
                 (objectives(kept, now))
             }
+            (by_hand(all.by_hand.iter().filter(|link| link.application == one.name)))
             p class="quiet" {
                 "RTO " (short(&one.rto)) ", RPO " (short(&one.rpo)) ", "
                 "recovery points in all: " (one.recovery_points) "; "
                 code { "muster backups " (one.name) }
+            }
+        }
+    }
+}
+
+fn by_hand<'a>(links: impl Iterator<Item = &'a ByHandLink>) -> Markup {
+    let links: Vec<&ByHandLink> = links.collect();
+    html! {
+        @if !links.is_empty() {
+            p class="quiet" {
+                "Without Muster: "
+                @for (place, link) in links.iter().enumerate() {
+                    @if place > 0 { ", " }
+                    a href={ "/applications/" (link.application) "/by-hand/" (link.runbook) "?manner=" (link.manner) } {
+                        (link.runbook) " " (link.manner)
+                    }
+                }
             }
         }
     }

@@ -43,6 +43,7 @@ fn refused(refusal: &Refusal) -> Settled {
         Refusal::SwitchedOff
         | Refusal::NotTheActor { .. }
         | Refusal::TooManyRuns { .. }
+        | Refusal::Frozen { .. }
         | Refusal::Locked { .. } => Settled::NotNow(refusal.to_string()),
         Refusal::TooLate { .. }
         | Refusal::KeyReused { .. }

@@ -5,6 +5,7 @@ pub mod alarm;
 mod assumed;
 pub mod beside;
 pub mod bucket;
+pub mod by_hand;
 pub mod cache;
 pub mod comparison;
 pub mod endpoint;

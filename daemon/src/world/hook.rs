@@ -24,12 +24,10 @@ use serde_json::json;
 
 use super::{
     aws::{database, error},
+    http::said::in_short,
     real::{Real, on},
     sql,
 };
-
-/// The most of what an application says that is written down, in characters.
-const SAID_MAX: usize = 200;
 
 /// What a server gets on top of a statement's limit to say that it was over.
 const SQL_GRACE: SignedDuration = SignedDuration::from_secs(2);
@@ -139,16 +137,5 @@ impl Tally {
             notes: self.failed.iter().map(went_on).collect(),
             ..Done::with([("ran", json!(self.ran)), ("failed", json!(self.failed))])
         })
-    }
-}
-
-/// What an application said, as it may be written down: one line without control characters, cut.
-fn in_short(text: &str) -> String {
-    let is_bad = |c: char| c.is_control() || c.is_whitespace();
-    let words = text.split(is_bad).filter(|word| !word.is_empty());
-    let line = words.collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(SAID_MAX) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
     }
 }

@@ -1,5 +1,7 @@
 //! Questions over HTTP: which may be asked, and whether a side serves.
 
+pub(in crate::world) mod said;
+
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,

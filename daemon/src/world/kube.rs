@@ -4,6 +4,7 @@ pub mod apply;
 pub mod clean;
 pub mod exec;
 pub mod export;
+pub mod job;
 pub mod scale;
 mod served;
 mod sets;

@@ -1,7 +1,9 @@
 //! Telling people: a POST to every configured receiver, delivered at least once.
 
+mod pagerduty;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt,
     sync::{Mutex, PoisonError},
 };
@@ -13,16 +15,25 @@ use serde_json::json;
 
 use super::http::allowed;
 use super::real::Real;
-use crate::config;
+use crate::config::{self, ReceiverKind};
 
 /// Messages whose partial delivery is remembered.
 const TOKENS_MAX: usize = 256;
 
-/// A receiver with its URL, which is a secret: whoever knows it can page people.
+/// A receiver with what is secret about it: whoever knows it can page people.
 #[derive(Clone)]
 pub struct Receiver {
     name: String,
-    url: String,
+    way: Way,
+}
+
+/// How a receiver is reached.
+#[derive(Clone)]
+enum Way {
+    /// A POST to this URL.
+    Webhook(String),
+    /// An event for a service of PagerDuty.
+    PagerDuty(pagerduty::Service),
 }
 
 impl fmt::Debug for Receiver {
@@ -31,51 +42,95 @@ impl fmt::Debug for Receiver {
     }
 }
 
-/// A receiver whose URL is not there.
+/// A receiver whose URL or key is not there.
 #[derive(Debug, thiserror::Error)]
-#[error("receiver `{name}`: the environment has no URL in `{variable}`")]
-pub struct NoUrl {
+#[error("receiver `{name}`: the environment has no {what} in `{variable}`")]
+pub struct Unreachable {
     /// The receiver.
     pub name: String,
-    /// The environment variable.
+    /// What is missing.
+    pub what: &'static str,
+    /// The environment variable; empty where the file names none.
     pub variable: String,
 }
 
 impl Receiver {
-    /// A receiver at a URL.
+    /// A webhook at a URL.
     pub fn new(name: impl Into<String>, url: impl Into<String>) -> Receiver {
-        Receiver { name: name.into(), url: url.into() }
+        Receiver { name: name.into(), way: Way::Webhook(url.into()) }
     }
 
-    /// Takes the URLs of configured receivers from the environment.
-    pub fn load(configured: &[config::Receiver]) -> Result<Vec<Receiver>, NoUrl> {
-        let load = |receiver: &config::Receiver| match std::env::var(&receiver.url_from) {
-            Ok(url) if !url.trim().is_empty() => Ok(Receiver::new(&receiver.name, url.trim())),
-            Ok(_) | Err(_) => {
-                Err(NoUrl { name: receiver.name.clone(), variable: receiver.url_from.clone() })
+    /// A service of PagerDuty by its routing key. `url` is where events go instead of PagerDuty's own
+    /// address, and `page` where people reach our page.
+    pub fn pagerduty(
+        name: impl Into<String>,
+        key: impl Into<String>,
+        url: Option<String>,
+        page: Option<&str>,
+    ) -> Receiver {
+        let service = pagerduty::Service::new(key.into(), url, page);
+        Receiver { name: name.into(), way: Way::PagerDuty(service) }
+    }
+
+    /// Takes what is secret about configured receivers from the environment. `page` is where people
+    /// reach our page.
+    ///
+    /// # Errors
+    ///
+    /// When the environment lacks it.
+    pub fn load(
+        configured: &[config::Receiver],
+        page: Option<&str>,
+    ) -> Result<Vec<Receiver>, Unreachable> {
+        let load = |receiver: &config::Receiver| {
+            let name = &receiver.name;
+            let find = |what, variable: Option<&String>| {
+                let variable = variable.cloned().unwrap_or_default();
+                match std::env::var(&variable) {
+                    Ok(value) if !value.trim().is_empty() => Ok(value.trim().to_owned()),
+                    Ok(_) | Err(_) => Err(Unreachable { name: name.clone(), what, variable }),
+                }
+            };
+            let url = || find("URL", receiver.url_from.as_ref());
+            match receiver.kind {
+                ReceiverKind::Webhook => Ok(Receiver::new(name, url()?)),
+                ReceiverKind::PagerDuty => {
+                    let key = find("routing key", receiver.key_from.as_ref())?;
+                    let url = receiver.url_from.as_ref().map(|_| url()).transpose()?;
+                    Ok(Receiver::pagerduty(name, key, url, page))
+                }
             }
         };
         configured.iter().map(load).collect()
     }
 }
 
-/// Who has taken which message, so that one dead receiver does not let all others be told again and
-/// again. Lost in a crash; receivers drop repeats by the key.
+/// Why a receiver has not taken a message.
+#[derive(Clone, Debug)]
+enum NotTaken {
+    /// It may take it when it is told again.
+    Yet(String),
+    /// It will not, however often.
+    Ever(String),
+}
+
+/// What receivers have said to which message, so that one dead receiver does not let all others be told
+/// again and again. Lost in a crash; receivers drop repeats by the key.
 #[derive(Debug, Default)]
-pub struct Delivered(Mutex<BTreeMap<String, BTreeSet<String>>>);
+pub struct Delivered(Mutex<BTreeMap<String, BTreeMap<String, Result<(), String>>>>);
 
 impl Delivered {
-    fn has(&self, token: &str, receiver: &str) -> bool {
-        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.get(token).is_some_and(|names| names.contains(receiver))
+    fn said(&self, token: &str, receiver: &str) -> Option<Result<(), String>> {
+        let said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        said.get(token)?.get(receiver).cloned()
     }
 
-    fn note(&self, token: &str, receiver: &str) {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if taken.len() >= TOKENS_MAX && !taken.contains_key(token) {
-            taken.pop_first();
+    fn note(&self, token: &str, receiver: &str, answer: Result<(), String>) {
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.len() >= TOKENS_MAX && !said.contains_key(token) {
+            said.pop_first();
         }
-        taken.entry(token.to_owned()).or_default().insert(receiver.to_owned());
+        said.entry(token.to_owned()).or_default().insert(receiver.to_owned(), answer);
     }
 }
 
@@ -84,17 +139,29 @@ pub async fn observe() -> Result<Progress, CallError> {
     Ok(Progress::not_started())
 }
 
-/// Tells all receivers at once. One that does not take it lets the message be told again.
+/// Tells all receivers at once. One that does not take it yet lets the message be told again; one that
+/// never will ends it, once all others have been told.
 pub async fn begin(real: &Real, call: &Call, action: &Notify) -> Result<Answer, CallError> {
     let sent = real.receivers.iter().map(|receiver| tell(real, call, action, receiver));
-    let failed: Vec<String> =
-        futures::future::join_all(sent).await.into_iter().filter_map(Result::err).collect();
-    if !failed.is_empty() {
+    let (mut waits, mut failed) = (false, Vec::new());
+    for not_taken in futures::future::join_all(sent).await.into_iter().filter_map(Result::err) {
+        failed.push(match not_taken {
+            NotTaken::Yet(why) => {
+                waits = true;
+                why
+            }
+            NotTaken::Ever(why) => why,
+        });
+    }
+    if waits {
         return Err(CallError::NoAnswer {
             service: "notify".to_owned(),
             operation: "POST",
             source: failed.join("; ").into(),
         });
+    }
+    if !failed.is_empty() {
+        return Ok(Answer::Failed { reason: failed.join("; ") });
     }
     let mut done = Done::with([("sent_at", json!(real.clock.now()))]);
     if real.receivers.is_empty() {
@@ -108,24 +175,37 @@ async fn tell(
     call: &Call,
     action: &Notify,
     receiver: &Receiver,
-) -> Result<(), String> {
+) -> Result<(), NotTaken> {
     let token = call.token.as_str();
-    if real.delivered.has(token, &receiver.name) {
-        return Ok(());
+    let name = &receiver.name;
+    if let Some(said) = real.delivered.said(token, name) {
+        return said.map_err(NotTaken::Ever);
     }
-    let body = json!({
-        "severity": action.severity,
-        "text": action.message.as_deref().unwrap_or(&call.summary),
-        "run": call.run,
-        "step": call.step,
-        "application": call.application(),
-        "mode": call.mode,
+    let text = action.message.as_deref().unwrap_or(&call.summary);
+    let told = match &receiver.way {
+        Way::Webhook(url) => {
+            let body = json!({
+                "severity": action.severity,
+                "text": text,
+                "run": call.run,
+                "step": call.step,
+                "application": call.application(),
+                "mode": call.mode,
+            });
+            post(&real.http, url, token, &body).await.map_err(NotTaken::Yet)
+        }
+        Way::PagerDuty(service) => service.trigger(&real.sends, call, action.severity, text).await,
+    };
+    let told = told.map_err(|why| match why {
+        NotTaken::Yet(why) => NotTaken::Yet(format!("`{name}` did not take it: {why}")),
+        NotTaken::Ever(why) => NotTaken::Ever(format!("`{name}` refused it: {why}")),
     });
-    post(&real.http, &receiver.url, token, &body)
-        .await
-        .map_err(|why| format!("`{}` did not take it: {why}", receiver.name))?;
-    real.delivered.note(token, &receiver.name);
-    Ok(())
+    match &told {
+        Ok(()) => real.delivered.note(token, name, Ok(())),
+        Err(NotTaken::Ever(why)) => real.delivered.note(token, name, Err(why.clone())),
+        Err(NotTaken::Yet(_)) => {}
+    }
+    told
 }
 
 async fn post(

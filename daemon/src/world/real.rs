@@ -22,12 +22,12 @@ use serde_json::json;
 use super::http::{client, client_without_redirects, observe_probe};
 use super::{
     aws::{
-        Access, Aws, bucket, cache, comparison, error, expiry, global, instance, inventory, lease,
-        marker, objects, poller::Poller, readiness, record, replication, restore, ship, snapshot,
-        teardown, vault, write_lease, writer,
+        Access, Aws, bucket, by_hand, cache, comparison, error, expiry, global, instance,
+        inventory, lease, marker, objects, poller::Poller, readiness, record, replication, restore,
+        ship, snapshot, teardown, vault, write_lease, writer,
     },
     canary::Canaries,
-    dns, hook,
+    custom, dns, hook,
     inventory::{Inventory, takeover::Takeover},
     kube::Kube,
     notify::{self, Delivered, Receiver},
@@ -123,6 +123,11 @@ impl Real {
     /// Where a lease is kept.
     pub fn lease(&self, at: &config::Lease) -> lease::Store {
         lease::Store::new(self.aws.side(&at.region), at)
+    }
+
+    /// A place for copies of the pages for doing it by hand.
+    pub fn place_of_pages(&self, at: &config::CopyPlace) -> by_hand::Place {
+        by_hand::Place::new(self.aws.side(&at.region), at)
     }
 
     /// Where the log is shipped to.
@@ -248,6 +253,8 @@ impl Real {
             Action::WeighTraffic(with) => {
                 verbs(call, record::observe(self, call, with), record::begin(self, call, with))
             }
+            Action::CallHttp(with) => custom::call(self, call, with),
+            Action::RunJob(with) => custom::job(self, call, with),
             Action::Notify(with) => verbs(call, notify::observe(), notify::begin(self, call, with)),
             Action::Rehearse(with) => {
                 verbs(call, self.observe_rehearsal(call), self.begin_rehearsal(call, with))

@@ -10,6 +10,7 @@ mod backup;
 mod caches;
 mod check;
 mod control;
+mod custom;
 mod dice;
 mod expire;
 mod exports;
@@ -93,6 +94,7 @@ pub struct Sim {
     names: BTreeMap<ApplicationName, Names>,
     control: Control,
     hooks: hook::Hooks,
+    custom: custom::Custom,
     /// What calls really changed, in order.
     effects: Vec<Effect>,
     /// How many requests were sent.
@@ -137,6 +139,7 @@ impl Sim {
             names,
             control: Control::default(),
             hooks: hook::Hooks::default(),
+            custom: custom::Custom::default(),
             effects: Vec::new(),
             calls: 0,
         }
@@ -193,6 +196,8 @@ impl Sim {
             Action::WeighTraffic(action) => traffic::observe_weights(self, now, call, action),
             // What was sent cannot be seen: receivers drop repeats by the token.
             Action::Notify(_) | Action::RunHooks(_) => Ok(Progress::not_started()),
+            Action::CallHttp(action) => custom::observe_call(self, now, call, action),
+            Action::RunJob(action) => custom::observe_job(self, now, call, action),
             Action::Rehearse(_) => control::observe_rehearsal(self, now, call),
             Action::Approval(_)
             | Action::Wait(_)
@@ -250,6 +255,8 @@ impl Sim {
             Action::WeighTraffic(action) => traffic::begin_weights(self, now, call, action),
             Action::RunHooks(action) => hook::begin(self, now, call, action),
             Action::Notify(_) => control::begin_notice(self, now, call),
+            Action::CallHttp(action) => custom::begin_call(self, now, call, action),
+            Action::RunJob(action) => custom::begin_job(self, now, call, action),
             Action::Rehearse(_) => control::begin_rehearsal(self, now, call),
             Action::MarkExpired(_)
             | Action::CheckReadiness(_)

@@ -153,6 +153,19 @@ async fn a_bad_configuration() {
             &["muster.yaml:4:13: error: receiver `pager` stands at 3:13 too [clash]"],
         ),
         (
+            "state: s\npublic_url: muster.example\nreceivers:\n  - { name: a }\n  - { name: b, kind: pagerduty, url_from: B }\n  - { name: c, url_from: C, key_from: D }\n".into(),
+            &[
+                "muster.yaml:2:13: error: `muster.example` is not the URL of a page [wrong-value]",
+                "muster.yaml:4:5: error: nobody knows where `a` is [missing-key]",
+                "muster.yaml:5:5: error: nobody knows the routing key of `b` [missing-key]",
+                "muster.yaml:6:39: error: `c` is a webhook, and has no key [wrong-value]",
+            ],
+        ),
+        (
+            "state: s\nreceivers:\n  - { name: a, kind: pigeon, url_from: A }\n".into(),
+            &["muster.yaml:3:22: error: unknown variant `pigeon`"],
+        ),
+        (
             format!("state: s\nqueues:\n{queue}{queue}    may_start: [format-disk]\n"),
             &["muster.yaml:9:10: error: queue `https://sqs/1/q` stands at 5:10 too [clash]"],
         ),

@@ -279,6 +279,11 @@ fn the_page_in_words() {
         objectives: vec![objectives::view(&covetpy(), &ApplicationState::default(), None, at(30))],
         detection: Vec::new(),
         readiness: Vec::new(),
+        by_hand: vec![overview::ByHandLink {
+            application: "covetpy".to_owned(),
+            runbook: "region-failover".to_owned(),
+            manner: "forced".to_owned(),
+        }],
         schedules: Vec::new(),
         proposals: Vec::new(),
         recent: Vec::new(),
@@ -301,6 +306,7 @@ fn the_page_in_words() {
         "Served from unknown — nobody has looked",
         "in us-east-1: no recovery point",
         "region-loss : RPO unknown unknown main : nobody has looked yet",
+        "Without Muster: region-failover forced",
         "Nothing happens by itself.",
     ] {
         assert!(first.contains(part), "{part}: {first}");

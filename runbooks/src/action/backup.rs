@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::{ComponentKind, Description, On, Role, action};
 use crate::{
     application::{Component, Purpose},
+    shell::command,
     value::Span,
 };
 
@@ -43,9 +44,11 @@ impl SnapshotDatabase {
                 "rds {region}: CreateDBClusterSnapshot {} of {cluster}",
                 on.token
             )],
-            by_hand: vec![format!(
-                "aws rds create-db-cluster-snapshot --region {region} --db-cluster-identifier {cluster} \
+            by_hand: vec![command!(
+                "aws rds create-db-cluster-snapshot --region {} --db-cluster-identifier {} \
                  --db-cluster-snapshot-identifier {}",
+                region,
+                cluster,
                 on.token
             )],
             permissions: [
@@ -92,11 +95,14 @@ impl CopySnapshot {
                 "rds {region}: CopyDBClusterSnapshot {} to {} under {key}",
                 self.snapshot, on.token
             )],
-            by_hand: vec![format!(
-                "aws rds copy-db-cluster-snapshot --region {region} \
+            by_hand: vec![command!(
+                "aws rds copy-db-cluster-snapshot --region {} \
                  --source-db-cluster-snapshot-identifier {} --target-db-cluster-snapshot-identifier {} \
-                 --kms-key-id {key}",
-                self.snapshot, on.token
+                 --kms-key-id {}",
+                region,
+                self.snapshot,
+                on.token,
+                key
             )],
             permissions: vec![
                 "rds:CopyDBClusterSnapshot".to_owned(),

@@ -4,6 +4,7 @@ use super::{ComponentKind, Description, On, Role, action};
 use crate::{
     application::Component,
     name::Region,
+    shell::command,
     value::{Loss, words},
 };
 use jiff::Timestamp;
@@ -71,7 +72,12 @@ impl CompareBuckets {
         };
         Description {
             effect: vec![format!("s3: {calls} of {source} and {target} (reads)")],
-            by_hand: vec![format!("muster compare-buckets {source} {target} --depth {depth}")],
+            by_hand: vec![command!(
+                "muster compare-buckets {} {} --depth {}",
+                source,
+                target,
+                depth
+            )],
             permissions: permissions.into_iter().map(str::to_owned).collect(),
         }
     }
@@ -105,8 +111,10 @@ impl CheckBucketReplication {
                 "s3 and cloudwatch {region}: versioning, replication rules and their metrics of \
                  {source} (reads)"
             )],
-            by_hand: vec![format!(
-                "aws s3api get-bucket-replication --bucket {source} --region {region}"
+            by_hand: vec![command!(
+                "aws s3api get-bucket-replication --bucket {} --region {}",
+                source,
+                region
             )],
             permissions: [
                 "cloudwatch:GetMetricData",

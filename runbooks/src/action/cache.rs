@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{ComponentKind, Description, On, Role, action};
-use crate::{application::Component, name::Region};
+use crate::{application::Component, name::Region, shell::command};
 
 action! {
     /// Takes a snapshot of a cache. It stays in its region: AWS copies it to no other.
@@ -26,9 +26,11 @@ impl SnapshotCache {
         let group = group(on, region);
         Description {
             effect: vec![format!("elasticache {region}: CreateSnapshot {} of {group}", on.token)],
-            by_hand: vec![format!(
-                "aws elasticache create-snapshot --region {region} --replication-group-id {group} \
+            by_hand: vec![command!(
+                "aws elasticache create-snapshot --region {} --replication-group-id {} \
                  --snapshot-name {}",
+                region,
+                group,
                 on.token
             )],
             permissions: vec![

@@ -6,6 +6,8 @@ use crate::{
         Component,
         detection::{Observer, Sight},
     },
+    name::Region,
+    shell::command,
     value::{Loss, Span},
 };
 
@@ -31,7 +33,7 @@ impl CheckReadiness {
             effect: vec![format!(
                 "rds {active}: DescribeGlobalClusters, DescribeDBClusters (reads)"
             )],
-            by_hand: vec![format!("aws rds describe-global-clusters --region {active}")],
+            by_hand: vec![describe(on, active)],
             permissions: named(&[READ_DATABASE, READ_INSTANCES]),
         }
     }
@@ -58,7 +60,7 @@ impl PredictLoss {
             effect: vec![format!(
                 "cloudwatch and rds {standby}: last lag sample, standby's state (reads)"
             )],
-            by_hand: vec![format!("aws rds describe-global-clusters --region {standby}")],
+            by_hand: vec![describe(on, standby)],
             permissions: named(&[READ_DATABASE]),
         }
     }
@@ -118,7 +120,7 @@ impl CheckReplication {
     pub(super) fn describe(&self, on: &On<'_>) -> Description {
         Description {
             effect: vec![format!("rds and cloudwatch {}: replication lag (reads)", on.standby)],
-            by_hand: vec![format!("aws rds describe-global-clusters --region {}", on.standby)],
+            by_hand: vec![describe(on, on.standby)],
             permissions: named(&[&["rds:DescribeGlobalClusters", "cloudwatch:GetMetricData"]]),
         }
     }
@@ -144,7 +146,7 @@ impl CheckActive {
         let region = on.region(self.at);
         Description {
             effect: vec![format!("rds {region}, dns, http: writer, answers and probe (reads)")],
-            by_hand: vec![format!("aws rds describe-global-clusters --region {region}")],
+            by_hand: vec![describe(on, region)],
             permissions: named(&[READ_INSTANCES]),
         }
     }
@@ -179,7 +181,13 @@ impl WriteCanary {
         Description {
             effect: each(&|prefix| format!("s3 {region}: PutObject {bucket}/{prefix}/{token}")),
             by_hand: each(&|prefix| {
-                format!("aws s3api put-object --bucket {bucket} --key {prefix}/{token}")
+                let key = format!("{prefix}/{token}");
+                command!(
+                    "aws s3api put-object --region {} --bucket {} --key {}",
+                    region,
+                    bucket,
+                    key
+                )
             }),
             // Without `ListBucket` S3 answers 403 for an object that is not there yet, and not 404.
             permissions: named(&[&["s3:PutObject", "s3:GetObject", "s3:ListBucket"]]),
@@ -206,10 +214,21 @@ impl Probe {
         let url = on.application.probes.get(region.as_str()).map_or("(no probe)", String::as_str);
         Description {
             effect: vec![format!("http: GET {url}")],
-            by_hand: vec![format!("curl -fsS {url}")],
+            by_hand: vec![command!("curl -fsS {}", url)],
             ..Description::default()
         }
     }
+}
+
+/// The command that shows a database and its members as a region sees them.
+pub(super) fn describe(on: &On<'_>, region: &Region) -> String {
+    let global = on.component.and_then(Component::database);
+    let global = global.map_or("(no global cluster)", |database| &database.global_cluster);
+    command!(
+        "aws rds describe-global-clusters --region {} --global-cluster-identifier {}",
+        region,
+        global
+    )
 }
 
 const READ_DATABASE: &[&str] =

@@ -3,6 +3,7 @@
 use super::{ComponentKind, Description, On, Role, action};
 use crate::{
     application::Component,
+    shell::command,
     value::{Loss, Span, words},
 };
 
@@ -35,7 +36,7 @@ impl Fence {
             effect: vec![format!(
                 "rds {region}: is the cluster still a writer (reads, best effort)"
             )],
-            by_hand: vec![format!("aws rds describe-global-clusters --region {region}")],
+            by_hand: vec![super::check::describe(on, region)],
             permissions: vec![
                 "rds:DescribeGlobalClusters".to_owned(),
                 "rds:DescribeDBClusters".to_owned(),
@@ -68,9 +69,12 @@ impl SwitchoverDatabase {
         let global = global(on);
         Description {
             effect: vec![format!("rds {region}: SwitchoverGlobalCluster {global} to {target}")],
-            by_hand: vec![format!(
-                "aws rds switchover-global-cluster --region {region} --global-cluster-identifier {global} \
-                 --target-db-cluster-identifier {target}"
+            by_hand: vec![command!(
+                "aws rds switchover-global-cluster --region {} --global-cluster-identifier {} \
+                 --target-db-cluster-identifier {}",
+                region,
+                global,
+                target
             )],
             permissions: promote("rds:SwitchoverGlobalCluster"),
         }
@@ -107,9 +111,12 @@ impl FailoverDatabase {
             effect: vec![format!(
                 "rds {region}: FailoverGlobalCluster {global} to {target}, AllowDataLoss"
             )],
-            by_hand: vec![format!(
-                "aws rds failover-global-cluster --region {region} --global-cluster-identifier {global} \
-                 --target-db-cluster-identifier {target} --allow-data-loss"
+            by_hand: vec![command!(
+                "aws rds failover-global-cluster --region {} --global-cluster-identifier {} \
+                 --target-db-cluster-identifier {} --allow-data-loss",
+                region,
+                global,
+                target
             )],
             permissions: {
                 let mut permissions = promote("rds:FailoverGlobalCluster");
@@ -141,8 +148,10 @@ impl FailoverInRegion {
         let (region, name) = (on.region(self.at), cluster(on, self.at));
         Description {
             effect: vec![format!("rds {region}: FailoverDBCluster {name}")],
-            by_hand: vec![format!(
-                "aws rds failover-db-cluster --region {region} --db-cluster-identifier {name}"
+            by_hand: vec![command!(
+                "aws rds failover-db-cluster --region {} --db-cluster-identifier {}",
+                region,
+                name
             )],
             permissions: vec![
                 "rds:FailoverDBCluster".to_owned(),

@@ -2,6 +2,7 @@
 
 use super::{ComponentKind, Description, Keeper, On, action, cache, objects, vault};
 use crate::application::{Component, Vault};
+use crate::shell::command;
 
 /// Whose recovery points can be let go.
 const ON: &[ComponentKind] =
@@ -126,17 +127,25 @@ impl<'a> Place<'a> {
         let Place { region, of, .. } = self;
         let enters = self.vault.map(|vault| {
             let role = vault.expiry_role.as_deref().unwrap_or("(no role)");
-            format!("aws sts assume-role --region {region} --role-arn {role} --role-session-name by-hand")
+            command!(
+                "aws sts assume-role --region {} --role-arn {} --role-session-name by-hand",
+                region,
+                role
+            )
         });
         let deletes = match self.kind {
-            Kind::Snapshots => format!(
-                "aws rds delete-db-cluster-snapshot --region {region} --db-cluster-snapshot-identifier ID"
+            Kind::Snapshots => command!(
+                "aws rds delete-db-cluster-snapshot --region {} --db-cluster-snapshot-identifier ID",
+                region
             ),
             Kind::CacheSnapshots => {
-                format!("aws elasticache delete-snapshot --region {region} --snapshot-name NAME")
+                command!("aws elasticache delete-snapshot --region {} --snapshot-name NAME", region)
             }
             // Without a version, so that it can be undone.
-            Kind::Exports => format!("aws s3 rm --region {region} s3://{of}NAME.json"),
+            Kind::Exports => {
+                let export = format!("s3://{of}NAME.json");
+                command!("aws s3 rm --region {} {}", region, export)
+            }
         };
         enters.into_iter().chain([deletes]).collect()
     }

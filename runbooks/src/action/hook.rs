@@ -1,9 +1,12 @@
 //! Asking the application itself, before and after a snapshot.
 
-use super::{ComponentKind, Description, On, Role, action, sql::shell};
-use crate::application::{
-    Component, Database,
-    hook::{ExecHook, Hook, HookKind, HookTime, SqlHook},
+use super::{ComponentKind, Description, On, Role, action};
+use crate::{
+    application::{
+        Component, Database,
+        hook::{ExecHook, Hook, HookKind, HookTime, SqlHook},
+    },
+    shell::{command, word},
 };
 
 action! {
@@ -34,8 +37,8 @@ impl RunHooks {
                         .token_env
                         .as_ref()
                         .map(|variable| format!(" -H \"Authorization: Bearer ${variable}\""));
-                    let key = shell(&format!("Idempotency-Key: {}", on.token));
-                    let (url, token) = (shell(&http.url), token.unwrap_or_default());
+                    let key = word(&format!("Idempotency-Key: {}", on.token));
+                    let (url, token) = (word(&http.url), token.unwrap_or_default());
                     let by_hand = format!("curl -fsS -X POST -H {key}{token} {url}");
                     (format!("POST {}", http.url), by_hand)
                 }
@@ -74,7 +77,7 @@ impl RunHooks {
         let user = login.user.as_deref().unwrap_or("USER");
         let statement = in_one_line(&hook.statement);
         let connection = format!("host={place} dbname={} user={user}", sql.database);
-        let by_hand = format!("psql '{connection}' -c {}", shell(&statement));
+        let by_hand = command!("psql {} -c {}", connection, statement);
         (format!("sql {place}: {statement}"), by_hand)
     }
 
@@ -87,16 +90,18 @@ impl RunHooks {
         let context = context.map_or("CONTEXT", String::as_str);
         let container = hook.container.as_deref();
         let inside = container.map_or_else(String::new, |name| format!(", container {name}"));
-        let flag = container.map_or_else(String::new, |name| format!(" -c {name}"));
+        let flag = container.map_or_else(String::new, |name| format!(" -c {}", word(name)));
         let words = hook.command_for(on.token);
-        let command: Vec<String> = words.iter().map(|word| shell(&in_one_line(word))).collect();
+        let command: Vec<String> = words.iter().map(|one| word(&in_one_line(one))).collect();
         let command = command.join(" ");
         let selector = in_one_line(&hook.selector);
         let effect = format!(
             "kubernetes {region}: exec {command} in a ready pod `{selector}` of {namespace}{inside}"
         );
-        let by_hand =
-            format!("kubectl --context {context} -n {namespace} exec POD{flag} -- {command}");
+        let by_hand = format!(
+            "{} exec POD{flag} -- {command}",
+            command!("kubectl --context {} -n {}", context, namespace)
+        );
         (effect, by_hand)
     }
 }

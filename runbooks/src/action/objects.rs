@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{ComponentKind, Description, On, Role, action};
 use crate::application::{Component, Workload};
+use crate::shell::command;
 
 action! {
     /// Writes the objects of a namespace into a bucket, without what a Secret holds.
@@ -36,9 +37,13 @@ impl ExportObjects {
                 format!("kubernetes {from}: list the objects of {namespace} in {context} (reads)"),
                 format!("s3 {to}: PutObject {target}"),
             ],
-            by_hand: vec![format!(
-                "kubectl --context {context} --namespace {namespace} get all,configmap,ingress -o json \
-                 | aws s3 cp --region {to} - {target}"
+            by_hand: vec![command!(
+                "kubectl --context {} --namespace {} get all,configmap,ingress -o json \
+                 | aws s3 cp --region {} - {}",
+                context,
+                namespace,
+                to,
+                target
             )],
             permissions: vec![
                 "s3:GetObject".to_owned(),
@@ -77,8 +82,11 @@ impl ApplyObjects {
                 format!("s3 {region}: GetObject {path} (reads)"),
                 format!("kubernetes {region}: create what is missing in {namespace} of {context}"),
             ],
-            by_hand: vec![format!(
-                "aws s3 cp --region {region} s3://{path} - | kubectl --context {context} create -f -"
+            by_hand: vec![command!(
+                "aws s3 cp --region {} {} - | kubectl --context {} create -f -",
+                region,
+                format!("s3://{path}"),
+                context
             )],
             permissions: vec!["s3:GetObject".to_owned(), "s3:ListBucket".to_owned()],
         }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::{ComponentKind, Description, On, Role, action};
 use crate::{
     application::{Component, RestoreTest},
+    shell::{command, word},
     value::{Span, words},
 };
 
@@ -49,8 +50,9 @@ impl ChoosePoint {
         let region = on.region(self.at);
         Description {
             effect: vec![format!("catalogue: choose a recovery point in {region} (reads)")],
-            by_hand: vec![format!(
-                "aws rds describe-db-cluster-snapshots --region {region} --snapshot-type manual"
+            by_hand: vec![command!(
+                "aws rds describe-db-cluster-snapshots --region {} --snapshot-type manual",
+                region
             )],
             permissions: named(&["rds:DescribeDBClusterSnapshots"]),
         }
@@ -83,18 +85,28 @@ impl RestoreCluster {
             .map_or("subnets that nobody declared".to_owned(), |place| {
                 format!("{} behind {}", place.subnet_group, place.security_groups.join(", "))
             });
-        let (subnets, groups) = declared(on, self.at)
-            .map_or(("SUBNET_GROUP".to_owned(), "GROUP".to_owned()), |place| {
-                (place.subnet_group.clone(), place.security_groups.join(" "))
-            });
+        let (subnets, groups) = declared(on, self.at).map_or(
+            ("SUBNET_GROUP".to_owned(), "GROUP".to_owned()),
+            |place| {
+                let groups: Vec<String> =
+                    place.security_groups.iter().map(|one| word(one)).collect();
+                (place.subnet_group.clone(), groups.join(" "))
+            },
+        );
         Description {
             effect: vec![format!(
                 "rds {region}: RestoreDBClusterFromSnapshot {point} as {token} in {place}"
             )],
             by_hand: vec![format!(
-                "aws rds restore-db-cluster-from-snapshot --region {region} --db-cluster-identifier {token} \
-                 --snapshot-identifier {point} --engine aurora-postgresql --db-subnet-group-name {subnets} \
-                 --vpc-security-group-ids {groups} --no-deletion-protection --tags Key=muster:drill,Value=by-hand"
+                "{} --vpc-security-group-ids {groups} --no-deletion-protection --tags Key=muster:drill,Value=by-hand",
+                command!(
+                    "aws rds restore-db-cluster-from-snapshot --region {} --db-cluster-identifier {} \
+                     --snapshot-identifier {} --engine aurora-postgresql --db-subnet-group-name {}",
+                    region,
+                    token,
+                    point,
+                    subnets
+                )
             )],
             permissions: named(&[
                 "rds:RestoreDBClusterFromSnapshot",
@@ -131,9 +143,11 @@ impl RotatePassword {
             effect: vec![format!(
                 "rds {region}: ModifyDBCluster {cluster}, a new password kept by Secrets Manager"
             )],
-            by_hand: vec![format!(
-                "aws rds modify-db-cluster --region {region} --db-cluster-identifier {cluster} \
-                 --manage-master-user-password --apply-immediately"
+            by_hand: vec![command!(
+                "aws rds modify-db-cluster --region {} --db-cluster-identifier {} \
+                 --manage-master-user-password --apply-immediately",
+                region,
+                cluster
             )],
             permissions: named(&[
                 "rds:ModifyDBCluster",
@@ -177,10 +191,14 @@ impl StartInstance {
         let class = declared(on, self.at).map_or("CLASS", |place| place.instance_class.as_str());
         Description {
             effect: vec![format!("rds {region}: CreateDBInstance {token} of {class} in {cluster}")],
-            by_hand: vec![format!(
-                "aws rds create-db-instance --region {region} --db-instance-identifier {token} \
-                 --db-cluster-identifier {cluster} --db-instance-class {class} --engine aurora-postgresql \
-                 --no-publicly-accessible --tags Key=muster:drill,Value=by-hand"
+            by_hand: vec![command!(
+                "aws rds create-db-instance --region {} --db-instance-identifier {} \
+                 --db-cluster-identifier {} --db-instance-class {} --engine aurora-postgresql \
+                 --no-publicly-accessible --tags Key=muster:drill,Value=by-hand",
+                region,
+                token,
+                cluster,
+                class
             )],
             permissions: named(&[
                 "rds:CreateDBInstance",
@@ -211,9 +229,11 @@ impl RemoveInstance {
         let (region, run) = (on.region(self.at), of_run(on.token));
         Description {
             effect: vec![format!("rds {region}: DeleteDBInstance of every {run}-* with our tags")],
-            by_hand: vec![format!(
-                "aws rds delete-db-instance --region {region} --db-instance-identifier {run}-… \
-                 --skip-final-snapshot"
+            by_hand: vec![command!(
+                "aws rds delete-db-instance --region {} --db-instance-identifier {} \
+                 --skip-final-snapshot",
+                region,
+                format!("{run}-…")
             )],
             permissions: named(&["rds:DeleteDBInstance", "rds:DescribeDBInstances"]),
         }
@@ -239,9 +259,11 @@ impl RemoveCluster {
         let (region, run) = (on.region(self.at), of_run(on.token));
         Description {
             effect: vec![format!("rds {region}: DeleteDBCluster of every {run}-* with our tags")],
-            by_hand: vec![format!(
-                "aws rds delete-db-cluster --region {region} --db-cluster-identifier {run}-… \
-                 --skip-final-snapshot"
+            by_hand: vec![command!(
+                "aws rds delete-db-cluster --region {} --db-cluster-identifier {} \
+                 --skip-final-snapshot",
+                region,
+                format!("{run}-…")
             )],
             permissions: named(&["rds:DeleteDBCluster", "rds:DescribeDBClusters"]),
         }
@@ -296,7 +318,9 @@ impl FindLeaks {
     pub(super) fn describe(&self, on: &On<'_>) -> Description {
         let sides = [on.active, on.standby];
         let look = |region| format!("rds {region}: clusters and instances muster-drill-* (reads)");
-        let by_hand = |region| format!("aws rds describe-db-clusters --region {region}");
+        let by_hand = |region: &&crate::name::Region| {
+            command!("aws rds describe-db-clusters --region {}", region)
+        };
         Description {
             effect: sides.iter().map(look).collect(),
             by_hand: sides.iter().map(by_hand).collect(),

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::{ComponentKind, Description, On, Role, action};
 use crate::{
     application::{Component, Database, sql::Check, sql::CheckKind, sql::quoted},
+    shell::command,
     value::words,
 };
 
@@ -78,7 +79,7 @@ impl CheckSql {
             by_hand: database
                 .checks
                 .iter()
-                .map(|check| format!("psql '{connection}' -c {}", shell(&by_hand(database, check))))
+                .map(|check| command!("psql {} -c {}", connection, by_hand(database, check)))
                 .collect(),
             permissions,
         }
@@ -139,9 +140,4 @@ fn by_hand(database: &Database, check: &Check) -> String {
             format!("select max(written_at) from {}.canary", quoted(schema))
         }
     }
-}
-
-/// A text as one word of a shell.
-pub(super) fn shell(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
 }

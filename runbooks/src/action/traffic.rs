@@ -1,7 +1,7 @@
 //! Actions that decide where users go.
 
 use super::{Description, On, Role, action};
-use crate::value::Span;
+use crate::{shell::command, value::Span};
 
 action! {
     /// Sends all users to a side in one step, by the marker object that the primary record's inverted health check reads.
@@ -28,16 +28,19 @@ impl ShiftTraffic {
         };
         let marker = &traffic.marker;
         let to_primary = on.region(self.to) == &traffic.primary;
-        let (call, command, permission) = if to_primary {
+        let (call, verb, permission) = if to_primary {
             ("DeleteObject", "delete-object", "s3:DeleteObject")
         } else {
             ("PutObject", "put-object", "s3:PutObject")
         };
         Description {
             effect: vec![format!("s3 {}: {call} {}/{}", marker.region, marker.bucket, marker.key)],
-            by_hand: vec![format!(
-                "aws s3api {command} --region {} --bucket {} --key {}",
-                marker.region, marker.bucket, marker.key
+            by_hand: vec![command!(
+                "aws s3api {} --region {} --bucket {} --key {}",
+                verb,
+                marker.region,
+                marker.bucket,
+                marker.key
             )],
             // Without `ListBucket` S3 answers 403 for a marker that is not there, and not 404.
             permissions: [permission, "s3:GetObject", "s3:ListBucket"].map(str::to_owned).to_vec(),
@@ -69,8 +72,9 @@ impl WeighTraffic {
                 on.region(self.at),
                 self.percent
             )],
-            by_hand: vec![format!(
-                "aws route53 change-resource-record-sets --hosted-zone-id {zone} --change-batch file://weights.json"
+            by_hand: vec![command!(
+                "aws route53 change-resource-record-sets --hosted-zone-id {} --change-batch file://weights.json",
+                zone
             )],
             permissions: vec![
                 "route53:ChangeResourceRecordSets".to_owned(),

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::{ComponentKind, Description, On, Role, action};
 use crate::application::{Component, Purpose, Vault};
+use crate::shell::command;
 
 action! {
     /// Shares a cluster snapshot with the vault's account, and with nobody else.
@@ -58,14 +59,19 @@ impl CopyToVault {
                 self.snapshot, on.token
             )],
             by_hand: vec![
-                format!(
-                    "aws sts assume-role --region {region} --role-arn {role} --role-session-name by-hand"
+                command!(
+                    "aws sts assume-role --region {} --role-arn {} --role-session-name by-hand",
+                    region,
+                    role
                 ),
-                format!(
-                    "aws rds copy-db-cluster-snapshot --region {region} \
+                command!(
+                    "aws rds copy-db-cluster-snapshot --region {} \
                      --source-db-cluster-snapshot-identifier {} --target-db-cluster-snapshot-identifier {} \
-                     --kms-key-id {key}",
-                    self.snapshot, on.token
+                     --kms-key-id {}",
+                    region,
+                    self.snapshot,
+                    on.token,
+                    key
                 ),
             ],
             permissions: [
@@ -114,9 +120,13 @@ fn attribute(on: &On<'_>, at: Role, snapshot: &str, how: &str) -> Description {
         effect: vec![format!(
             "rds {region}: ModifyDBClusterSnapshotAttribute {name}: restore, {how} {account}"
         )],
-        by_hand: vec![format!(
-            "aws rds modify-db-cluster-snapshot-attribute --region {region} \
-             --db-cluster-snapshot-identifier {name} --attribute-name restore --values-to-{how} {account}"
+        by_hand: vec![command!(
+            "aws rds modify-db-cluster-snapshot-attribute --region {} \
+             --db-cluster-snapshot-identifier {} --attribute-name restore --values-to-{} {}",
+            region,
+            name,
+            how,
+            account
         )],
         permissions: [
             "rds:ModifyDBClusterSnapshotAttribute",

@@ -3,6 +3,7 @@
 use super::{ComponentKind, Description, On, Role, action};
 use crate::{
     application::{Component, Workload},
+    shell::command,
     value::{Span, words},
 };
 
@@ -54,7 +55,7 @@ impl ScaleWorkload {
         };
         let Workload { namespace, .. } = workload;
         let context = workload.contexts.get(region.as_str()).map_or("(no context)", String::as_str);
-        let kubectl = format!("kubectl --context {context} --namespace {namespace}");
+        let kubectl = command!("kubectl --context {} --namespace {}", context, namespace);
         Description {
             effect: vec![
                 format!(

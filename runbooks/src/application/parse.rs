@@ -5,6 +5,7 @@ mod beside;
 mod declared;
 mod detection;
 mod hook;
+mod job;
 mod policy;
 mod restore;
 mod sql;
@@ -12,6 +13,8 @@ mod traffic;
 mod vault;
 mod workload;
 mod write_lease;
+
+pub(crate) use address::sending_problem;
 
 use super::{Application, Bucket, Database, Objectives};
 use crate::{
@@ -68,8 +71,9 @@ fn read(node: &Node, out: &mut Findings) -> Option<Application> {
     let buckets = fields.list("buckets", out).iter();
     let buckets: Vec<_> = buckets.map(|node| bucket(node, &sides, &mut names, out)).collect();
     let workloads = fields.list("workloads", out).iter();
+    let mut jobs = Names::default();
     let workloads: Vec<_> =
-        workloads.map(|node| workload::read(node, &sides, &mut names, out)).collect();
+        workloads.map(|node| workload::read(node, &sides, &mut names, &mut jobs, out)).collect();
     let caches = fields.list("caches", out).iter();
     let caches: Vec<_> = caches.map(|node| beside::cache(node, &sides, &mut names, out)).collect();
     let secrets = fields.list("secrets", out).iter();

@@ -1,5 +1,6 @@
 //! Makes a plan: a runbook bound to an application and a request's inputs.
 
+mod custom;
 mod expand;
 mod hooks;
 mod inputs;
@@ -122,6 +123,32 @@ pub enum BindProblem {
         /// How long the step may.
         limit: Span,
     },
+    /// A step runs a job that nobody declares.
+    #[error(
+        "`{step}` runs `{job}`, and no workload of `{application}` declares a job of that name under `jobs`"
+    )]
+    NoJob {
+        /// The step.
+        step: StepId,
+        /// The job.
+        job: String,
+        /// The application.
+        application: ApplicationName,
+    },
+    /// A job may run for longer than the step that waits for it.
+    #[error(
+        "`{step}` has {limit}, and the job `{job}` may run for {takes}; raise its `limit` or lower the job's"
+    )]
+    JobOverLimit {
+        /// The step.
+        step: StepId,
+        /// The job.
+        job: String,
+        /// How long the job may run.
+        takes: Span,
+        /// How long the step may take.
+        limit: Span,
+    },
     /// A side must not become the writer.
     #[error(
         "`{database}` must not be promoted in {region}: its `promotion` says so; change that first if it is \
@@ -167,6 +194,7 @@ impl Plan {
         let mut steps = expand::steps(runbook, binding.as_ref(), &mut problems);
         restore::declared(&steps, &inputs, binding.as_ref(), &mut problems);
         hooks::in_time(&steps, binding.as_ref(), &mut problems);
+        custom::jobs(&steps, binding.as_ref(), &mut problems);
         promotion::allowed(&steps, binding.as_ref(), &mut problems);
         if request.mode == Mode::Preview {
             // Whoever previews wants to see the rest too, above all when a check fails.
@@ -207,6 +235,7 @@ pub fn fit_problems(
     let steps = expand::steps(runbook, Some(binding), &mut others);
     restore::declared(&steps, &inputs, Some(binding), &mut problems);
     hooks::in_time(&steps, Some(binding), &mut problems);
+    custom::jobs(&steps, Some(binding), &mut problems);
     promotion::allowed(&steps, Some(binding), &mut problems);
     problems
 }

@@ -4,6 +4,7 @@
 //! forced one may not.
 
 mod arguments;
+mod custom;
 mod graph;
 mod safety;
 mod time;
@@ -22,6 +23,7 @@ pub(super) fn file(runbook: &Runbook, out: &mut Findings) {
     duplicate_ids(runbook, out);
     let graph = graph::Graph::new(runbook, out);
     arguments::check(runbook, &graph, out);
+    custom::check(runbook, out);
     safety::check(runbook, &graph, out);
     time::check(runbook, &graph, out);
 }

@@ -87,6 +87,8 @@ impl Engine {
             | Action::Gate(_)
             | Action::OpenWindow(_)
             | Action::CloseWindow(_)
+            | Action::CallHttp(_)
+            | Action::RunJob(_)
             | Action::Notify(_)
             | Action::Rehearse(_) => Vec::new(),
         }

@@ -77,6 +77,8 @@ impl Engine {
             | Command::Missed { .. }
             | Command::Keep { .. }
             | Command::Mark { .. }
+            | Command::Freeze { .. }
+            | Command::Thaw { .. }
             | Command::Nudge { .. } => Err(Refusal::NotTheActor { because: why.to_string() }),
         }
     }

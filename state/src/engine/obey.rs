@@ -79,8 +79,7 @@ impl Engine {
                 self.missed(now, schedule, due_at, because, out)
             }
             Command::Active { application, region, evidence } => {
-                self.active(now, &application, region, evidence, out);
-                Ok(DONE)
+                Ok(self.active(now, &application, region, evidence, out))
             }
             Command::Finding { application, finding } => {
                 self.finding(now, &application, finding, out);
@@ -101,6 +100,12 @@ impl Engine {
                 self.mark(now, &application, by.name, reason, &mark, out)
             }
             Command::Keep { application, keep } => self.keep(now, &application, keep, out),
+            Command::Freeze { application, by, reason, until } => {
+                self.freeze(now, &application, by, reason, until, out)
+            }
+            Command::Thaw { application, by, reason } => {
+                self.thaw(now, &application, by, reason, out)
+            }
             Command::Nudge { id, dedupe_key, source, about: object, asked } => {
                 if let Some(repeated) = self.repeated(Some(&dedupe_key), &asked)? {
                     return Ok(repeated);
@@ -122,13 +127,14 @@ impl Engine {
         region: Region,
         evidence: String,
         out: &mut Vec<Output>,
-    ) {
+    ) -> Accepted {
         let known = self.known.applications.get(application);
         let active = known.and_then(|state| state.active.as_ref());
         if active.is_none_or(|active| active.region != region) {
             let event = ApplicationEvent::ActiveObserved { region, evidence };
             self.record(now, Entry::application(application, event), out);
         }
+        DONE
     }
 
     /// How strong a workload was is written down when it has changed.

@@ -92,6 +92,22 @@ pub enum ApplicationEvent {
         /// The run that closed it.
         run: RunId,
     },
+    /// Nothing may change the application until then: a person said so.
+    Frozen {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// It ends by itself then.
+        until: Timestamp,
+    },
+    /// A person said that something may change it again.
+    Thawed {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// The rows of a database were counted in the source, by checks that passed.
     RowsCounted {
         /// The database.

@@ -58,12 +58,15 @@ fn version_3_is_read() {
     read(3);
 }
 
-/// Goal: version 4 is read for ever, with what it added: what people say of an application that detection heeds.
+/// Goal: version 4 is read for ever, with what it added: what people say of an application that detection and
+/// admission heed.
 /// Method: see [`read`].
 #[test]
 fn version_4_is_read() {
     let known = read(4);
     assert!(known.acknowledged_at.is_some() && known.downtime.is_none());
+    let frozen = known.frozen.expect("the last word stands");
+    assert_eq!((frozen.by, frozen.reason, frozen.until), (by(), "a sale".to_owned(), at(900)));
 }
 
 /// Brings back the export and the segment of a journal of a version that holds every kind of event, and
@@ -221,6 +224,14 @@ fn application_events() -> Vec<ApplicationEvent> {
         ApplicationEvent::PointDeleted { id: "two".to_owned() },
         ApplicationEvent::FindingOpened { finding },
         ApplicationEvent::FindingClosed { id: "goes".to_owned() },
+        ApplicationEvent::Frozen { by: by(), reason: "a move".to_owned(), until: at(600) },
+        ApplicationEvent::Thawed { by: by(), reason: "it is over".to_owned() },
+        ApplicationEvent::Frozen { by: by(), reason: "a sale".to_owned(), until: at(900) },
+        ApplicationEvent::PeakSeen {
+            workload: "api".parse().expect("a name"),
+            region: region.clone(),
+            sets: [("deployment/api".to_owned(), 6)].into(),
+        },
         ApplicationEvent::WindowOpened { run: run_id(1), closes_at: at(90) },
         ApplicationEvent::WindowClosed { run: run_id(1) },
         ApplicationEvent::Acknowledged { by: by(), reason: "seen".to_owned() },

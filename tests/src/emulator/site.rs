@@ -15,6 +15,7 @@ use std::{
 pub struct Site {
     port: u16,
     status: Arc<AtomicU16>,
+    body: Arc<Mutex<String>>,
     taken: Arc<Mutex<Vec<Taken>>>,
     kill: Arc<Mutex<Option<Kill>>>,
 }
@@ -41,7 +42,8 @@ impl Site {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let status = Arc::new(AtomicU16::new(status));
-        let site = Site { port, status, taken: Arc::default(), kill: Arc::default() };
+        let (body, taken, kill) = (Arc::default(), Arc::default(), Arc::default());
+        let site = Site { port, status, body, taken, kill };
         let answering = site.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -60,6 +62,11 @@ impl Site {
     /// Answers with another status from now on; 0 breaks connections.
     pub fn set(&self, status: u16) {
         self.status.store(status, Ordering::SeqCst);
+    }
+
+    /// Answers with this text from now on.
+    pub fn say(&self, body: &str) {
+        body.clone_into(&mut self.body.lock().expect("no one panics here"));
     }
 
     /// What came so far.
@@ -110,8 +117,11 @@ impl Site {
         if status == 0 {
             return Ok(());
         }
-        let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n");
+        let body = self.body.lock().expect("no one panics here").clone();
+        let length = body.len();
+        let answer =
+            format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\nConnection: close\r\n");
         let elsewhere = if status == 302 { "Location: http://169.254.169.254/\r\n" } else { "" };
-        write!(reader.into_inner(), "{answer}{elsewhere}\r\n")
+        write!(reader.into_inner(), "{answer}{elsewhere}\r\n{body}")
     }
 }

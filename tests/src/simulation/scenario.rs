@@ -197,6 +197,8 @@ pub fn in_short(command: &Command) -> String {
         | Command::Peak { .. }
         | Command::Grant(_)
         | Command::Mark { .. }
+        | Command::Freeze { .. }
+        | Command::Thaw { .. }
         | Command::Nudge { .. } => "something else".to_owned(),
     }
 }

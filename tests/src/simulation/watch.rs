@@ -430,6 +430,8 @@ impl Watch {
             | Command::Canary { .. }
             | Command::Peak { .. }
             | Command::Grant(_)
+            | Command::Freeze { .. }
+            | Command::Thaw { .. }
             | Command::Nudge { .. } => true,
         };
         self.check("I24", is_durable, || format!("{command:?} is acknowledged and not durable"));

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use super::{
     Length, Verdict,
     canary::{self, CanaryView},
+    freeze::{self, FreezeView},
     point::{PointHoldView, holds},
 };
 use crate::world::canary::Canaries;
@@ -41,6 +42,9 @@ pub struct ApplicationView {
     pub findings: Vec<FindingView>,
     /// The open maintenance window.
     pub window: Option<WindowView>,
+    /// Why nothing may change it now; nothing where something may.
+    #[serde(default)]
+    pub freeze: Option<FreezeView>,
     /// The newest recovery point of every database and cache in every region.
     pub newest: Vec<NewestView>,
     /// What the canaries of its databases show.
@@ -148,6 +152,7 @@ pub fn view(
         newest: newest(application, state, now),
         canaries: canary::canaries(application, canaries, now),
         recovery_points: state.points.len(),
+        freeze: Some(freeze::view(known, name, now)).filter(|freeze| freeze.frozen),
         locked_by: known.claims.get(&Claim::lock_key(name)).map(|held| held.holder.to_string()),
         open_runs: open_runs(known, name),
     }

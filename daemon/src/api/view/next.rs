@@ -5,6 +5,7 @@ use muster_runbooks::{
     name::StepId,
     plan::{Part, Plan},
     request::{Manner, Mode, Request},
+    shell::word,
 };
 use muster_state::{
     approval,
@@ -191,20 +192,10 @@ fn again(run: &Run) -> String {
     }
     for (name, value) in inputs {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        command += &format!(" --input {}", quoted(&format!("{name}={text}")));
+        command += &format!(" --input {}", word(&format!("{name}={text}")));
     }
     if run.manner == Manner::Forced {
         command += " --forced";
     }
     command + " --reason TEXT"
-}
-
-/// A word of a shell.
-fn quoted(word: &str) -> String {
-    let plain = |sign: char| sign.is_ascii_alphanumeric() || "=_.,:/@%+-".contains(sign);
-    if word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }

@@ -4,12 +4,8 @@ use muster_runbooks::application::hook::{Hook, HttpHook};
 use muster_state::call::{Call, in_one_line};
 use serde_json::json;
 
-use super::in_short;
-use crate::world::http::allowed;
+use crate::world::http::{allowed, said::first_words};
 use crate::world::real::Real;
-
-/// The most of an answer that is read, in bytes. Nobody needs more than its first words.
-const BODY_BYTES_MAX: usize = 4_096;
 
 /// Posts to the URL of a hook. Only an answer between 200 and 299 is a yes.
 ///
@@ -58,19 +54,7 @@ pub(super) async fn ask(
     if status.is_redirection() {
         return Err(format!("it answered {status}, and redirects are not followed"));
     }
-    let mut body = Vec::new();
-    // An answer that breaks off is still an answer, and its status says enough.
-    while body.len() < BODY_BYTES_MAX
-        && let Ok(Some(chunk)) = answer.chunk().await
-    {
-        body.extend_from_slice(&chunk);
-    }
-    body.truncate(BODY_BYTES_MAX);
-    let mut said = String::from_utf8_lossy(&body).into_owned();
-    if let Some(token) = &token {
-        said = said.replace(token.as_str(), "…");
-    }
-    match in_short(&said) {
+    match first_words(&mut answer, token.as_deref()).await {
         said if said.is_empty() => Err(format!("it answered {status}")),
         said => Err(format!("it answered {status}: {said}")),
     }

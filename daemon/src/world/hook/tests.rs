@@ -4,7 +4,7 @@ use muster_runbooks::application::hook::{Hook, HookKind, HookTime, HttpHook, OnE
 use muster_runbooks::value::Span;
 use muster_state::call::Answer;
 
-use super::{Tally, in_short};
+use super::Tally;
 
 fn hook(name: &str, when: HookTime, on_error: OnError) -> Hook {
     Hook {
@@ -50,13 +50,4 @@ fn what_a_failed_hook_does_to_the_others() {
     assert_eq!(done.outputs["ran"], 1);
     assert_eq!(done.outputs["failed"], serde_json::json!(["hook `bad-b`: no"]));
     assert_eq!(done.notes, ["hook `bad-b`: no; the run goes on"]);
-}
-
-/// Goal: what an application says can neither fill the journal nor paint a terminal.
-#[test]
-fn what_is_said_is_one_short_line() {
-    assert_eq!(in_short(" a\u{1b}[31m b\r\n\tc\u{7} "), "a [31m b c");
-    let long = in_short(&"é".repeat(5_000));
-    assert_eq!(long.chars().count(), 201, "{long}");
-    assert_eq!(in_short("\n \u{0}"), "");
 }

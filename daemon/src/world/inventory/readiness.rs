@@ -23,6 +23,7 @@ pub use path::{Open, path};
 
 use super::{Said, judge::Judged, objectives::Evidence};
 use crate::{
+    by_hand::{Kept, NOT_KEPT},
     config::Home,
     lease::NO_LEASE,
     ship::{NOT_SHIPPED, Shipped},
@@ -77,6 +78,8 @@ pub struct Actor {
     pub shipped: Option<Shipped>,
     /// Where this process runs, if its configuration says so.
     pub runs_in: Option<Home>,
+    /// What became of the pages for doing it by hand; nothing where nobody keeps any.
+    pub pages: Option<Kept>,
 }
 
 /// The kind of the findings that are opened here.
@@ -101,6 +104,7 @@ pub fn checklist(ready: &Ready<'_>) -> Vec<Point> {
     points.push(home(ready));
     points.push(lease(ready.actor));
     points.push(shipped(ready.actor, ready.known.now));
+    points.push(pages(ready.actor));
     by_hand(ready.known, &mut points);
     points
 }
@@ -235,6 +239,29 @@ fn shipped(actor: &Actor, now: Timestamp) -> Point {
         },
         Some(_) | None => Point::pass(KIND, None, "it is shipped"),
     }
+}
+
+/// Whether a person could do it without Muster, from a page that outlives this host.
+fn pages(actor: &Actor) -> Point {
+    const KIND: &str = "by-hand";
+    let Some(kept) = actor.pages.as_ref().filter(|kept| kept.pages > 0) else {
+        let hint = "see that Muster may write its state directory";
+        return Point::unknown(KIND, None, "no page for doing it by hand was made yet", hint);
+    };
+    if let Some((trouble, since)) = kept.troubles.first() {
+        let saw = format!("the pages are not kept since {since}: {trouble}");
+        let point = Point::fail(KIND, None, saw, "mend the place: a page there may be old");
+        return Point { finding: Some(NOT_KEPT.to_owned()), ..point };
+    }
+    if kept.copies == 0 {
+        let hint = "add `by_hand.copies` to the configuration: a bucket in each region";
+        let point = Point::fail(KIND, None, "the pages are on this host only", hint);
+        // Who has no lease either is told of all of it at once.
+        let finding = (actor.lease == Lease::NotConfigured).then(|| NO_LEASE.to_owned());
+        return Point { finding, ..point };
+    }
+    let saw = format!("{} pages, here and in {} buckets", kept.pages, kept.copies);
+    Point::pass(KIND, None, saw)
 }
 
 /// A log that is further behind than this is a finding of the one who ships it.

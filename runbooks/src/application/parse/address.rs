@@ -123,21 +123,28 @@ pub(super) fn url(node: &Node, out: &mut Findings) -> Option<String> {
 /// would learn the token. A URL that carries a password is not repeated.
 pub(super) fn secure_url(node: &Node, out: &mut Findings) -> Option<String> {
     let url = text(node, out)?;
-    if let Some(why) = url_problem(url) {
-        let shown = if url.contains('@') { String::new() } else { format!("`{url}`: ") };
-        out.error(node.place, "bad-url", format!("{shown}{why}"));
+    if let Some(why) = sending_problem(url) {
+        let rule = if url_problem(url).is_some() { "bad-url" } else { "insecure" };
+        let finding = out.error(node.place, rule, why);
+        if rule == "insecure" {
+            finding.hint("write `https://`");
+        }
         return None;
     }
-    let lower = url.to_ascii_lowercase();
-    if let Some(rest) = lower.strip_prefix("http://") {
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        if !authority.parse::<Address>().is_ok_and(|address| address.is_loopback()) {
-            let message = format!("`{url}`: only loopback is asked in the clear");
-            out.error(node.place, "insecure", message).hint("write `https://`");
-            return None;
-        }
-    }
     Some(url.to_owned())
+}
+
+/// Why nothing is sent to a URL, if so.
+pub(crate) fn sending_problem(url: &str) -> Option<String> {
+    if let Some(why) = url_problem(url) {
+        let shown = if url.contains('@') { String::new() } else { format!("`{url}`: ") };
+        return Some(format!("{shown}{why}"));
+    }
+    let lower = url.to_ascii_lowercase();
+    let rest = lower.strip_prefix("http://")?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let is_near = authority.parse::<Address>().is_ok_and(|address| address.is_loopback());
+    (!is_near).then(|| format!("`{url}`: only loopback is asked in the clear"))
 }
 
 fn url_problem(url: &str) -> Option<&'static str> {

@@ -192,14 +192,15 @@ fn exec(node: &Node, workloads: &Workloads<'_>, out: &mut Findings) -> Option<Ex
 }
 
 /// A label as Kubernetes names containers: RFC 1123.
-fn is_label(name: &str) -> bool {
+pub(super) fn is_label(name: &str) -> bool {
     (1..=63).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !name.starts_with('-')
         && !name.ends_with('-')
 }
 
-fn command(node: &Node, out: &mut Findings) -> Option<Vec<String>> {
+/// The words of a command.
+pub(super) fn command(node: &Node, out: &mut Findings) -> Option<Vec<String>> {
     let items = list(node, out)?;
     if items.is_empty() {
         out.error(node.place, "wrong-value", "an empty command does nothing");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Names, Sides, address, policy};
+use super::{Names, Sides, address, job, policy};
 use crate::{
     application::{Exports, Workload},
     check::{Fields, Findings, text, wrong_kind},
@@ -13,9 +13,10 @@ pub(super) fn read(
     node: &Node,
     sides: &Sides,
     names: &mut Names,
+    jobs: &mut Names,
     out: &mut Findings,
 ) -> Option<Workload> {
-    let known = &["name", "namespace", "contexts", "clusters", "exports", "replicas"];
+    let known = &["name", "namespace", "contexts", "clusters", "exports", "replicas", "jobs"];
     let fields = Fields::open(node, "a workload", known, out)?;
     let name = names.read(&fields, out);
     let namespace = fields.need("namespace", out).and_then(|node| namespace(node, out));
@@ -31,6 +32,7 @@ pub(super) fn read(
     }
     let exports = fields.need("exports", out).and_then(|node| exports(node, sides, out));
     let replicas = replicas(&fields, out);
+    let jobs = job::read(&fields, jobs, out);
     Some(Workload {
         name: name?,
         namespace: namespace?,
@@ -38,6 +40,7 @@ pub(super) fn read(
         clusters,
         exports: exports?,
         replicas,
+        jobs: jobs?,
     })
 }
 

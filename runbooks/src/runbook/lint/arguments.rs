@@ -1,6 +1,6 @@
 //! Whether every action is known and every argument fits: literals, inputs, outputs.
 
-use super::graph::Graph;
+use super::{custom, graph::Graph};
 use crate::{
     action::{Action, ComponentKind, Field, Keeper, Spec},
     check::{Findings, unknown},
@@ -169,16 +169,17 @@ fn output(
     let giver = &at.runbook.steps[position];
     order(at, position, giver, wanted, argument, out);
     let Some(spec) = giver.task(at.manner).spec() else { return };
-    let Some(given) = field(spec.outputs, name) else {
+    let given = field(spec.outputs, name).map(|field| field.kind);
+    let Some(given) = given.or_else(|| custom::picked(giver.task(at.manner), name)) else {
         let known: Vec<&str> = spec.outputs.iter().map(|field| field.name).collect();
         let lead = format!("`{step}` does `{}` in a {} run and gives no", spec.name, at.manner);
         unknown(argument.place, &lead, "unknown-output", name, &known, out);
         return;
     };
     let Some(wanted) = wanted else { return };
-    fits(given.kind, wanted, argument, out);
+    fits(given, wanted, argument, out);
     if let Some(each) = giver.each.filter(|each| at.step.each != Some(*each))
-        && given.kind != Kind::Loss
+        && given != Kind::Loss
     {
         let message =
             format!("`{step}` gives one `{name}` for each of the {each}, and one is wanted here");

@@ -186,6 +186,7 @@ impl Scene {
                 lease: Lease::Held { epoch: 3, acts_until: at(NOW) },
                 shipped: Some(Shipped { end: 9, behind_since: None }),
                 runs_in: Some(Home::Elsewhere),
+                pages: Some(Kept { pages: 3, copies: 2, troubles: Vec::new() }),
             },
         }
     }
@@ -311,6 +312,12 @@ const BREAKS: &[Break] = &[
     ("muster-home", Standing::Unknown, |it| it.actor.runs_in = None),
     ("lease", Standing::Fail, |it| it.actor.lease = Lease::NotConfigured),
     ("shipped-log", Standing::Fail, |it| it.actor.shipped = None),
+    ("by-hand", Standing::Unknown, |it| it.actor.pages = None),
+    ("by-hand", Standing::Fail, |it| it.actor.pages.as_mut().unwrap().copies = 0),
+    ("by-hand", Standing::Fail, |it| {
+        let trouble = ("s3://pages/by-hand in us-west-2: no answer".to_owned(), at(NOW));
+        it.actor.pages.as_mut().unwrap().troubles.push(trouble);
+    }),
     ("shipped-log", Standing::Fail, |it| {
         it.actor.shipped.as_mut().unwrap().behind_since = Some(at("2026-03-03T02:08:00Z"));
     }),
