@@ -15,6 +15,7 @@ pub mod sql;
 mod takeover;
 pub mod version;
 pub mod whereabouts;
+mod worker;
 mod workload;
 
 use std::sync::{Mutex, PoisonError};

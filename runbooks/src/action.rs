@@ -17,6 +17,7 @@ pub mod restore;
 pub mod sql;
 pub mod traffic;
 pub mod vault;
+pub mod worker;
 pub mod workload;
 
 use std::{collections::BTreeMap, sync::LazyLock};
@@ -340,6 +341,8 @@ actions! {
     vault::ShareSnapshot,
     vault::CopyToVault,
     vault::UnshareSnapshot,
+    worker::SuspendWorkers,
+    worker::ResumeWorkers,
     workload::ScaleWorkload,
     @inside control::Approval,
     @inside control::Wait,

@@ -1,6 +1,7 @@
 //! What is protected: an application, its components in each region, its objectives.
 
 mod beside;
+mod controller;
 pub mod declared;
 pub mod hook;
 mod parse;
@@ -24,6 +25,7 @@ use crate::{
     value::Span,
 };
 pub use beside::{Cache, Objects, Secret};
+pub use controller::{Controller, ControllerKind};
 pub use declared::{Attested, Beside, ByHand, DeclaredLoss, Promotion};
 
 /// One protected application, as its file declares it. Part of every plan that is bound to it, so
@@ -197,6 +199,17 @@ pub struct Workload {
     /// `deployment/api`; what was seen of the source counts where it is more.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub replicas: BTreeMap<String, u32>,
+    /// What may run on one side only, such as cron jobs and consumers of queues: it runs where the
+    /// application is served, and stands still on the other side.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workers: Vec<Controller>,
+}
+
+impl Workload {
+    /// Whether a set, by kind and name, is one of its workers.
+    pub fn is_worker(&self, set: &str) -> bool {
+        self.workers.iter().any(|worker| worker.to_string() == set)
+    }
 }
 
 /// Where exported objects are kept: a versioned bucket in each region.

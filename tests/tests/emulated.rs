@@ -12,6 +12,7 @@ mod second;
 mod side;
 mod traffic;
 mod vault;
+mod workers;
 mod workloads;
 
 /// Starts the world of a test, or ends the test with a skip that is written down.

@@ -11,6 +11,7 @@ mod protection;
 mod quiet;
 mod storms;
 mod vault;
+mod workers;
 
 use muster_tests::simulation::{Simulation, scenario::Scenario};
 

@@ -33,7 +33,7 @@ use super::{
     notify::{self, Delivered, Receiver},
     sql, takeover,
     whereabouts::Whereabouts,
-    workload,
+    worker, workload,
 };
 use crate::{clock::Clock, compare::background::Comparisons, config};
 
@@ -184,6 +184,16 @@ impl Real {
             Action::ScaleWorkload(with) => {
                 verbs(call, workload::observe(self, call, with), workload::begin(self, call, with))
             }
+            Action::SuspendWorkers(with) => verbs(
+                call,
+                worker::observe_suspension(self, call, with),
+                worker::begin_suspension(self, call, with),
+            ),
+            Action::ResumeWorkers(with) => verbs(
+                call,
+                worker::observe_resumption(self, call, with),
+                worker::begin_resumption(self, call, with),
+            ),
             Action::CheckReadiness(with) => {
                 reads(call, readiness::observe_readiness(self, call, with))
             }

@@ -31,6 +31,7 @@ mod traffic;
 mod truth;
 mod vault;
 mod wire;
+mod workers;
 mod workloads;
 
 use std::collections::BTreeMap;
@@ -56,6 +57,7 @@ use self::{
     restored::Beside,
     snapshots::Snapshots,
     wire::CLIENT_TIMEOUT,
+    workers::Workers,
     workloads::Workloads,
 };
 pub use self::{
@@ -87,6 +89,7 @@ pub struct Sim {
     objects: Objects,
     exports: Exports,
     workloads: Workloads,
+    workers: Workers,
     names: BTreeMap<ApplicationName, Names>,
     control: Control,
     hooks: hook::Hooks,
@@ -130,6 +133,7 @@ impl Sim {
             objects: Objects::default(),
             exports: Exports::default(),
             workloads: Workloads::default(),
+            workers: Workers::default(),
             names,
             control: Control::default(),
             hooks: hook::Hooks::default(),
@@ -150,6 +154,8 @@ impl Sim {
             Action::MarkExpired(action) => expire::observe_mark(self, now, call, action),
             Action::DeleteExpired(action) => expire::observe_delete(self, now, call, action),
             Action::ScaleWorkload(action) => workloads::observe(self, now, call, action),
+            Action::SuspendWorkers(action) => workers::observe_suspension(self, now, call, action),
+            Action::ResumeWorkers(action) => workers::observe_resumption(self, now, call, action),
             Action::CheckReadiness(action) => check::observe_readiness(self, now, call, action),
             Action::PredictLoss(_) => check::observe_loss(self, now, call),
             Action::CheckObservers(action) => observers::observe(self, now, call, action),
@@ -223,6 +229,8 @@ impl Sim {
             Action::SnapshotCache(action) => caches::begin(self, now, call, action),
             Action::DeleteExpired(action) => expire::begin_delete(self, now, call, action),
             Action::ScaleWorkload(action) => workloads::begin(self, now, call, action),
+            Action::SuspendWorkers(action) => workers::begin_suspension(self, now, call, action),
+            Action::ResumeWorkers(action) => workers::begin_resumption(self, now, call, action),
             Action::WriteCanary(action) => objects::begin_canary(self, now, call, action),
             Action::SwitchoverDatabase(action) => {
                 promote::begin_switchover(self, now, call, action.to)

@@ -1,6 +1,6 @@
 //! Which components a step is for: what was not declared for one is not done with it.
 
-use super::{Component, Database, hook::HookTime};
+use super::{Component, Database, Workload, hook::HookTime};
 use crate::{action::Keeper, name::Region};
 
 /// What a step says of itself before it has components.
@@ -35,10 +35,20 @@ impl Component {
             Component::Cache(cache) => {
                 !step.expires() || step.at.is_none_or(|at| cache.is_in(at)) && !step.is_in_vault()
             }
-            Component::Workload(_) => !(step.expires() && step.is_in_vault()),
+            Component::Workload(workload) => workload.takes_part(step),
             Component::Bucket(bucket) => {
                 step.action != "write-canary" || !bucket.canaries().is_empty()
             }
+        }
+    }
+}
+
+impl Workload {
+    /// What may run on one side only is stopped and started where some was named.
+    fn takes_part(&self, step: &Offer<'_>) -> bool {
+        match step.action {
+            "suspend-workers" | "resume-workers" => !self.workers.is_empty(),
+            _ => !(step.expires() && step.is_in_vault()),
         }
     }
 }

@@ -69,6 +69,16 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "      us-west-2: covetpy-us-west-2\n    # kubectl",
         "    # kubectl",
     ),
+    (
+        "workers of no kind",
+        "    # replicas:",
+        "    workers: [nightly, deployment/*, deployment/consumer, deployment/consumer]\n    # replicas:",
+    ),
+    (
+        "workers that are a map",
+        "    # replicas:",
+        "    workers: { deployment/a: 1 }\n    # replicas:",
+    ),
     ("objective without its unit", "rpo: 5m", "rpo: 5"),
     ("SQL in the clear", "sslmode: verify-full", "sslmode: disable"),
     ("SQL without an authority", "      ca_file: /etc/muster/rds-global-bundle.pem\n", ""),

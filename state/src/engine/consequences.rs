@@ -55,6 +55,8 @@ impl Engine {
             | Action::UnshareSnapshot(_)
             | Action::MarkExpired(_)
             | Action::ScaleWorkload(_)
+            | Action::SuspendWorkers(_)
+            | Action::ResumeWorkers(_)
             | Action::SnapshotCache(_)
             | Action::CheckReadiness(_)
             | Action::PredictLoss(_)

@@ -73,6 +73,8 @@ fn cadence(action: &Action) -> SignedDuration {
         | Action::FindLeaks(_)
         | Action::ShiftTraffic(_)
         | Action::WeighTraffic(_)
+        | Action::SuspendWorkers(_)
+        | Action::ResumeWorkers(_)
         | Action::Approval(_)
         | Action::Wait(_)
         | Action::Gate(_)

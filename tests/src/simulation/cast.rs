@@ -57,7 +57,8 @@ const APPLICATION: &str = r#"{
     { "name": "production", "namespace": "shop", "contexts": { "us-east-1": "east", "us-west-2": "west" },
       "exports": { "buckets": { "us-east-1": "exports-east", "us-west-2": "exports-west" }, "prefix": "objects",
                    "retention": { "keep_for": "72h" } },
-      "replicas": { "deployment/api": 6 } }
+      "replicas": { "deployment/api": 6, "deployment/consumer": 3 },
+      "workers": ["cronjob/nightly", "deployment/consumer"] }
   ],
   "traffic": {
     "name": "shop.example", "zone": "Z0123456789", "primary": "us-east-1",

@@ -198,6 +198,8 @@ async fn what_is_declared_is_what_is_called() {
         "probe",
         "check-observers",
         "scale-workload",
+        "suspend-workers",
+        "resume-workers",
     ];
     for spec in Action::SPECS {
         let is_known = judge.judged.contains(spec.name) || without_aws.contains(&spec.name);

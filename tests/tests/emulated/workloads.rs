@@ -67,7 +67,7 @@ fn scaling(world: &Emulator, shop: &Application, sets: &[(&str, u32)]) -> Call {
 }
 
 /// Aims, and begins twice: the first answer was lost.
-async fn ask(world: &Emulator, real: &Real, scaling: &mut Call) -> Vec<String> {
+pub(super) async fn ask(world: &Emulator, real: &Real, scaling: &mut Call) -> Vec<String> {
     let Progress::NotStarted { before, targets } = look(world, real, scaling).await else {
         panic!()
     };
@@ -79,7 +79,7 @@ async fn ask(world: &Emulator, real: &Real, scaling: &mut Call) -> Vec<String> {
 }
 
 /// Looks until `ends` says so, while pods get a place as long as there is room.
-async fn until(
+pub(super) async fn until(
     (world, clusters, real): (&Emulator, &Clusters, &Real),
     scaling: &mut Call,
     room: usize,
@@ -95,7 +95,7 @@ async fn until(
     panic!("it does not come to that: {:?}", look(world, real, scaling).await)
 }
 
-fn is_done(progress: &Progress) -> bool {
+pub(super) fn is_done(progress: &Progress) -> bool {
     matches!(progress, Progress::Done(_))
 }
 
@@ -129,6 +129,7 @@ async fn a_side_becomes_as_strong_as_the_source_was() {
     assert_eq!(outputs["wanted"], json!(["deployment/jobs 2", "deployment/web 4"]));
 
     let mut less = scaling(&world, &shop, &[("deployment/web", 2)]);
+    assert_eq!(ask(&world, &real, &mut less).await, Vec::<String>::new());
     assert!(is_done(&look(&world, &real, &mut less).await), "nothing is made smaller");
     assert_eq!([scaler(&clusters), replicas(&clusters, "web")], [json!([4, 4]), json!(4)]);
 }

@@ -133,6 +133,12 @@ impl<'a> Truth<'a> {
         self.sim.hooks.standing_still().collect()
     }
 
+    /// The workers of all applications that have pods in a region.
+    pub fn at_work(&self, region: &Region, at: Timestamp) -> Vec<String> {
+        let all = self.sim.applications.values();
+        all.flat_map(|one| self.sim.workers.at_work(one, region, at)).collect()
+    }
+
     /// How many requests were sent.
     pub fn calls(&self) -> u64 {
         self.sim.calls

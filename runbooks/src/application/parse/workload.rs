@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Names, Sides, address, policy};
 use crate::{
-    application::{Exports, Workload},
-    check::{Fields, Findings, text, wrong_kind},
+    application::{Controller, Exports, Workload},
+    check::{Fields, Findings, parsed, text, wrong_kind},
     tree::Node,
 };
 
@@ -15,7 +15,7 @@ pub(super) fn read(
     names: &mut Names,
     out: &mut Findings,
 ) -> Option<Workload> {
-    let known = &["name", "namespace", "contexts", "clusters", "exports", "replicas"];
+    let known = &["name", "namespace", "contexts", "clusters", "exports", "replicas", "workers"];
     let fields = Fields::open(node, "a workload", known, out)?;
     let name = names.read(&fields, out);
     let namespace = fields.need("namespace", out).and_then(|node| namespace(node, out));
@@ -31,6 +31,7 @@ pub(super) fn read(
     }
     let exports = fields.need("exports", out).and_then(|node| exports(node, sides, out));
     let replicas = replicas(&fields, out);
+    let workers = controllers(&fields, "workers", out);
     Some(Workload {
         name: name?,
         namespace: namespace?,
@@ -38,6 +39,7 @@ pub(super) fn read(
         clusters,
         exports: exports?,
         replicas,
+        workers,
     })
 }
 
@@ -67,6 +69,30 @@ fn replicas(fields: &Fields<'_>, out: &mut Findings) -> BTreeMap<String, u32> {
         }
     }
     replicas
+}
+
+/// The most objects of one list: each is looked at by itself, in a failover.
+const CONTROLLERS_MAX: usize = 20;
+
+/// Objects of the namespace, by kind and name.
+fn controllers(fields: &Fields<'_>, key: &'static str, out: &mut Findings) -> Vec<Controller> {
+    let listed = fields.list(key, out);
+    let mut all: Vec<Controller> = Vec::new();
+    for node in listed {
+        let Some(one) = parsed::<Controller>(node, out) else { continue };
+        if all.contains(&one) {
+            out.error(node.place, "duplicate-name", format!("`{one}` is listed twice"));
+        } else {
+            all.push(one);
+        }
+    }
+    if let Some(node) = fields.get(key)
+        && listed.len() > CONTROLLERS_MAX
+    {
+        let message = format!("{} of `{key}`; {CONTROLLERS_MAX} at most", listed.len());
+        out.error(node.place, "wrong-value", message);
+    }
+    all
 }
 
 fn exports(node: &Node, sides: &Sides, out: &mut Findings) -> Option<Exports> {

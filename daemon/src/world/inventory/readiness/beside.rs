@@ -8,7 +8,7 @@ use muster_runbooks::{
     name::ComponentName,
 };
 
-use super::{Point, READ, Ready, Sides, read};
+use super::{Point, READ, Ready, Sides, read, worker};
 use crate::world::inventory::{
     objectives::{Achievable, Kind, Threat, components},
     takeover::{RecordSide, WorkloadSide},
@@ -43,6 +43,9 @@ pub(super) fn points(ready: &Ready<'_>, sides: &Sides<'_>, out: &mut Vec<Point>)
     for workload in &application.workloads {
         out.push(runs(ready, sides, workload).unwrap_or_else(|point| point));
         out.push(strength(ready, sides, workload));
+        if !workload.workers.is_empty() {
+            out.push(worker::point(ready, sides, workload).unwrap_or_else(|point| point));
+        }
     }
     if let Some(traffic) = &application.traffic {
         out.push(marker(ready, traffic).unwrap_or_else(|point| point));
