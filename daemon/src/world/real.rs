@@ -22,16 +22,16 @@ use serde_json::json;
 use super::http::{client, client_without_redirects, observe_observers, observe_probe};
 use super::{
     aws::{
-        Access, Aws, bucket, cache, comparison, error, expiry, global, instance, inventory, lease,
-        marker, objects, poller::Poller, readiness, record, replication, restore, ship, snapshot,
-        teardown, vault, writer,
+        Access, Aws, bucket, cache, comparison, datastore, error, expiry, global, instance,
+        inventory, lease, marker, objects, poller::Poller, readiness, record, replication, restore,
+        ship, snapshot, teardown, vault, writer,
     },
     canary::Canaries,
     dns, hook,
     inventory::{Inventory, takeover::Takeover},
     kube::Kube,
     notify::{self, Delivered, Receiver},
-    sql, takeover,
+    restart as restarting, sql, takeover,
     whereabouts::Whereabouts,
     worker, workload,
 };
@@ -179,11 +179,21 @@ impl Real {
             Action::SnapshotCache(with) => {
                 verbs(call, cache::observe(self, call, with), cache::begin(self, call, with))
             }
+            Action::FailoverCache(with) => verbs(
+                call,
+                datastore::observe(self, call, with),
+                datastore::begin(self, call, with),
+            ),
             Action::MarkExpired(with) => reads(call, expiry::observe_mark(self, call, with)),
             Action::DeleteExpired(with) => expiry::let_go(self, call, with),
             Action::ScaleWorkload(with) => {
                 verbs(call, workload::observe(self, call, with), workload::begin(self, call, with))
             }
+            Action::RestartWorkload(with) => verbs(
+                call,
+                restarting::observe(self, call, with),
+                restarting::begin(self, call, with),
+            ),
             Action::SuspendWorkers(with) => verbs(
                 call,
                 worker::observe_suspension(self, call, with),
