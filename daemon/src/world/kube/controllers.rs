@@ -76,10 +76,13 @@ impl Found {
 
     /// Why a change of its template would change no pod, if that is so.
     pub fn holds_still(&self) -> Option<&'static str> {
+        let strategy = &self.spec()["updateStrategy"];
         if self.spec()["paused"] == json!(true) {
             Some("is paused")
-        } else if self.spec()["updateStrategy"]["type"] == json!("OnDelete") {
+        } else if strategy["type"] == json!("OnDelete") {
             Some("changes its pods only when somebody deletes them")
+        } else if strategy["rollingUpdate"]["partition"].as_u64().is_some_and(|kept| kept > 0) {
+            Some("keeps some of its pods back by a partition")
         } else {
             None
         }
