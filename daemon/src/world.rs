@@ -14,11 +14,13 @@ pub mod notify;
 pub mod observers;
 pub mod real;
 pub mod report;
+mod restart;
 pub mod sim;
 pub mod sql;
 mod takeover;
 pub mod version;
 pub mod whereabouts;
+mod worker;
 mod workload;
 
 use std::sync::{Mutex, PoisonError};

@@ -19,6 +19,7 @@ pub mod restore;
 pub mod sql;
 pub mod traffic;
 pub mod vault;
+pub mod worker;
 pub mod workload;
 
 use std::{collections::BTreeMap, sync::LazyLock};
@@ -313,6 +314,7 @@ actions! {
     bucket::CompareBuckets,
     bucket::CheckBucketReplication,
     cache::SnapshotCache,
+    cache::FailoverCache,
     check::CheckReadiness,
     check::PredictLoss,
     check::CheckObservers,
@@ -343,7 +345,10 @@ actions! {
     vault::ShareSnapshot,
     vault::CopyToVault,
     vault::UnshareSnapshot,
+    worker::SuspendWorkers,
+    worker::ResumeWorkers,
     workload::ScaleWorkload,
+    workload::RestartWorkload,
     @inside control::Approval,
     @inside control::Wait,
     @inside control::Gate,

@@ -1,6 +1,7 @@
 //! What is protected: an application, its components in each region, its objectives.
 
 mod beside;
+mod controller;
 pub mod declared;
 pub mod detection;
 pub mod hook;
@@ -29,6 +30,7 @@ use crate::{
     value::Span,
 };
 pub use beside::{Cache, Objects, Secret};
+pub use controller::{Controller, ControllerKind};
 pub use declared::{Attested, Beside, ByHand, DeclaredLoss, Promotion};
 use detection::{Detection, Observer};
 use write_lease::WriteLease;
@@ -213,6 +215,21 @@ pub struct Workload {
     /// What steps of runbooks may run in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<Job>,
+    /// What may run on one side only, such as cron jobs and consumers of queues: it runs where the
+    /// application is served, and stands still on the other side.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workers: Vec<Controller>,
+    /// The sets that keep connections to a database that writes no more, and start anew when its other
+    /// side does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restart_after_failover: Vec<Controller>,
+}
+
+impl Workload {
+    /// Whether a set, by kind and name, is one of its workers.
+    pub fn is_worker(&self, set: &str) -> bool {
+        self.workers.iter().any(|worker| worker.to_string() == set)
+    }
 }
 
 /// Where exported objects are kept: a versioned bucket in each region.
@@ -334,11 +351,11 @@ impl Application {
                 self.workloads.iter().cloned().map(Component::Workload).collect()
             }
             ComponentKind::Buckets => self.buckets.iter().cloned().map(Component::Bucket).collect(),
-            // Nobody restores what fills itself again.
+            // Nobody restores what fills itself again; but a follower must be made the one that is written.
             ComponentKind::Caches => self
                 .caches
                 .iter()
-                .filter(|cache| !cache.rebuildable)
+                .filter(|cache| !cache.rebuildable || cache.global.is_some())
                 .cloned()
                 .map(Component::Cache)
                 .collect(),

@@ -16,7 +16,7 @@ pub struct BadName {
     pub rule: &'static str,
 }
 
-fn bad(what: &'static str, text: &str, rule: &'static str) -> BadName {
+pub(crate) fn bad(what: &'static str, text: &str, rule: &'static str) -> BadName {
     BadName { what, text: text.chars().take(80).collect(), rule }
 }
 

@@ -1,6 +1,7 @@
 //! The real world against an emulated AWS: two regions, one clock, faults on the wire.
 
 mod backups;
+mod datastores;
 mod expiry;
 mod inventory;
 mod objects;
@@ -13,6 +14,7 @@ mod second;
 mod side;
 mod traffic;
 mod vault;
+mod workers;
 mod workloads;
 mod write_lease;
 

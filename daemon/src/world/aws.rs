@@ -8,6 +8,7 @@ pub mod bucket;
 pub mod by_hand;
 pub mod cache;
 pub mod comparison;
+pub mod datastore;
 pub mod endpoint;
 pub mod error;
 pub mod expiry;

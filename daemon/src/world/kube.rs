@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod clean;
+pub mod controllers;
 pub mod exec;
 pub mod export;
 pub mod job;
@@ -25,13 +26,19 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 use muster_runbooks::{application::Workload, name::Region};
-use muster_state::call::CallError;
+use muster_state::call::{Call, CallError};
 
 /// The context that stands for the cluster in which Muster itself runs.
 pub const IN_CLUSTER: &str = "in-cluster";
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// With the time to connect it is less than the ten seconds that a call to the side being left may take.
+const SPARE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Who changed it, as the API server keeps it.
+const MANAGER: &str = "muster";
 
 /// The namespace whose UID tells one cluster from another: it lives as long as its cluster.
 const IDENTITY: &str = "kube-system";
@@ -41,6 +48,8 @@ const IDENTITY: &str = "kube-system";
 enum Use {
     /// Questions, each with an answer.
     Ask,
+    /// Questions to the side being left: nobody waits for it.
+    Spare,
     /// A stream that may be silent for as long as its user bears.
     Stream,
 }
@@ -82,13 +91,37 @@ impl Kube {
         workload: &'a Workload,
         region: &Region,
     ) -> Result<Cluster<'a>, CallError> {
+        self.reach(workload, region, Use::Ask).await
+    }
+
+    /// The same for a call, with the patience that its step has.
+    ///
+    /// # Errors
+    ///
+    /// When the kubeconfig does not lead there.
+    pub async fn cluster_for<'a>(
+        &self,
+        call: &Call,
+        workload: &'a Workload,
+        region: &Region,
+    ) -> Result<Cluster<'a>, CallError> {
+        let for_what = if call.best_effort { Use::Spare } else { Use::Ask };
+        self.reach(workload, region, for_what).await
+    }
+
+    async fn reach<'a>(
+        &self,
+        workload: &'a Workload,
+        region: &Region,
+        for_what: Use,
+    ) -> Result<Cluster<'a>, CallError> {
         let service = format!("kubernetes {region}");
         let context = workload.contexts.get(region.as_str());
         let context = context.ok_or_else(|| {
             unfit(&service, format!("`{}` has no context in {region}", workload.name))
         })?;
         let client = self
-            .client(context, Use::Ask)
+            .client(context, for_what)
             .await
             .map_err(|why| unusable(&service, context, &why))?;
         let uid = workload.clusters.get(region.as_str()).map(String::as_str);
@@ -116,6 +149,7 @@ impl Kube {
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         config.read_timeout = match for_what {
             Use::Ask => Some(READ_TIMEOUT),
+            Use::Spare => Some(SPARE_TIMEOUT),
             Use::Stream => None,
         };
         // Whether and when something is tried again is the engine's to decide.

@@ -22,18 +22,18 @@ use serde_json::json;
 use super::http::{client, client_without_redirects, observe_probe};
 use super::{
     aws::{
-        Access, Aws, bucket, by_hand, cache, comparison, error, expiry, global, instance,
-        inventory, lease, marker, objects, poller::Poller, readiness, record, replication, restore,
-        ship, snapshot, teardown, vault, write_lease, writer,
+        Access, Aws, bucket, by_hand, cache, comparison, datastore, error, expiry, global,
+        instance, inventory, lease, marker, objects, poller::Poller, readiness, record,
+        replication, restore, ship, snapshot, teardown, vault, write_lease, writer,
     },
     canary::Canaries,
     custom, dns, hook,
     inventory::{Inventory, takeover::Takeover},
     kube::Kube,
     notify::{self, Delivered, Receiver},
-    observers, sql, takeover,
+    observers, restart as restarting, sql, takeover,
     whereabouts::Whereabouts,
-    workload,
+    worker, workload,
 };
 use crate::{clock::Clock, compare::background::Comparisons, config};
 
@@ -184,11 +184,31 @@ impl Real {
             Action::SnapshotCache(with) => {
                 verbs(call, cache::observe(self, call, with), cache::begin(self, call, with))
             }
+            Action::FailoverCache(with) => verbs(
+                call,
+                datastore::observe(self, call, with),
+                datastore::begin(self, call, with),
+            ),
             Action::MarkExpired(with) => reads(call, expiry::observe_mark(self, call, with)),
             Action::DeleteExpired(with) => expiry::let_go(self, call, with),
             Action::ScaleWorkload(with) => {
                 verbs(call, workload::observe(self, call, with), workload::begin(self, call, with))
             }
+            Action::RestartWorkload(with) => verbs(
+                call,
+                restarting::observe(self, call, with),
+                restarting::begin(self, call, with),
+            ),
+            Action::SuspendWorkers(with) => verbs(
+                call,
+                worker::observe_suspension(self, call, with),
+                worker::begin_suspension(self, call, with),
+            ),
+            Action::ResumeWorkers(with) => verbs(
+                call,
+                worker::observe_resumption(self, call, with),
+                worker::begin_resumption(self, call, with),
+            ),
             Action::CheckReadiness(with) => {
                 reads(call, readiness::observe_readiness(self, call, with))
             }

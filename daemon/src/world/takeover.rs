@@ -1,7 +1,7 @@
 //! What of a takeover no provider's list tells: what runs in the namespaces, whether each side serves, and
 //! whether those who watch could say anything.
 
-use std::future::Future;
+use std::{collections::BTreeMap, future::Future};
 
 use futures::future::join_all;
 use muster_runbooks::{
@@ -17,10 +17,11 @@ use super::http::probe;
 use super::{
     inventory::{
         Said,
-        takeover::{Takeover, WorkloadSide},
+        takeover::{Takeover, WorkerSide, WorkloadSide},
     },
     observers,
     real::Real,
+    worker,
 };
 
 /// Looks at all of it, everything side by side.
@@ -28,8 +29,14 @@ pub(super) async fn beside(real: &Real, application: &Application) -> Takeover {
     let regions = [&application.home, &application.standby];
     let workloads = application.workloads.iter().flat_map(|one| regions.map(|at| (one, at)));
     let workloads = workloads.filter(|(one, at)| one.contexts.contains_key(at.as_str()));
-    let workloads = workloads.map(async |(one, at)| {
-        let key = (one.name.clone(), at.clone());
+    let workloads: Vec<_> = workloads.collect();
+    let workers = workloads.iter().filter(|(one, _)| !one.workers.is_empty());
+    let workers = workers.map(async |(one, at)| {
+        let key = (one.name.clone(), (*at).clone());
+        (key, said(self::workers(real, one, at)).await)
+    });
+    let workloads = workloads.iter().map(async |(one, at)| {
+        let key = (one.name.clone(), (*at).clone());
         (key, said(sets(real, one, at)).await)
     });
     let probes = regions.into_iter().filter_map(|at| {
@@ -41,10 +48,15 @@ pub(super) async fn beside(real: &Real, application: &Application) -> Takeover {
         let votes = join_all(asked).await;
         (one.name.clone(), able(&votes))
     });
-    let (workloads, probes, observers) =
-        futures::join!(join_all(workloads), join_all(probes), join_all(observers));
+    let (workloads, workers, probes, observers) = futures::join!(
+        join_all(workloads),
+        join_all(workers),
+        join_all(probes),
+        join_all(observers)
+    );
     Takeover {
         workloads: workloads.into_iter().collect(),
+        workers: workers.into_iter().collect(),
         probes: probes.into_iter().collect(),
         observers: observers.into_iter().collect(),
         ..Takeover::default()
@@ -53,6 +65,14 @@ pub(super) async fn beside(real: &Real, application: &Application) -> Takeover {
 
 async fn sets(real: &Real, workload: &Workload, at: &Region) -> Result<WorkloadSide, CallError> {
     real.kube.cluster(workload, at).await?.sets().await
+}
+
+async fn workers(
+    real: &Real,
+    workload: &Workload,
+    at: &Region,
+) -> Result<BTreeMap<String, WorkerSide>, CallError> {
+    worker::look(&real.kube.cluster(workload, at).await?, workload).await
 }
 
 async fn status(real: &Real, url: &str) -> Result<u16, CallError> {

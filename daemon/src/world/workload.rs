@@ -68,6 +68,8 @@ pub(super) fn wanted(call: &Call, workload: &Workload) -> Result<BTreeMap<String
             workload.name
         ));
     }
+    // They run where the application is served, and are started there when it is.
+    wanted.retain(|name, _| !workload.is_worker(name));
     Ok(wanted)
 }
 
@@ -89,7 +91,9 @@ fn stands(
     let sets = || wanted.iter().filter_map(|(name, n)| Some((name, *n, strengths.sets.get(name)?)));
     let unasked: Vec<&String> =
         sets().filter(|(_, n, set)| !set.is_asked_for(*n)).map(|(name, ..)| name).collect();
-    if !unasked.is_empty() {
+    // Before it was aimed it has not started: that a side is strong already is no stranger's doing, and
+    // nobody has to look at it.
+    if call.aim.is_none() || !unasked.is_empty() {
         let before: serde_json::Map<String, Value> =
             sets().map(|(name, _, set)| (name.clone(), set.before())).collect();
         let targets = unasked.into_iter().cloned().collect();

@@ -29,6 +29,7 @@ shipped![
     "bucket-comparison",
     "restore-objects",
     "restore-test",
+    "settle-workers",
     "data-check",
     "region-failover",
     "region-failback",

@@ -69,6 +69,21 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "      us-west-2: covetpy-us-west-2\n    # kubectl",
         "    # kubectl",
     ),
+    (
+        "workers of no kind",
+        "    # replicas:",
+        "    workers: [nightly, deployment/*, deployment/consumer, deployment/consumer]\n    # replicas:",
+    ),
+    (
+        "restarts of what has none",
+        "    # replicas:",
+        "    workers: [deployment/b]\n    restart_after_failover: [cronjob/a, deployment/b]\n    # replicas:",
+    ),
+    (
+        "workers that are a map",
+        "    # replicas:",
+        "    workers: { deployment/a: 1 }\n    # replicas:",
+    ),
     ("objective without its unit", "rpo: 5m", "rpo: 5"),
     ("SQL in the clear", "sslmode: verify-full", "sslmode: disable"),
     ("SQL without an authority", "      ca_file: /etc/muster/rds-global-bundle.pem\n", ""),
@@ -118,6 +133,12 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "    canary: { schema: \"my schema\",",
     ),
     ("no replication group", "us-east-1: covet-redis", "us-east-1: covet--redis"),
+    (
+        "a datastore of one side",
+        "    rebuildable: true\n",
+        "    rebuildable: true\n    global: ldgnf-covet\n",
+    ),
+    ("no datastore", "    rebuildable: true\n", "    rebuildable: true\n    global: -covet\n"),
     ("a cache that one side lacks", "    rebuildable: true\n", ""),
     (
         "an ARN for a secret",

@@ -79,14 +79,14 @@ impl Engine {
         state.rows.get(component?).cloned().map(Arc::new)
     }
 
-    /// How strong a workload was, for the action that makes another side as strong.
+    /// How strong a workload was, for the actions that make another side as strong.
     fn peak(
         &self,
         run: &Run,
         component: Option<&ComponentName>,
         action: &Action,
     ) -> Option<Arc<Peak>> {
-        let Action::ScaleWorkload(_) = action else { return None };
+        let (Action::ScaleWorkload(_) | Action::ResumeWorkers(_)) = action else { return None };
         let state = self.known.applications.get(run.application()?)?;
         state.peaks.get(component?).cloned().map(Arc::new)
     }

@@ -51,13 +51,15 @@ const APPLICATION: &str = r#"{
   ],
   "caches": [
     { "name": "sessions", "replication_groups": { "us-east-1": "shop-sessions", "us-west-2": "shop-sessions" },
+      "global": "ldgnf-shop",
       "retention": { "keep_for": "72h" } }
   ],
   "workloads": [
     { "name": "production", "namespace": "shop", "contexts": { "us-east-1": "east", "us-west-2": "west" },
       "exports": { "buckets": { "us-east-1": "exports-east", "us-west-2": "exports-west" }, "prefix": "objects",
                    "retention": { "keep_for": "72h" } },
-      "replicas": { "deployment/api": 6 } }
+      "replicas": { "deployment/api": 6, "deployment/consumer": 3 },
+      "workers": ["cronjob/nightly", "deployment/consumer"], "restart_after_failover": ["deployment/api"] }
   ],
   "traffic": {
     "name": "shop.example", "zone": "Z0123456789", "primary": "us-east-1",

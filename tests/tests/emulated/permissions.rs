@@ -179,6 +179,7 @@ async fn what_is_declared_is_what_is_called() {
     traffic(&mut judge, &shop).await;
     write_lease(&mut judge, &shop).await;
     databases(&mut judge, &shop).await;
+    datastores(&mut judge, &shop).await;
     // Without an API server its skip is written down, and says that these were not judged.
     match &clusters {
         Some(clusters) => objects(&mut judge, clusters).await,
@@ -199,6 +200,9 @@ async fn what_is_declared_is_what_is_called() {
         "probe",
         "check-observers",
         "scale-workload",
+        "restart-workload",
+        "suspend-workers",
+        "resume-workers",
     ];
     for spec in Action::SPECS {
         let is_known = judge.judged.contains(spec.name) || without_aws.contains(&spec.name);
@@ -492,6 +496,15 @@ async fn traffic(judge: &mut Judge, shop: &Application) {
     let traffic = both.traffic.as_mut().unwrap();
     (traffic.writable_in_both, traffic.name) = (true, "both.example.com".to_owned());
     judge.act(&both, "weigh-traffic", json!({ "at": "standby", "percent": 30 })).await;
+}
+
+async fn datastores(judge: &mut Judge, shop: &Application) {
+    let sides = [(EAST, "follows-east"), (WEST, "follows-west")];
+    let mut shop = shop.clone();
+    shop.caches[0].global = Some(judge.world.datastore("shop", sides).await);
+    let groups = sides.map(|(region, group)| (region.to_owned(), group.to_owned()));
+    shop.caches[0].replication_groups = groups.into();
+    judge.act(&shop, "failover-cache", json!({ "to": "standby" })).await;
 }
 
 async fn databases(judge: &mut Judge, shop: &Application) {

@@ -67,7 +67,7 @@ fn scaling(world: &Emulator, shop: &Application, sets: &[(&str, u32)]) -> Call {
 }
 
 /// Aims, and begins twice: the first answer was lost.
-async fn ask(world: &Emulator, real: &Real, scaling: &mut Call) -> Vec<String> {
+pub(super) async fn ask(world: &Emulator, real: &Real, scaling: &mut Call) -> Vec<String> {
     let Progress::NotStarted { before, targets } = look(world, real, scaling).await else {
         panic!()
     };
@@ -79,7 +79,7 @@ async fn ask(world: &Emulator, real: &Real, scaling: &mut Call) -> Vec<String> {
 }
 
 /// Looks until `ends` says so, while pods get a place as long as there is room.
-async fn until(
+pub(super) async fn until(
     (world, clusters, real): (&Emulator, &Clusters, &Real),
     scaling: &mut Call,
     room: usize,
@@ -95,7 +95,7 @@ async fn until(
     panic!("it does not come to that: {:?}", look(world, real, scaling).await)
 }
 
-fn is_done(progress: &Progress) -> bool {
+pub(super) fn is_done(progress: &Progress) -> bool {
     matches!(progress, Progress::Done(_))
 }
 
@@ -129,6 +129,7 @@ async fn a_side_becomes_as_strong_as_the_source_was() {
     assert_eq!(outputs["wanted"], json!(["deployment/jobs 2", "deployment/web 4"]));
 
     let mut less = scaling(&world, &shop, &[("deployment/web", 2)]);
+    assert_eq!(ask(&world, &real, &mut less).await, Vec::<String>::new());
     assert!(is_done(&look(&world, &real, &mut less).await), "nothing is made smaller");
     assert_eq!([scaler(&clusters), replicas(&clusters, "web")], [json!([4, 4]), json!(4)]);
 }
@@ -178,4 +179,57 @@ async fn what_is_not_known_is_not_scaled() {
     declared.workloads[0].replicas = [("deployment/jobs".to_owned(), 3)].into();
     let mut asked = scaling(&world, &declared, &[]);
     assert_eq!(ask(&world, &real, &mut asked).await, ["deployment/jobs"], "its file says how far");
+}
+
+/// Goal: a set that is restarted has new pods only, each available; asked for twice it restarts once, and
+/// what nobody would roll out is not called restarted.
+/// Method: real controllers; the old pods are there until the new ones have a place.
+#[tokio::test]
+async fn clients_start_anew() {
+    let world = world!();
+    let Some((clusters, real)) = start(&world).await else { return };
+    let mut shop = shop(&clusters.uid(WEST));
+    shop.workloads[0].restart_after_failover = vec!["deployment/web".parse().unwrap()];
+    let with = || json!({ "at": "standby" });
+    let mut restart = call(&world, &shop, "restart-workload", with());
+    let mut strong = scaling(&world, &shop, &[("deployment/web", 1), ("deployment/jobs", 1)]);
+    ask(&world, &real, &mut strong).await;
+    until((&world, &clusters, &real), &mut strong, 99, is_done).await;
+    let pods = || {
+        let list = ["get", "pods", "-n", "shop", "-l", "app=web", "-o", "name"];
+        clusters.kubectl(WEST, &list, "").trim().to_owned()
+    };
+    let old = pods();
+
+    let progress = look(&world, &real, &mut restart).await;
+    assert!(matches!(progress, Progress::NotStarted { .. }), "{progress:?}");
+    for _ in 0..2 {
+        assert_eq!(real.begin(&restart).await.expect("an answer"), Answer::Accepted);
+    }
+    let generation =
+        || clusters.get(WEST, "deployment", "web", "shop")["metadata"]["generation"].clone();
+    let once = generation();
+    let progress = look(&world, &real, &mut restart).await;
+    assert!(matches!(progress, Progress::InProgress { .. }), "{progress:?}");
+    // The old pod has a place that nobody watches: nothing would take it away.
+    let ends = |progress: &Progress| {
+        let left = ["delete", "pods", "-n", "shop", "--force", "--grace-period=0"];
+        if progress.to_string().contains("1 of 1 are new, 1 available") {
+            clusters.kubectl(WEST, &[&left[..], &[old.rsplit('/').next().unwrap()]].concat(), "");
+        }
+        is_done(progress)
+    };
+    let progress = until((&world, &clusters, &real), &mut restart, 99, ends).await;
+    let Progress::Done(Done { outputs, .. }) = progress else { panic!() };
+    assert_eq!(outputs["restarted"], json!(["deployment/web"]));
+    assert_eq!(generation(), once, "asked for twice, restarted once");
+    assert!(!pods().is_empty() && pods() != old, "{old}");
+
+    clusters.kubectl(WEST, &["rollout", "pause", "deployment", "web", "-n", "shop"], "");
+    let Progress::Refused { reason } = look(&world, &real, &mut restart).await else { panic!() };
+    assert_eq!(reason, "deployment/web is paused: restart its pods by hand");
+    shop.workloads[0].restart_after_failover.push("statefulset/other".parse().unwrap());
+    let mut missing = call(&world, &shop, "restart-workload", with());
+    let Progress::Refused { reason } = look(&world, &real, &mut missing).await else { panic!() };
+    assert_eq!(reason, "not there to be restarted: statefulset/other");
 }

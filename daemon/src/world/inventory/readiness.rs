@@ -8,6 +8,7 @@ mod beside;
 mod database;
 mod path;
 pub mod recovery;
+mod worker;
 
 use std::collections::BTreeMap;
 

@@ -13,6 +13,8 @@ pub struct Takeover {
     pub members: BTreeMap<Place, MemberSide>,
     /// What runs in each namespace.
     pub workloads: BTreeMap<Place, Said<WorkloadSide>>,
+    /// What of each may run on one side only, where that was declared; nothing of what is not there.
+    pub workers: BTreeMap<Place, Said<BTreeMap<String, WorkerSide>>>,
     /// How users would be moved; nothing where no traffic is declared.
     pub traffic: Option<TrafficSide>,
     /// What the application's probes answered, as HTTP statuses.
@@ -86,6 +88,15 @@ pub struct SetSide {
     pub ready: u32,
     /// The images of its containers.
     pub images: BTreeSet<String>,
+}
+
+/// What may run on one side only.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct WorkerSide {
+    /// How many replicas are wanted; one of a cron job that is not suspended.
+    pub wanted: u32,
+    /// Whether it bears what Muster writes when it stops it.
+    pub is_remembered: bool,
 }
 
 /// What moves users.

@@ -69,7 +69,7 @@ impl Cluster<'_> {
         if mark.map(String::as_str) != Some(name) {
             return Ok(Stand::Strange);
         }
-        let pods = self.pods_of(name).await?;
+        let pods = self.pods_of_job(name).await?;
         let Some((is_well, why)) = end(&job) else {
             return Ok(Stand::Open { note: note(&job, pods.first()) });
         };
@@ -106,7 +106,7 @@ impl Cluster<'_> {
     }
 
     /// The pods of a job, the youngest first.
-    async fn pods_of(&self, job: &str) -> Result<Vec<Pod>, CallError> {
+    async fn pods_of_job(&self, job: &str) -> Result<Vec<Pod>, CallError> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.workload.namespace);
         let which = ListParams::default().labels(&format!("job-name={job}")).limit(PODS_MAX);
         let listed = pods.list(&which).await.map_err(|why| self.trouble("LIST pods", why))?;

@@ -17,13 +17,10 @@ use muster_state::call::{Answer, CallError};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{Cluster, unfit};
+use super::{Cluster, MANAGER, unfit};
 
 /// The most objects of a kind that are read.
 const LIST_MAX: u32 = 500;
-
-/// Who changed it, as the API server keeps it.
-const MANAGER: &str = "muster";
 
 /// How the sets of a namespace stand.
 #[derive(Clone, Debug, Default)]
@@ -43,15 +40,26 @@ pub struct Set {
     pub available: u32,
     /// Whether its controller has seen what is wanted now.
     pub is_observed: bool,
-    /// Its autoscaler: the name, the least and the most that it keeps.
-    pub scaler: Option<(String, u32, u32)>,
+    /// Its autoscaler.
+    pub scaler: Option<Scaler>,
+}
+
+/// An autoscaler.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Scaler {
+    /// Its name.
+    pub name: String,
+    /// The least replicas that it keeps.
+    pub least: u32,
+    /// The most.
+    pub most: u32,
 }
 
 impl Set {
     /// Whether nothing has to be changed for so many replicas.
     pub fn is_asked_for(&self, replicas: u32) -> bool {
         self.wanted >= replicas
-            && self.scaler.as_ref().is_none_or(|(_, least, _)| *least >= replicas)
+            && self.scaler.as_ref().is_none_or(|scaler| scaler.least >= replicas)
     }
 
     /// Whether so many are really there.
@@ -61,10 +69,9 @@ impl Set {
 
     /// What stands before a change.
     pub fn before(&self) -> Value {
-        let scaler = self
-            .scaler
-            .as_ref()
-            .map(|(name, least, most)| json!({ "autoscaler": name, "least": least, "most": most }));
+        let scaler = self.scaler.as_ref().map(|Scaler { name, least, most }| {
+            json!({ "autoscaler": name, "least": least, "most": most })
+        });
         json!({ "replicas": self.wanted, "autoscaler": scaler })
     }
 }
@@ -80,8 +87,7 @@ impl Cluster<'_> {
         let (deployments, stateful, scalers, pods) = futures::try_join!(
             self.all::<Deployment>("LIST deployments"),
             self.all::<StatefulSet>("LIST statefulsets"),
-            // Served by every version since 1.2, and what it does not know of it leaves alone.
-            self.all::<HorizontalPodAutoscaler>("LIST horizontalpodautoscalers"),
+            self.scalers(),
             self.all::<Pod>("LIST pods"),
         )?;
         let mut sets = BTreeMap::new();
@@ -105,22 +111,32 @@ impl Cluster<'_> {
             };
             sets.insert(format!("statefulset/{}", one.metadata.name.unwrap_or_default()), set);
         }
-        for one in scalers {
-            let Some(spec) = one.spec else { continue };
-            let of = format!(
-                "{}/{}",
-                spec.scale_target_ref.kind.to_ascii_lowercase(),
-                spec.scale_target_ref.name
-            );
+        for (of, scaler) in scalers {
             if let Some(set) = sets.get_mut(&of) {
-                let name = one.metadata.name.unwrap_or_default();
-                let least = count(spec.min_replicas.or(Some(1)));
-                set.scaler = Some((name, least, count(Some(spec.max_replicas))));
+                set.scaler = Some(scaler);
             }
         }
         let mut unplaced: Vec<_> = pods.iter().filter_map(no_room).collect();
         unplaced.sort();
         Ok(Strengths { sets, unplaced })
+    }
+
+    /// The autoscalers by the kind and name of what they scale.
+    pub(in crate::world) async fn scalers(&self) -> Result<BTreeMap<String, Scaler>, CallError> {
+        // Served by every version since 1.2, and what it does not know of it leaves alone.
+        let all = self.all::<HorizontalPodAutoscaler>("LIST horizontalpodautoscalers").await?;
+        let scalers = all.into_iter().filter_map(|one| {
+            let spec = one.spec?;
+            let target = spec.scale_target_ref;
+            let of = format!("{}/{}", target.kind.to_ascii_lowercase(), target.name);
+            let scaler = Scaler {
+                name: one.metadata.name.unwrap_or_default(),
+                least: count(spec.min_replicas.or(Some(1))),
+                most: count(Some(spec.max_replicas)),
+            };
+            Some((of, scaler))
+        });
+        Ok(scalers.collect())
     }
 
     /// Asks for more of one set: its autoscaler first, which would else take it back.
@@ -134,12 +150,12 @@ impl Cluster<'_> {
         set: &Set,
         replicas: u32,
     ) -> Result<Answer, CallError> {
-        if let Some((scaler, least, most)) = &set.scaler
+        if let Some(Scaler { name, least, most }) = &set.scaler
             && *least < replicas
         {
             let spec =
                 json!({ "spec": { "minReplicas": replicas, "maxReplicas": most.max(&replicas) } });
-            self.patch::<HorizontalPodAutoscaler>("PATCH horizontalpodautoscalers", scaler, &spec)
+            self.patch::<HorizontalPodAutoscaler>("PATCH horizontalpodautoscalers", name, &spec)
                 .await?;
         }
         if set.wanted < replicas {

@@ -13,6 +13,7 @@ use muster_state::call::CallError;
 use super::{
     Sim, observers,
     wire::{Door, Side},
+    workers,
 };
 use crate::world::inventory::{
     Said,
@@ -41,6 +42,11 @@ pub(super) fn look(sim: &mut Sim, now: Timestamp, application: &Application) -> 
             };
             let side = said(sim.ask(now, door)).map(|_| workload_side());
             seen.workloads.insert((workload.name.clone(), region.clone()), side);
+            if !workload.workers.is_empty() {
+                let side = workers::look(sim, now, (application, workload), region);
+                let side = side.map_err(|why| why.to_string());
+                seen.workers.insert((workload.name.clone(), region.clone()), side);
+            }
         }
         if application.probes.contains_key(region.as_str()) {
             let asked = said(sim.ask(now, Door::http(region)));

@@ -54,7 +54,7 @@ pub(super) fn observe(
         .filter(|(name, n)| asked(name).0 < **n)
         .map(|(name, _)| name.clone())
         .collect();
-    if !unasked.is_empty() {
+    if call.aim.is_none() || !unasked.is_empty() {
         let before = wanted.keys().map(|name| (name.clone(), json!(asked(name).0)));
         let before = Value::Object(before.collect());
         return Ok(Progress::NotStarted { before, targets: unasked });

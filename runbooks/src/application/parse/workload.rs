@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Names, Sides, address, job, policy};
 use crate::{
-    application::{Exports, Workload},
-    check::{Fields, Findings, text, wrong_kind},
+    application::{Controller, Exports, Workload},
+    check::{Fields, Findings, parsed, text, wrong_kind},
     tree::Node,
 };
 
@@ -16,7 +16,17 @@ pub(super) fn read(
     jobs: &mut Names,
     out: &mut Findings,
 ) -> Option<Workload> {
-    let known = &["name", "namespace", "contexts", "clusters", "exports", "replicas", "jobs"];
+    let known = &[
+        "name",
+        "namespace",
+        "contexts",
+        "clusters",
+        "exports",
+        "replicas",
+        "jobs",
+        "workers",
+        "restart_after_failover",
+    ];
     let fields = Fields::open(node, "a workload", known, out)?;
     let name = names.read(&fields, out);
     let namespace = fields.need("namespace", out).and_then(|node| namespace(node, out));
@@ -33,6 +43,8 @@ pub(super) fn read(
     let exports = fields.need("exports", out).and_then(|node| exports(node, sides, out));
     let replicas = replicas(&fields, out);
     let jobs = job::read(&fields, jobs, out);
+    let workers = controllers(&fields, "workers", out);
+    let restarts = restarts(&fields, &workers, out);
     Some(Workload {
         name: name?,
         namespace: namespace?,
@@ -41,6 +53,8 @@ pub(super) fn read(
         exports: exports?,
         replicas,
         jobs: jobs?,
+        workers,
+        restart_after_failover: restarts,
     })
 }
 
@@ -70,6 +84,48 @@ fn replicas(fields: &Fields<'_>, out: &mut Findings) -> BTreeMap<String, u32> {
         }
     }
     replicas
+}
+
+/// The most objects of one list: each is looked at by itself, in a failover.
+const CONTROLLERS_MAX: usize = 20;
+
+/// Objects of the namespace, by kind and name.
+fn controllers(fields: &Fields<'_>, key: &'static str, out: &mut Findings) -> Vec<Controller> {
+    let listed = fields.list(key, out);
+    let mut all: Vec<Controller> = Vec::new();
+    for node in listed {
+        let Some(one) = parsed::<Controller>(node, out) else { continue };
+        if all.contains(&one) {
+            out.error(node.place, "duplicate-name", format!("`{one}` is listed twice"));
+        } else {
+            all.push(one);
+        }
+    }
+    if let Some(node) = fields.get(key)
+        && listed.len() > CONTROLLERS_MAX
+    {
+        let message = format!("{} of `{key}`; {CONTROLLERS_MAX} at most", listed.len());
+        out.error(node.place, "wrong-value", message);
+    }
+    all
+}
+
+/// The sets that start anew: a cron job has no pods that wait, and a worker is started anyway.
+fn restarts(fields: &Fields<'_>, workers: &[Controller], out: &mut Findings) -> Vec<Controller> {
+    const KEY: &str = "restart_after_failover";
+    let all = controllers(fields, KEY, out);
+    let place = fields.get(KEY).map_or(fields.place, |node| node.place);
+    for one in &all {
+        if !one.is_set() {
+            let message = format!("`{one}` has nothing that could be restarted");
+            out.error(place, "wrong-value", message)
+                .hint("write `deployment/NAME` or `statefulset/NAME`");
+        } else if workers.contains(one) {
+            let message = format!("`{one}` is a worker, and is started after a failover anyway");
+            out.error(place, "wrong-value", message).hint("leave it out here");
+        }
+    }
+    all
 }
 
 fn exports(node: &Node, sides: &Sides, out: &mut Findings) -> Option<Exports> {

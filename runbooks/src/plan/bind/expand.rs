@@ -64,7 +64,7 @@ fn instances(step: &StepDefinition, binding: Option<&Binding>) -> Vec<Instance> 
     let keeper = keeper(step);
     let at = keeper.and_then(Keeper::role).zip(binding);
     let offer = Offer {
-        action: &step.task.action.value,
+        action: offered(step),
         at: at.map(|(role, binding)| binding.region(role)),
         keeper,
         when: hook_time(step),
@@ -78,6 +78,14 @@ fn instances(step: &StepDefinition, binding: Option<&Binding>) -> Vec<Instance> 
             component: Some(component.name().clone()),
         })
         .collect()
+}
+
+/// The action that says which components take part: the one of its variants that works on them.
+fn offered(step: &StepDefinition) -> &str {
+    let mut tasks = [&step.task].into_iter().chain(&step.forced);
+    let works = |task: &&TaskDefinition| task.spec().is_some_and(|spec| !spec.on.is_empty());
+    let task = tasks.find(works).unwrap_or(&step.task);
+    &task.action.value
 }
 
 /// Whose side, or whose vault, a step is done at, if it says so. Every role is also a keeper.

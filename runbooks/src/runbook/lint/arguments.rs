@@ -68,7 +68,7 @@ fn literal(field: &Field, argument: &Argument, out: &mut Findings) {
 
 fn each(step: &StepDefinition, task: &TaskDefinition, spec: &Spec, out: &mut Findings) {
     let fits = match step.each {
-        Some(kind) => spec.on.contains(&kind),
+        Some(kind) => spec.on.contains(&kind) || stands_in(step, task, kind),
         None => spec.on.is_empty(),
     };
     if fits {
@@ -86,6 +86,13 @@ fn each(step: &StepDefinition, task: &TaskDefinition, spec: &Spec, out: &mut Fin
         (message, format!("write {}", each_of(&|kind| format!("`each: {kind}`"))))
     };
     out.error(task.action.place, "each-mismatch", message).hint(hint);
+}
+
+/// A wait in the place of what only the other manner does with each component.
+fn stands_in(step: &StepDefinition, task: &TaskDefinition, kind: ComponentKind) -> bool {
+    let variants = step.forced.iter().chain([&step.task]);
+    let mut specs = variants.filter_map(TaskDefinition::spec);
+    task.action.value == "wait" && specs.any(|spec| spec.on.contains(&kind))
 }
 
 /// Nothing but copies of databases lies in another account.

@@ -8,7 +8,7 @@ use muster_runbooks::{
     name::ComponentName,
 };
 
-use super::{Point, READ, Ready, Sides, read};
+use super::{Point, READ, Ready, Sides, read, worker};
 use crate::world::inventory::{
     objectives::{Achievable, Kind, Threat, components},
     takeover::{RecordSide, WorkloadSide},
@@ -33,7 +33,7 @@ pub(super) fn points(ready: &Ready<'_>, sides: &Sides<'_>, out: &mut Vec<Point>)
         out.push(by_findings(ready, &ids, "objects", &objects.name, "the same on both sides"));
     }
     for cache in &application.caches {
-        out.push(if cache.rebuildable {
+        out.push(if cache.rebuildable && cache.global.is_none() {
             Point::pass("cache", Some(&cache.name), "the application fills it again by itself")
         } else {
             by_finding(ready, "cache-member", "cache", &cache.name, "as it should be")
@@ -43,6 +43,9 @@ pub(super) fn points(ready: &Ready<'_>, sides: &Sides<'_>, out: &mut Vec<Point>)
     for workload in &application.workloads {
         out.push(runs(ready, sides, workload).unwrap_or_else(|point| point));
         out.push(strength(ready, sides, workload));
+        if !workload.workers.is_empty() {
+            out.push(worker::point(ready, sides, workload).unwrap_or_else(|point| point));
+        }
     }
     if let Some(traffic) = &application.traffic {
         out.push(marker(ready, traffic).unwrap_or_else(|point| point));
