@@ -10,6 +10,7 @@ pub mod inventory;
 pub mod kube;
 pub mod notify;
 pub mod real;
+mod restart;
 pub mod sim;
 pub mod sql;
 mod takeover;

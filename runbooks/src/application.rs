@@ -203,6 +203,10 @@ pub struct Workload {
     /// application is served, and stands still on the other side.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub workers: Vec<Controller>,
+    /// The sets that keep connections to a database that writes no more, and start anew when its other
+    /// side does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restart_after_failover: Vec<Controller>,
 }
 
 impl Workload {
@@ -345,11 +349,11 @@ impl Application {
                 self.workloads.iter().cloned().map(Component::Workload).collect()
             }
             ComponentKind::Buckets => self.buckets.iter().cloned().map(Component::Bucket).collect(),
-            // Nobody restores what fills itself again.
+            // Nobody restores what fills itself again; but a follower must be made the one that is written.
             ComponentKind::Caches => self
                 .caches
                 .iter()
-                .filter(|cache| !cache.rebuildable)
+                .filter(|cache| !cache.rebuildable || cache.global.is_some())
                 .cloned()
                 .map(Component::Cache)
                 .collect(),

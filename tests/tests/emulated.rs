@@ -1,6 +1,7 @@
 //! The real world against an emulated AWS: two regions, one clock, faults on the wire.
 
 mod backups;
+mod datastores;
 mod expiry;
 mod inventory;
 mod objects;

@@ -13,6 +13,8 @@ mod storms;
 mod vault;
 mod workers;
 
+use muster_runbooks::name::RunId;
+use muster_state::run::Outcome;
 use muster_tests::simulation::{Simulation, scenario::Scenario};
 
 /// Plays a scenario to its end and fails with its seed if anything was wrong.
@@ -23,6 +25,19 @@ fn play(seed: u64, scenario: &Scenario) -> Simulation {
         tell(seed, scenario, None, "");
     }
     simulation
+}
+
+/// Whether a run has done what it was to do. That the workers of a lost region could not be stopped is an
+/// exception, and no more.
+fn is_well(simulation: &Simulation, run: &RunId) -> bool {
+    match simulation.watch.outcomes.get(run) {
+        Some(Outcome::Succeeded) => true,
+        Some(Outcome::SucceededWithExceptions) => {
+            let words = simulation.watch.last_words.get(run);
+            words.is_some_and(|words| words.starts_with("`suspend-old-workers-production` failed"))
+        }
+        Some(Outcome::Failed | Outcome::Abandoned) | None => false,
+    }
 }
 
 /// Plays it again with every event in words, and fails.

@@ -6,6 +6,7 @@ pub mod beside;
 pub mod bucket;
 pub mod cache;
 pub mod comparison;
+pub mod datastore;
 pub mod endpoint;
 pub mod error;
 pub mod expiry;

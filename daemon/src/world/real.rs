@@ -22,16 +22,16 @@ use serde_json::json;
 use super::http::{client, client_without_redirects, observe_observers, observe_probe};
 use super::{
     aws::{
-        Access, Aws, bucket, cache, comparison, error, expiry, global, instance, inventory, lease,
-        marker, objects, poller::Poller, readiness, record, replication, restore, ship, snapshot,
-        teardown, vault, writer,
+        Access, Aws, bucket, cache, comparison, datastore, error, expiry, global, instance,
+        inventory, lease, marker, objects, poller::Poller, readiness, record, replication, restore,
+        ship, snapshot, teardown, vault, writer,
     },
     canary::Canaries,
     dns, hook,
     inventory::{Inventory, takeover::Takeover},
     kube::Kube,
     notify::{self, Delivered, Receiver},
-    sql, takeover,
+    restart, sql, takeover,
     whereabouts::Whereabouts,
     worker, workload,
 };
@@ -179,21 +179,13 @@ impl Real {
             Action::SnapshotCache(with) => {
                 verbs(call, cache::observe(self, call, with), cache::begin(self, call, with))
             }
+            Action::FailoverCache(with) => datastore::failover(self, call, with),
             Action::MarkExpired(with) => reads(call, expiry::observe_mark(self, call, with)),
             Action::DeleteExpired(with) => expiry::let_go(self, call, with),
-            Action::ScaleWorkload(with) => {
-                verbs(call, workload::observe(self, call, with), workload::begin(self, call, with))
-            }
-            Action::SuspendWorkers(with) => verbs(
-                call,
-                worker::observe_suspension(self, call, with),
-                worker::begin_suspension(self, call, with),
-            ),
-            Action::ResumeWorkers(with) => verbs(
-                call,
-                worker::observe_resumption(self, call, with),
-                worker::begin_resumption(self, call, with),
-            ),
+            Action::ScaleWorkload(with) => workload::scale(self, call, with),
+            Action::RestartWorkload(with) => restart::restart(self, call, with),
+            Action::SuspendWorkers(with) => worker::suspend(self, call, with),
+            Action::ResumeWorkers(with) => worker::resume(self, call, with),
             Action::CheckReadiness(with) => {
                 reads(call, readiness::observe_readiness(self, call, with))
             }

@@ -10,6 +10,7 @@ mod backup;
 mod caches;
 mod check;
 mod control;
+mod datastores;
 mod dice;
 mod expire;
 mod exports;
@@ -22,6 +23,7 @@ mod observers;
 mod promote;
 mod region;
 mod replication;
+mod restarts;
 mod restore;
 mod restored;
 mod snapshots;
@@ -54,6 +56,7 @@ use self::{
     names::Names,
     objects::Objects,
     region::Regions,
+    restarts::Restarts,
     restored::Beside,
     snapshots::Snapshots,
     wire::CLIENT_TIMEOUT,
@@ -86,10 +89,12 @@ pub struct Sim {
     snapshots: Snapshots,
     beside: Beside,
     caches: caches::Caches,
+    datastores: datastores::Datastores,
     objects: Objects,
     exports: Exports,
     workloads: Workloads,
     workers: Workers,
+    restarts: Restarts,
     names: BTreeMap<ApplicationName, Names>,
     control: Control,
     hooks: hook::Hooks,
@@ -130,10 +135,12 @@ impl Sim {
             snapshots: Snapshots::default(),
             beside,
             caches: caches::Caches::default(),
+            datastores: datastores::Datastores::default(),
             objects: Objects::default(),
             exports: Exports::default(),
             workloads: Workloads::default(),
             workers: Workers::default(),
+            restarts: Restarts::default(),
             names,
             control: Control::default(),
             hooks: hook::Hooks::default(),
@@ -151,9 +158,11 @@ impl Sim {
             Action::CopyToVault(_) => vault::observe_copied(self, now, call),
             Action::UnshareSnapshot(action) => vault::observe_unshared(self, now, call, action),
             Action::SnapshotCache(action) => caches::observe(self, now, call, action),
+            Action::FailoverCache(action) => datastores::observe(self, now, call, action),
             Action::MarkExpired(action) => expire::observe_mark(self, now, call, action),
             Action::DeleteExpired(action) => expire::observe_delete(self, now, call, action),
             Action::ScaleWorkload(action) => workloads::observe(self, now, call, action),
+            Action::RestartWorkload(action) => restarts::observe(self, now, call, action),
             Action::SuspendWorkers(action) => workers::observe_suspension(self, now, call, action),
             Action::ResumeWorkers(action) => workers::observe_resumption(self, now, call, action),
             Action::CheckReadiness(action) => check::observe_readiness(self, now, call, action),
@@ -227,8 +236,10 @@ impl Sim {
             Action::CopyToVault(action) => vault::begin_copied(self, now, call, action),
             Action::UnshareSnapshot(action) => vault::begin_unshared(self, now, call, action),
             Action::SnapshotCache(action) => caches::begin(self, now, call, action),
+            Action::FailoverCache(action) => datastores::begin(self, now, call, action),
             Action::DeleteExpired(action) => expire::begin_delete(self, now, call, action),
             Action::ScaleWorkload(action) => workloads::begin(self, now, call, action),
+            Action::RestartWorkload(action) => restarts::begin(self, now, call, action),
             Action::SuspendWorkers(action) => workers::begin_suspension(self, now, call, action),
             Action::ResumeWorkers(action) => workers::begin_resumption(self, now, call, action),
             Action::WriteCanary(action) => objects::begin_canary(self, now, call, action),
@@ -368,28 +379,6 @@ impl Sim {
     /// What is really so, whatever calls are told.
     pub fn truth(&self) -> Truth<'_> {
         Truth::new(self)
-    }
-
-    fn stranger_promotes(
-        &mut self,
-        now: Timestamp,
-        application: &ApplicationName,
-        database: &ComponentName,
-        to: &Region,
-        data_loss: bool,
-    ) {
-        let fence_fails = self.faults.at(now).any(|fault| *fault == Fault::FenceFails);
-        let Some(one) = self.databases.get_mut(&(application.clone(), database.clone())) else {
-            return;
-        };
-        if one.writer(now) == to || one.busy(now).is_some() {
-            return;
-        }
-        if data_loss {
-            one.fail_over(self.dice, &self.regions, fence_fails, None, to, now);
-        } else {
-            one.switch_over(self.dice, None, to, now);
-        }
     }
 
     fn fail_over(

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{ComponentKind, Description, On, Role, action};
-use crate::{application::Component, name::Region};
+use crate::{application::Component, name::Region, value::Span};
 
 action! {
     /// Takes a snapshot of a cache. It stays in its region: AWS copies it to no other.
@@ -36,6 +36,52 @@ impl SnapshotCache {
                 "elasticache:AddTagsToResource".to_owned(),
                 "elasticache:DescribeSnapshots".to_owned(),
                 "elasticache:ListTagsForResource".to_owned(),
+            ],
+        }
+    }
+}
+
+action! {
+    /// Makes a side's member of a global datastore the one that is written. What the other side had not
+    /// replicated is lost.
+    FailoverCache = "failover-cache", SetLike, on: &[ComponentKind::Caches], needs_active: false, global: false,
+    with {
+        /// The side that becomes the primary.
+        to: Role,
+    }
+    gives {
+        /// The region and the replication group that are written now.
+        primary: String,
+        /// How long it took, seen from here.
+        took: Span,
+    }
+}
+
+impl FailoverCache {
+    pub(super) fn describe(&self, on: &On<'_>) -> Description {
+        // Asked for at the target: the side being left may not answer.
+        let region = on.region(self.to);
+        let group = group(on, region);
+        let cache = on.component.and_then(Component::cache);
+        let global = cache.and_then(|cache| cache.global.as_deref()).unwrap_or("(no datastore)");
+        Description {
+            effect: vec![format!(
+                "elasticache {region}: FailoverGlobalReplicationGroup {global} to {group} in {region}"
+            )],
+            by_hand: vec![
+                format!(
+                    "aws elasticache failover-global-replication-group --region {region} \
+                     --global-replication-group-id {global} --primary-region {region} \
+                     --primary-replication-group-id {group}"
+                ),
+                format!(
+                    "aws elasticache describe-global-replication-groups --region {region} \
+                     --global-replication-group-id {global} --show-member-info"
+                ),
+            ],
+            permissions: vec![
+                "elasticache:FailoverGlobalReplicationGroup".to_owned(),
+                "elasticache:DescribeGlobalReplicationGroups".to_owned(),
             ],
         }
     }

@@ -1,4 +1,5 @@
-//! Actions on what runs in a namespace: it is brought to full strength where it will serve (facts §6).
+//! Actions on what runs in a namespace: it is brought to full strength where it will serve (facts §6), and
+//! started anew where it holds on to a database that writes no more.
 
 use super::{ComponentKind, Description, On, Role, action};
 use crate::{
@@ -71,6 +72,48 @@ impl ScaleWorkload {
                 ),
                 format!("{kubectl} rollout status deployment NAME"),
             ],
+            permissions: Vec::new(),
+        }
+    }
+}
+
+/// The annotation of a pod's template that says which step let it start anew.
+pub const RESTARTED_BY: &str = "muster/restarted-by";
+
+action! {
+    /// Lets the sets start anew that keep connections to a database that writes no more, pod by pod as
+    /// their own strategy says, and waits until no old pod is left.
+    RestartWorkload = "restart-workload", Named, on: &[ComponentKind::Workloads], needs_active: false, global: false,
+    with {
+        /// The side whose sets start anew.
+        at: Role,
+    }
+    gives {
+        /// The sets that have new pods.
+        restarted: Vec<String>,
+        /// How long it took.
+        took: Span,
+    }
+}
+
+impl RestartWorkload {
+    pub(super) fn describe(&self, on: &On<'_>) -> Description {
+        let region = on.region(self.at);
+        let Some(workload) = on.component.and_then(Component::workload) else {
+            return Description::default();
+        };
+        let context = workload.contexts.get(region.as_str()).map_or("(no context)", String::as_str);
+        let kubectl = format!("kubectl --context {context} --namespace {}", workload.namespace);
+        let sets = || workload.restart_after_failover.iter();
+        let effect = sets().map(|set| {
+            format!("kubernetes {region}: restart {set} of {} in {context}", workload.namespace)
+        });
+        let by_hand = sets().flat_map(|set| {
+            [format!("{kubectl} rollout restart {set}"), format!("{kubectl} rollout status {set}")]
+        });
+        Description {
+            effect: effect.collect(),
+            by_hand: by_hand.collect(),
             permissions: Vec::new(),
         }
     }

@@ -20,6 +20,10 @@ pub struct Cache {
     /// no snapshot is taken.
     #[serde(default)]
     pub rebuildable: bool,
+    /// The global datastore that the replication groups of both regions are members of: one of them is
+    /// written, and a failover makes the other one so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub global: Option<String>,
     /// How long its snapshots are kept.
     #[serde(default)]
     pub retention: Retention,

@@ -1,6 +1,6 @@
 //! Which components a step is for: what was not declared for one is not done with it.
 
-use super::{Component, Database, Workload, hook::HookTime};
+use super::{Cache, Component, Database, Workload, hook::HookTime};
 use crate::{action::Keeper, name::Region};
 
 /// What a step says of itself before it has components.
@@ -32,9 +32,7 @@ impl Component {
     pub fn takes_part(&self, step: &Offer<'_>) -> bool {
         match self {
             Component::Database(database) => database.takes_part(step),
-            Component::Cache(cache) => {
-                !step.expires() || step.at.is_none_or(|at| cache.is_in(at)) && !step.is_in_vault()
-            }
+            Component::Cache(cache) => cache.takes_part(step),
             Component::Workload(workload) => workload.takes_part(step),
             Component::Bucket(bucket) => {
                 step.action != "write-canary" || !bucket.canaries().is_empty()
@@ -43,11 +41,25 @@ impl Component {
     }
 }
 
+impl Cache {
+    /// One that has a global datastore is promoted; all others of the steps are about what nobody fills
+    /// again.
+    fn takes_part(&self, step: &Offer<'_>) -> bool {
+        if step.action == "failover-cache" {
+            return self.global.is_some();
+        }
+        let is_kept = step.at.is_none_or(|at| self.is_in(at)) && !step.is_in_vault();
+        !self.rebuildable && (!step.expires() || is_kept)
+    }
+}
+
 impl Workload {
-    /// What may run on one side only is stopped and started where some was named.
+    /// What may run on one side only is stopped and started where some was named, and what holds dead
+    /// connections is restarted where some was.
     fn takes_part(&self, step: &Offer<'_>) -> bool {
         match step.action {
             "suspend-workers" | "resume-workers" => !self.workers.is_empty(),
+            "restart-workload" => !self.restart_after_failover.is_empty(),
             _ => !(step.expires() && step.is_in_vault()),
         }
     }

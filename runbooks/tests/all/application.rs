@@ -75,6 +75,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "    workers: [nightly, deployment/*, deployment/consumer, deployment/consumer]\n    # replicas:",
     ),
     (
+        "restarts of what has none",
+        "    # replicas:",
+        "    workers: [deployment/b]\n    restart_after_failover: [cronjob/a, deployment/b]\n    # replicas:",
+    ),
+    (
         "workers that are a map",
         "    # replicas:",
         "    workers: { deployment/a: 1 }\n    # replicas:",
@@ -128,6 +133,12 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "    canary: { schema: \"my schema\",",
     ),
     ("no replication group", "us-east-1: covet-redis", "us-east-1: covet--redis"),
+    (
+        "a datastore of one side",
+        "    rebuildable: true\n",
+        "    rebuildable: true\n    global: ldgnf-covet\n",
+    ),
+    ("no datastore", "    rebuildable: true\n", "    rebuildable: true\n    global: -covet\n"),
     ("a cache that one side lacks", "    rebuildable: true\n", ""),
     (
         "an ARN for a secret",

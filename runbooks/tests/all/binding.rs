@@ -71,6 +71,28 @@ copy-users <- snapshot-users | data_time=snapshot-users.data_time | snapshot=sna
     assert_eq!(print::arg(&approve.task.with["data_loss"]), "\"unknown\"");
 }
 
+/// Goal: what may run on one side only stops before a database is promoted and starts behind the users; a
+/// cache is promoted beside the database; what holds dead connections is restarted between the two. Of a
+/// component that declares none of it no step is made.
+/// Method: the needs of the plans with everything declared, as text.
+#[test]
+fn what_moves_with_a_failover_has_its_place() {
+    let mut application = covetpy();
+    let workload = &mut application.workloads[0];
+    workload.workers = vec!["cronjob/nightly".parse().unwrap()];
+    workload.restart_after_failover = vec!["deployment/api".parse().unwrap()];
+    application.caches[0].global = Some("ldgnf-covet".to_owned());
+    let west = application.standby.to_string();
+    application.caches[0].replication_groups.insert(west, "covet-redis".to_owned());
+    let shapes = ["region-failover", "region-failback", "daily-backup"]
+        .map(|name| shape(&make(&shipped(name), application.clone()).unwrap()));
+    insta::assert_snapshot!("failover_of_everything", shapes.join("\n"));
+    let plan = make(&shipped("region-failover"), covetpy()).unwrap();
+    let ids: Vec<&str> = plan.steps.iter().map(|step| step.id.as_str()).collect();
+    let none = ["stop-workers", "suspend-old", "resume-new", "restart-clients", "failover-cache"];
+    assert!(!ids.iter().any(|id| none.iter().any(|start| id.starts_with(start))), "{ids:?}");
+}
+
 /// Goal: a canary is written into a bucket once it has a prefix for canaries, and not before.
 /// Method: the replication check of the reference application, without and with one.
 #[test]

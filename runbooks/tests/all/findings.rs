@@ -127,6 +127,12 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("no way back", "way_back: sound\n", ""),
     ("too slow for the objective", "objectives: { rto: 10m }", "objectives: { rto: 8m }"),
     ("one of many", "message: \"${inputs.note}\"", "message: \"${steps.look.outputs.path}\""),
+    (
+        "a wait for each in the place of nothing",
+        "do: wait\n    with: { duration: 5s }",
+        "each: workloads\n    do: wait\n    with: { duration: 5s }",
+    ),
+    ("a cache moved without the lock", "exclusive: true", "exclusive: false"),
     ("wait without an end", "with: { duration: 5s }", "with: { before: 5s }"),
     (
         "wait with two ends",

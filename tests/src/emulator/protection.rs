@@ -16,6 +16,24 @@ impl Emulator {
         self.elasticache(region, "CreateReplicationGroup", &with).await;
     }
 
+    /// A global datastore, written in the first of two regions. Answers its identifier.
+    pub async fn datastore(&self, suffix: &str, [first, second]: [(&str, &str); 2]) -> String {
+        self.cache(first.0, first.1).await;
+        let with =
+            [("GlobalReplicationGroupIdSuffix", suffix), ("PrimaryReplicationGroupId", first.1)];
+        self.elasticache(first.0, "CreateGlobalReplicationGroup", &with).await;
+        // AWS puts a prefix of its own before it.
+        let id = format!("ldgnf-{suffix}");
+        let with = [
+            ("ReplicationGroupId", second.1),
+            ("ReplicationGroupDescription", "a follower"),
+            ("GlobalReplicationGroupId", &id),
+            ("CacheNodeType", "cache.r6g.large"),
+        ];
+        self.elasticache(second.0, "CreateReplicationGroup", &with).await;
+        id
+    }
+
     /// One call of ElastiCache; the answer as text.
     pub async fn elasticache(&self, region: &str, action: &str, with: &[(&str, &str)]) -> String {
         let mut form = vec![("Action", action), ("Version", "2015-02-02")];

@@ -51,6 +51,7 @@ const APPLICATION: &str = r#"{
   ],
   "caches": [
     { "name": "sessions", "replication_groups": { "us-east-1": "shop-sessions", "us-west-2": "shop-sessions" },
+      "global": "ldgnf-shop",
       "retention": { "keep_for": "72h" } }
   ],
   "workloads": [
@@ -58,7 +59,7 @@ const APPLICATION: &str = r#"{
       "exports": { "buckets": { "us-east-1": "exports-east", "us-west-2": "exports-west" }, "prefix": "objects",
                    "retention": { "keep_for": "72h" } },
       "replicas": { "deployment/api": 6, "deployment/consumer": 3 },
-      "workers": ["cronjob/nightly", "deployment/consumer"] }
+      "workers": ["cronjob/nightly", "deployment/consumer"], "restart_after_failover": ["deployment/api"] }
   ],
   "traffic": {
     "name": "shop.example", "zone": "Z0123456789", "primary": "us-east-1",

@@ -180,3 +180,48 @@ async fn what_is_not_known_is_not_scaled() {
     let mut asked = scaling(&world, &declared, &[]);
     assert_eq!(ask(&world, &real, &mut asked).await, ["deployment/jobs"], "its file says how far");
 }
+
+/// Goal: a set that is restarted has new pods only, each available; asked for twice it restarts once, and
+/// what nobody would roll out is not called restarted.
+/// Method: real controllers; begun twice; then a rollout that is paused, and a set that is not there.
+#[tokio::test]
+async fn clients_start_anew() {
+    let world = world!();
+    let Some((clusters, real)) = start(&world).await else { return };
+    let mut shop = shop(&clusters.uid(WEST));
+    shop.workloads[0].restart_after_failover = vec!["deployment/web".parse().unwrap()];
+    let with = || json!({ "at": "standby" });
+    let mut restart = call(&world, &shop, "restart-workload", with());
+    let mut strong = scaling(&world, &shop, &[("deployment/web", 1), ("deployment/jobs", 1)]);
+    ask(&world, &real, &mut strong).await;
+    until((&world, &clusters, &real), &mut strong, 99, is_done).await;
+    let pods = || {
+        let list = ["get", "pods", "-n", "shop", "-l", "app=web", "-o", "name"];
+        clusters.kubectl(WEST, &list, "").trim().to_owned()
+    };
+    let old = pods();
+
+    let progress = look(&world, &real, &mut restart).await;
+    assert!(matches!(progress, Progress::NotStarted { .. }), "{progress:?}");
+    for _ in 0..2 {
+        assert_eq!(real.begin(&restart).await.expect("an answer"), Answer::Accepted);
+    }
+    let generation =
+        || clusters.get(WEST, "deployment", "web", "shop")["metadata"]["generation"].clone();
+    let once = generation();
+    let progress = look(&world, &real, &mut restart).await;
+    assert!(matches!(progress, Progress::InProgress { .. }), "{progress:?}");
+    let progress = until((&world, &clusters, &real), &mut restart, 99, is_done).await;
+    let Progress::Done(Done { outputs, .. }) = progress else { panic!() };
+    assert_eq!(outputs["restarted"], json!(["deployment/web"]));
+    assert_eq!(generation(), once, "asked for twice, restarted once");
+    assert!(!pods().is_empty() && pods() != old, "{old}");
+
+    clusters.kubectl(WEST, &["rollout", "pause", "deployment", "web", "-n", "shop"], "");
+    let Progress::Refused { reason } = look(&world, &real, &mut restart).await else { panic!() };
+    assert_eq!(reason, "deployment/web is paused: restart its pods by hand");
+    shop.workloads[0].restart_after_failover.push("statefulset/other".parse().unwrap());
+    let mut missing = call(&world, &shop, "restart-workload", with());
+    let Progress::Refused { reason } = look(&world, &real, &mut missing).await else { panic!() };
+    assert_eq!(reason, "not there to be restarted: statefulset/other");
+}

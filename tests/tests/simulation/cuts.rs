@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use muster_state::run::Outcome;
 use muster_tests::simulation::{Simulation, scenario::Scenario};
 
-use super::tell;
+use super::{is_well, tell};
 
 /// Goal: a crash at any point changes nothing: the end is the same, every effect happened once.
 /// Method: cut the process off at its n-th I/O operation, for every n until none is left to cut,
@@ -34,7 +34,7 @@ fn cut_from(seed: u64, scenario: &Scenario, is_exact: bool, part: u64) {
         let mut ends = cut.watch.outcomes.iter();
         let all_well = ends.all(|(run, end)| {
             let fine = !is_exact && *end == Outcome::SucceededWithExceptions;
-            *end == Outcome::Succeeded || fine || run.as_str().starts_with('d')
+            is_well(&cut, run) || fine || run.as_str().starts_with('d')
         });
         if cut.watch.has_failed() || !all_well {
             tell(seed, scenario, Some(fuse), &format!("{:?}", cut.watch.last_words));

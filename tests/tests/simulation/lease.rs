@@ -2,10 +2,7 @@
 
 use jiff::SignedDuration;
 use muster_runbooks::name::RunId;
-use muster_state::{
-    command::{Command, Steer},
-    run::Outcome,
-};
+use muster_state::command::{Command, Steer};
 use muster_tests::simulation::{
     Simulation,
     cast::{ben, dawn, id},
@@ -13,7 +10,7 @@ use muster_tests::simulation::{
     scenario::{Act, Scenario},
 };
 
-use super::{play, tell};
+use super::{is_well, play, tell};
 
 /// So many seeds in each storm.
 const SEEDS: u64 = 300;
@@ -66,7 +63,7 @@ fn nothing_is_begun_in_the_dark() {
     for at in (60..700).step_by(20) {
         let dark = Scenario::forced().leased().and(secs(at), Act::Dark(secs(400)));
         let simulation = play(at, &dark);
-        assert_eq!(simulation.watch.outcomes.get(&run), Some(&Outcome::Succeeded), "at {at}");
+        assert!(is_well(&simulation, &run), "at {at}");
     }
     let dark = Scenario::forced().leased().and(secs(310), Act::Dark(secs(400)));
     assert!(ended_after(&play(1, &dark), &run) > secs(710), "it waited for the lease");
@@ -84,7 +81,7 @@ fn a_person_overrides_for_one_run() {
         .and(secs(310), Act::Dark(SignedDuration::from_hours(4)))
         .and(secs(380), Act::Say(Box::new(say)));
     let simulation = play(1, &dark);
-    assert_eq!(simulation.watch.outcomes.get(&run), Some(&Outcome::Succeeded));
+    assert!(is_well(&simulation, &run));
     assert!(ended_after(&simulation, &run) < SignedDuration::from_hours(1), "it did not wait");
 }
 

@@ -12,7 +12,7 @@ use muster_state::{
 };
 use muster_tests::simulation::{
     Simulation,
-    cast::{home, id, olga, standby},
+    cast::{SHOP, home, id, olga, standby},
     scenario::{Act, Scenario, Start},
 };
 
@@ -52,6 +52,31 @@ fn workers_go_where_the_application_goes() {
         let back = play(seed, &Scenario::failback());
         assert_eq!(at_work(&back, &home()), BOTH);
         assert_eq!(at_work(&back, &standby()), [""; 0]);
+    }
+}
+
+/// Goal: the cache goes along, away and back, and is promoted once each time; what holds dead connections is
+/// restarted after the promotion and before users come.
+/// Method: play it, and read from the world in which order things changed.
+#[test]
+fn caches_and_clients_go_along() {
+    let cache = &SHOP.caches[0].name;
+    for (scenario, moves, at) in [
+        (Scenario::graceful(), 1, standby()),
+        (Scenario::forced(), 1, standby()),
+        (Scenario::failback(), 2, home()),
+    ] {
+        let played = play(3, &scenario);
+        let truth = played.sim.truth();
+        assert_eq!(truth.cache_primary(&SHOP.name, cache, played.now), Some(&at));
+        let of = |operation: &'static str| {
+            truth.effects().iter().filter(move |effect| effect.operation == operation)
+        };
+        assert_eq!(of("FailoverGlobalReplicationGroup").count(), moves);
+        let restarted = first(&played, |it| it.token.contains("-restart-clients-production-"));
+        let promoted = first(&played, |it| it.token.contains("-promote-database-orders-"));
+        let shifted = first(&played, |it| it.token.contains("-shift-traffic-"));
+        assert!(promoted < restarted && restarted < shifted, "{}", scenario.name);
     }
 }
 

@@ -24,6 +24,7 @@ from .caches import Caches
 from .clock import Clock
 from .clusters import Clusters
 from .control import PREFIX, Control
+from .datastores import Datastores
 from .doors import Doors
 from .global_clusters import GlobalClusters
 from .history import History
@@ -55,6 +56,7 @@ class Server:
         Snapshots(self.world).install()
         Clusters(self.world).install()
         Caches(self.world).install()
+        Datastores(self.world).install()
         global_clusters = GlobalClusters(self.world)
         global_clusters.install()
         Doors(self.world, global_clusters).install()

@@ -20,6 +20,8 @@ class Settings:
     delete_secs: float = 0
     #: A snapshot of a cache is `creating` for minutes (facts §3).
     cache_snapshot_secs: float = 0
+    #: A promotion of a global datastore: in one or two minutes (facts §3, §8).
+    cache_failover_secs: float = 0
     #: The last instant that a cluster can be restored to: typically within 5 minutes (facts §2).
     restorable_behind_secs: float = 240
     #: What is restored listens at this port of 127.0.0.1, so that a test can put a server of its own behind

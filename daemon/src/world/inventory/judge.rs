@@ -254,6 +254,13 @@ fn members(known: &Known<'_>, cache: &Cache, sides: &[(&Region, &CacheSide)], ou
             "available" | "snapshotting" | "modifying" => {}
             status => troubles.push(format!("it is {status} in {region}")),
         }
+        let member = group.global.as_ref().map(|(global, _)| global);
+        if let Some(declared) = &cache.global
+            && member != Some(declared)
+        {
+            let is = member.map_or("none".to_owned(), |global| format!("`{global}`"));
+            troubles.push(format!("in {region} it is a member of {is}, not of `{declared}`"));
+        }
         if let (Some((global, role)), Some(active)) = (&group.global, known.active) {
             let is_primary = role.eq_ignore_ascii_case("primary");
             if is_primary != (active == *region) {
@@ -266,8 +273,9 @@ fn members(known: &Known<'_>, cache: &Cache, sides: &[(&Region, &CacheSide)], ou
         out.open(
             id,
             format!("`{}`: {}", cache.name, troubles.join("; ")),
-            "look at the replication groups; after a failover the new side is promoted by hand, one at a \
-             time (AWS takes several at once, and names no winner)",
+            "look at the replication groups; a failover promotes the new side where the cache declares its \
+             `global` datastore, else a person does, one at a time (AWS takes several at once, and names no \
+             winner)",
         );
     }
 }

@@ -25,6 +25,17 @@ pub struct Found {
     kind: ControllerKind,
 }
 
+/// How far a set has come to its newest template.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Rollout {
+    /// Every pod is new, and available.
+    Over,
+    /// It goes on.
+    Under(String),
+    /// Its own time limit is over.
+    Stuck(String),
+}
+
 impl Found {
     /// How many replicas are wanted; for a cron job one, or none while it is suspended.
     pub fn wanted(&self) -> u32 {
@@ -56,6 +67,49 @@ impl Found {
     /// An annotation of its own.
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.object.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// An annotation of the pods that it makes.
+    pub fn template_annotation(&self, key: &str) -> Option<&str> {
+        self.spec()["template"]["metadata"]["annotations"][key].as_str()
+    }
+
+    /// Why a change of its template would change no pod, if that is so.
+    pub fn holds_still(&self) -> Option<&'static str> {
+        let strategy = &self.spec()["updateStrategy"];
+        if self.spec()["paused"] == json!(true) {
+            Some("is paused")
+        } else if strategy["type"] == json!("OnDelete") {
+            Some("changes its pods only when somebody deletes them")
+        } else if strategy["rollingUpdate"]["partition"].as_u64().is_some_and(|kept| kept > 0) {
+            Some("keeps some of its pods back by a partition")
+        } else {
+            None
+        }
+    }
+
+    /// How far its pods are those of its newest template.
+    pub fn rollout(&self) -> Rollout {
+        let status = &self.object.data["status"];
+        let number = |key: &str| status[key].as_u64().map_or(0, count);
+        if status["observedGeneration"].as_i64() < self.object.metadata.generation {
+            return Rollout::Under("its controller has not seen the change".to_owned());
+        }
+        let conditions = status["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let is_stuck = conditions.iter().find(|one| {
+            one["type"] == "Progressing" && one["reason"] == "ProgressDeadlineExceeded"
+        });
+        if let Some(stuck) = is_stuck {
+            let said = stuck["message"].as_str().unwrap_or("its time is over");
+            return Rollout::Stuck(said.to_owned());
+        }
+        let (wanted, new) = (self.wanted(), number("updatedReplicas"));
+        let (all, available) = (number("replicas"), self.available());
+        // All new, none old, each available (facts §6).
+        if new == wanted && all == wanted && available == wanted {
+            return Rollout::Over;
+        }
+        Rollout::Under(format!("{new} of {wanted} are new, {available} available, {all} in all"))
     }
 
     fn spec(&self) -> &Value {

@@ -189,10 +189,13 @@ fn cache(
         of_it.filter_map(|one| Some((one.arn.clone(), one.seen(at)?))).collect()
     };
     CacheSide {
-        group: groups.map(|_| {
+        group: groups.map(|at| {
+            let key = (application.name.clone(), declared.name.clone());
+            let primary = sim.datastores.primary(&key, &application.home, at);
+            let role = if primary == region { "PRIMARY" } else { "SECONDARY" };
             Some(GroupSide {
                 status: "available".to_owned(),
-                global: None,
+                global: declared.global.as_ref().map(|id| (id.clone(), role.to_owned())),
                 members: BTreeMap::new(),
             })
         }),

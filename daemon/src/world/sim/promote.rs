@@ -6,7 +6,7 @@ use muster_runbooks::{
         Role,
         database::{FailoverInRegion, Verdict},
     },
-    name::Region,
+    name::{ApplicationName, ComponentName, Region},
     value::{Loss, Span},
 };
 use muster_state::call::{Answer, Call, CallError, Done, Progress};
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::{
     Bound, Sim,
     aurora::{Aurora, How},
+    fault::Fault,
     wire::Door,
 };
 
@@ -60,6 +61,31 @@ pub(super) fn observe_failover(
     to: Role,
 ) -> Result<Progress, CallError> {
     observe(sim, now, call, to, How::Failover)
+}
+
+impl Sim {
+    /// Somebody promotes a database without telling Muster.
+    pub(super) fn stranger_promotes(
+        &mut self,
+        now: Timestamp,
+        application: &ApplicationName,
+        database: &ComponentName,
+        to: &Region,
+        data_loss: bool,
+    ) {
+        let fence_fails = self.faults.at(now).any(|fault| *fault == Fault::FenceFails);
+        let Some(one) = self.databases.get_mut(&(application.clone(), database.clone())) else {
+            return;
+        };
+        if one.writer(now) == to || one.busy(now).is_some() {
+            return;
+        }
+        if data_loss {
+            one.fail_over(self.dice, &self.regions, fence_fails, None, to, now);
+        } else {
+            one.switch_over(self.dice, None, to, now);
+        }
+    }
 }
 
 /// Both promotions are looked at from the side that survives.

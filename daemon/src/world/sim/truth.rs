@@ -139,6 +139,18 @@ impl<'a> Truth<'a> {
         all.flat_map(|one| self.sim.workers.at_work(one, region, at)).collect()
     }
 
+    /// The region in which a cache with a global datastore is written.
+    pub fn cache_primary(
+        &self,
+        application: &ApplicationName,
+        cache: &ComponentName,
+        at: Timestamp,
+    ) -> Option<&'a Region> {
+        let home = &self.sim.applications.get(application)?.home;
+        let key = (application.clone(), cache.clone());
+        Some(self.sim.datastores.primary(&key, home, at))
+    }
+
     /// How many requests were sent.
     pub fn calls(&self) -> u64 {
         self.sim.calls

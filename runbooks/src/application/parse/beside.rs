@@ -18,7 +18,7 @@ pub(super) fn cache(
     names: &mut Names,
     out: &mut Findings,
 ) -> Option<Cache> {
-    let known = &["name", "replication_groups", "rebuildable", "retention"];
+    let known = &["name", "replication_groups", "rebuildable", "global", "retention"];
     let fields = Fields::open(node, "a cache", known, out)?;
     let name = names.read(&fields, out);
     fields.need("replication_groups", out);
@@ -35,8 +35,15 @@ pub(super) fn cache(
             "what it holds is lost with its region; say `rebuildable: true` if nobody misses it",
         );
     }
+    let global = fields.get("global").and_then(|node| datastore(node, out));
+    if let Some(node) = fields.get("global") {
+        for side in sides.both().filter(missing) {
+            let message = format!("a global datastore has a replication group in `{side}` too");
+            out.error(node.place, "missing-region", message);
+        }
+    }
     let retention = policy::retention(&fields, out);
-    Some(Cache { name: name?, replication_groups, rebuildable, retention: retention? })
+    Some(Cache { name: name?, replication_groups, rebuildable, global, retention: retention? })
 }
 
 /// The identifier of a replication group as ElastiCache accepts it.
@@ -54,6 +61,24 @@ fn group(node: &Node, out: &mut Findings) -> Option<String> {
         node.place,
         "wrong-value",
         format!("`{name}` is not the identifier of a replication group"),
+    );
+    None
+}
+
+/// The identifier of a global datastore, with the prefix that AWS has put before it.
+fn datastore(node: &Node, out: &mut Findings) -> Option<String> {
+    let name = text(node, out)?;
+    let fits = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        && name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && !name.ends_with('-')
+        && name.len() <= 63;
+    if fits {
+        return Some(name.to_owned());
+    }
+    out.error(
+        node.place,
+        "wrong-value",
+        format!("`{name}` is not the identifier of a global datastore"),
     );
     None
 }

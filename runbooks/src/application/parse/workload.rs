@@ -15,7 +15,16 @@ pub(super) fn read(
     names: &mut Names,
     out: &mut Findings,
 ) -> Option<Workload> {
-    let known = &["name", "namespace", "contexts", "clusters", "exports", "replicas", "workers"];
+    let known = &[
+        "name",
+        "namespace",
+        "contexts",
+        "clusters",
+        "exports",
+        "replicas",
+        "workers",
+        "restart_after_failover",
+    ];
     let fields = Fields::open(node, "a workload", known, out)?;
     let name = names.read(&fields, out);
     let namespace = fields.need("namespace", out).and_then(|node| namespace(node, out));
@@ -32,6 +41,7 @@ pub(super) fn read(
     let exports = fields.need("exports", out).and_then(|node| exports(node, sides, out));
     let replicas = replicas(&fields, out);
     let workers = controllers(&fields, "workers", out);
+    let restarts = restarts(&fields, &workers, out);
     Some(Workload {
         name: name?,
         namespace: namespace?,
@@ -40,6 +50,7 @@ pub(super) fn read(
         exports: exports?,
         replicas,
         workers,
+        restart_after_failover: restarts,
     })
 }
 
@@ -91,6 +102,24 @@ fn controllers(fields: &Fields<'_>, key: &'static str, out: &mut Findings) -> Ve
     {
         let message = format!("{} of `{key}`; {CONTROLLERS_MAX} at most", listed.len());
         out.error(node.place, "wrong-value", message);
+    }
+    all
+}
+
+/// The sets that start anew: a cron job has no pods that wait, and a worker is started anyway.
+fn restarts(fields: &Fields<'_>, workers: &[Controller], out: &mut Findings) -> Vec<Controller> {
+    const KEY: &str = "restart_after_failover";
+    let all = controllers(fields, KEY, out);
+    let place = fields.get(KEY).map_or(fields.place, |node| node.place);
+    for one in &all {
+        if !one.is_set() {
+            let message = format!("`{one}` has nothing that could be restarted");
+            out.error(place, "wrong-value", message)
+                .hint("write `deployment/NAME` or `statefulset/NAME`");
+        } else if workers.contains(one) {
+            let message = format!("`{one}` is a worker, and is started after a failover anyway");
+            out.error(place, "wrong-value", message).hint("leave it out here");
+        }
     }
     all
 }

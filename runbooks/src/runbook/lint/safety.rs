@@ -72,7 +72,8 @@ fn asks_approvers(task: &TaskDefinition) -> bool {
 
 /// Two hands at one writer, or at one marker, are kept apart by the application's one lock.
 fn locked(runbook: &Runbook, task: &TaskDefinition, out: &mut Findings) {
-    const MOVES: &[&str] = &["switchover-database", "failover-database", "shift-traffic"];
+    const MOVES: &[&str] =
+        &["switchover-database", "failover-database", "failover-cache", "shift-traffic"];
     let name = task.action.value.as_str();
     if !runbook.exclusive && MOVES.contains(&name) {
         let message = format!("`{name}` moves the application, and the runbook takes no lock");

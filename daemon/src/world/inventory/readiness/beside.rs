@@ -33,7 +33,7 @@ pub(super) fn points(ready: &Ready<'_>, sides: &Sides<'_>, out: &mut Vec<Point>)
         out.push(by_findings(ready, &ids, "objects", &objects.name, "the same on both sides"));
     }
     for cache in &application.caches {
-        out.push(if cache.rebuildable {
+        out.push(if cache.rebuildable && cache.global.is_none() {
             Point::pass("cache", Some(&cache.name), "the application fills it again by itself")
         } else {
             by_finding(ready, "cache-member", "cache", &cache.name, "as it should be")

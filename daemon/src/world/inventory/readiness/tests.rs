@@ -15,7 +15,7 @@ use super::{
         objectives::{Measured, Took},
         takeover::{
             Engine, GlobalSide, InstanceSide, MemberSide, RecordSide, SetSide, TrafficSide,
-            WorkloadSide,
+            WorkerSide, WorkloadSide,
         },
     },
     recovery::{Proof, predict},
@@ -40,7 +40,7 @@ fn file() -> Value {
         "databases": [{ "name": "orders", "global_cluster": "orders", "clusters": { EAST: OLD, WEST: NEW } }],
         "buckets": [{ "name": "files", "buckets": { EAST: "files-east", WEST: "files-west" } }],
         "workloads": [{ "name": "web", "namespace": "shop", "contexts": { EAST: "east", WEST: "west" },
-            "clusters": { EAST: "1", WEST: "2" },
+            "clusters": { EAST: "1", WEST: "2" }, "workers": ["cronjob/nightly"],
             "exports": { "buckets": {}, "prefix": "x" } }],
         "caches": [{ "name": "sessions", "replication_groups": {}, "rebuildable": true }],
         "secrets": [{ "name": "password", "secret": "shop/database" }],
@@ -134,6 +134,10 @@ impl Scene {
             seen.takeover.members.insert(place("orders", region), member());
             let web = WorkloadSide { sets: [("deployment/web".to_owned(), set.clone())].into() };
             seen.takeover.workloads.insert(place("web", region), Ok(web));
+            let wanted = u32::from(region == EAST);
+            let nightly = WorkerSide { wanted, is_remembered: false };
+            let workers = [("cronjob/nightly".to_owned(), nightly)].into();
+            seen.takeover.workers.insert(place("web", region), Ok(workers));
             seen.takeover.probes.insert(region.parse().unwrap(), Ok(200));
             let rules = BucketSide { versioned: Ok(true), replicates_to: Ok(vec!["x".to_owned()]) };
             seen.buckets.insert(place("files", region), rules);
@@ -213,6 +217,11 @@ impl Scene {
         self.seen.takeover.members.get_mut(&place("orders", WEST)).unwrap()
     }
 
+    fn worker(&mut self, at: &str) -> &mut WorkerSide {
+        let workers = self.seen.takeover.workers.get_mut(&place("web", at)).unwrap();
+        workers.as_mut().unwrap().get_mut("cronjob/nightly").unwrap()
+    }
+
     fn path(&self) -> Open {
         self.look(|ready| path(ready.known, &self.application.databases[0]).0)
     }
@@ -280,6 +289,16 @@ const BREAKS: &[Break] = &[
     }),
     ("workload/web", Standing::Unknown, |it| {
         it.seen.takeover.workloads.insert(place("web", WEST), Err("no answer".to_owned()));
+    }),
+    ("workers/web", Standing::Fail, |it| it.worker(WEST).wanted = 1),
+    ("workers/web", Standing::Fail, |it| {
+        *it.worker(EAST) = WorkerSide { wanted: 0, is_remembered: true };
+    }),
+    ("workers/web", Standing::Fail, |it| {
+        it.seen.takeover.workers.insert(place("web", WEST), Ok(BTreeMap::new()));
+    }),
+    ("workers/web", Standing::Unknown, |it| {
+        it.seen.takeover.workers.insert(place("web", WEST), Err("no answer".to_owned()));
     }),
     ("full-strength/web", Standing::Fail, |it| it.application.workloads[0].clusters.clear()),
     ("full-strength/web", Standing::Unknown, |it| it.peaks.clear()),

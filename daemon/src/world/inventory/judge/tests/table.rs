@@ -169,6 +169,17 @@ pub(super) const TABLE: &[(&str, Change, &[&str], &str)] = &[
         "it is SECONDARY of `global` in us-east-1; it is PRIMARY",
     ),
     (
+        "a cache that is no member of the datastore that a failover would promote",
+        |scene| {
+            scene.application.caches[0].global = Some("ldgnf-shop".to_owned());
+            let global = |id: &str, role: &str| Some((id.to_owned(), role.to_owned()));
+            let Ok(Some(group)) = &mut scene.cache(EAST).group else { unreachable!() };
+            group.global = global("ldgnf-shop", "PRIMARY");
+        },
+        &["cache-member/sessions"],
+        "in us-west-2 it is a member of none, not of `ldgnf-shop`",
+    ),
+    (
         "no versions",
         |scene| {
             scene.seen.buckets.get_mut(&place("files", WEST)).unwrap().versioned = Ok(false);
