@@ -31,7 +31,7 @@ use super::{
     inventory::{Inventory, takeover::Takeover},
     kube::Kube,
     notify::{self, Delivered, Receiver},
-    observers, restart as restarting, sql, takeover,
+    observers, restart, sql, takeover,
     whereabouts::Whereabouts,
     worker, workload,
 };
@@ -184,31 +184,13 @@ impl Real {
             Action::SnapshotCache(with) => {
                 verbs(call, cache::observe(self, call, with), cache::begin(self, call, with))
             }
-            Action::FailoverCache(with) => verbs(
-                call,
-                datastore::observe(self, call, with),
-                datastore::begin(self, call, with),
-            ),
+            Action::FailoverCache(with) => datastore::failover(self, call, with),
             Action::MarkExpired(with) => reads(call, expiry::observe_mark(self, call, with)),
             Action::DeleteExpired(with) => expiry::let_go(self, call, with),
-            Action::ScaleWorkload(with) => {
-                verbs(call, workload::observe(self, call, with), workload::begin(self, call, with))
-            }
-            Action::RestartWorkload(with) => verbs(
-                call,
-                restarting::observe(self, call, with),
-                restarting::begin(self, call, with),
-            ),
-            Action::SuspendWorkers(with) => verbs(
-                call,
-                worker::observe_suspension(self, call, with),
-                worker::begin_suspension(self, call, with),
-            ),
-            Action::ResumeWorkers(with) => verbs(
-                call,
-                worker::observe_resumption(self, call, with),
-                worker::begin_resumption(self, call, with),
-            ),
+            Action::ScaleWorkload(with) => workload::scale(self, call, with),
+            Action::RestartWorkload(with) => restart::restart(self, call, with),
+            Action::SuspendWorkers(with) => worker::suspend(self, call, with),
+            Action::ResumeWorkers(with) => worker::resume(self, call, with),
             Action::CheckReadiness(with) => {
                 reads(call, readiness::observe_readiness(self, call, with))
             }

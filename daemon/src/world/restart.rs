@@ -10,11 +10,20 @@ use serde_json::{Value, json};
 
 use super::{
     kube::controllers::{Found, Rollout},
-    real::{Real, on},
+    real::{Real, Verbs, on, verbs},
 };
 
+/// Lets sets start anew.
+pub(super) fn restart<'a>(
+    real: &'a Real,
+    call: &'a Call,
+    action: &'a RestartWorkload,
+) -> Verbs<'a> {
+    verbs(call, observe(real, call, action), begin(real, call, action))
+}
+
 /// How far the pods that bear the call's token have taken the place of the others.
-pub(super) async fn observe(
+async fn observe(
     real: &Real,
     call: &Call,
     action: &RestartWorkload,
@@ -23,11 +32,7 @@ pub(super) async fn observe(
 }
 
 /// Lets those start anew that do not bear the token yet.
-pub(super) async fn begin(
-    real: &Real,
-    call: &Call,
-    action: &RestartWorkload,
-) -> Result<Answer, CallError> {
+async fn begin(real: &Real, call: &Call, action: &RestartWorkload) -> Result<Answer, CallError> {
     let workload = workload(call)?;
     let cluster = real.kube.cluster_for(call, workload, on(call)?.region(action.at)).await?;
     let change = json!({ "spec": { "template": { "metadata": {

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::{
     inventory::takeover::WorkerSide,
     kube::{Cluster, controllers::Found},
-    real::{Real, on},
+    real::{Real, Verbs, on, verbs},
 };
 
 /// What is written down of a cron job, which has no number.
@@ -41,8 +41,18 @@ pub(super) struct Stands {
 /// All workers of a namespace; nothing of one that is not there.
 pub(super) type All = BTreeMap<Controller, Option<Stands>>;
 
+/// Stops the workers of a side.
+pub(super) fn suspend<'a>(real: &'a Real, call: &'a Call, action: &'a SuspendWorkers) -> Verbs<'a> {
+    verbs(call, observe_suspension(real, call, action), begin_suspension(real, call, action))
+}
+
+/// Starts the workers of a side.
+pub(super) fn resume<'a>(real: &'a Real, call: &'a Call, action: &'a ResumeWorkers) -> Verbs<'a> {
+    verbs(call, observe_resumption(real, call, action), begin_resumption(real, call, action))
+}
+
 /// How far the workers of a side stand still.
-pub(super) async fn observe_suspension(
+async fn observe_suspension(
     real: &Real,
     call: &Call,
     action: &SuspendWorkers,
@@ -61,7 +71,7 @@ pub(super) async fn observe_suspension(
 }
 
 /// Stops those that run. One that cannot be stopped does not keep the others running.
-pub(super) async fn begin_suspension(
+async fn begin_suspension(
     real: &Real,
     call: &Call,
     action: &SuspendWorkers,
@@ -77,7 +87,7 @@ pub(super) async fn begin_suspension(
 }
 
 /// How far the workers of a side run.
-pub(super) async fn observe_resumption(
+async fn observe_resumption(
     real: &Real,
     call: &Call,
     action: &ResumeWorkers,
@@ -90,7 +100,7 @@ pub(super) async fn observe_resumption(
 }
 
 /// Starts those that do not run as strong as they must.
-pub(super) async fn begin_resumption(
+async fn begin_resumption(
     real: &Real,
     call: &Call,
     action: &ResumeWorkers,

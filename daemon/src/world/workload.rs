@@ -13,15 +13,16 @@ use serde_json::{Value, json};
 
 use super::{
     kube::scale::Strengths,
-    real::{Real, on},
+    real::{Real, Verbs, on, verbs},
 };
 
+/// Brings a namespace to full strength.
+pub(super) fn scale<'a>(real: &'a Real, call: &'a Call, action: &'a ScaleWorkload) -> Verbs<'a> {
+    verbs(call, observe(real, call, action), begin(real, call, action))
+}
+
 /// How far a namespace is from full strength.
-pub(super) async fn observe(
-    real: &Real,
-    call: &Call,
-    action: &ScaleWorkload,
-) -> Result<Progress, CallError> {
+async fn observe(real: &Real, call: &Call, action: &ScaleWorkload) -> Result<Progress, CallError> {
     let workload = workload(call)?;
     let cluster = real.kube.cluster(workload, on(call)?.region(action.at)).await?;
     let strengths = cluster.strengths().await?;
@@ -32,11 +33,7 @@ pub(super) async fn observe(
 }
 
 /// Asks for what is missing of it, set by set.
-pub(super) async fn begin(
-    real: &Real,
-    call: &Call,
-    action: &ScaleWorkload,
-) -> Result<Answer, CallError> {
+async fn begin(real: &Real, call: &Call, action: &ScaleWorkload) -> Result<Answer, CallError> {
     let workload = workload(call)?;
     let cluster = real.kube.cluster(workload, on(call)?.region(action.at)).await?;
     let strengths = cluster.strengths().await?;

@@ -132,7 +132,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "do: wait\n    with: { duration: 5s }",
         "each: workloads\n    do: wait\n    with: { duration: 5s }",
     ),
-    ("a cache moved without the lock", "exclusive: true", "exclusive: false"),
+    ("moved without the lock", "exclusive: true", "exclusive: false"),
     ("wait without an end", "with: { duration: 5s }", "with: { before: 5s }"),
     (
         "wait with two ends",

@@ -518,4 +518,9 @@ async fn databases(judge: &mut Judge, shop: &Application) {
     judge.act(shop, "switchover-database", json!({ "to": "active" })).await;
     let with = json!({ "to": "standby", "data_loss_max": "5m" });
     judge.act(shop, "failover-database", with).await;
+    let sides = [(EAST, "follows-east"), (WEST, "follows-west")];
+    let mut shop = shop.clone();
+    shop.caches[0].global = Some(judge.world.datastore("shop", sides).await);
+    shop.caches[0].replication_groups = sides.map(|(at, it)| (at.to_owned(), it.to_owned())).into();
+    judge.act(&shop, "failover-cache", json!({ "to": "standby" })).await;
 }

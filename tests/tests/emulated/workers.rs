@@ -88,11 +88,16 @@ async fn workers_stop_on_one_side_and_are_what_they_were_again() {
     let world = world!();
     let Some((clusters, real)) = start(&world).await else { return };
     let shop = shop(&clusters.uid(WEST), json!(["cronjob/nightly", "deployment/consumer"]));
-    clusters.kubectl(
-        WEST,
-        &["create", "job", "by-hand", "--from", "cronjob/nightly", "-n", "shop"],
-        "",
-    );
+    let nightly = clusters.get(WEST, "cronjobs.v1beta1.batch", "nightly", "shop");
+    let by_hand = json!({
+        "apiVersion": "batch/v1", "kind": "Job",
+        "metadata": { "name": "by-hand", "namespace": "shop", "ownerReferences": [{
+            "apiVersion": "batch/v1beta1", "kind": "CronJob", "name": "nightly",
+            "uid": nightly["metadata"]["uid"],
+        }] },
+        "spec": nightly["spec"]["jobTemplate"]["spec"],
+    });
+    clusters.kubectl(WEST, &["create", "-f", "-"], &by_hand.to_string());
     let mut running = resuming(&world, &shop);
     ask(&world, &real, &mut running).await;
     until((&world, &clusters, &real), &mut running, 99, is_done).await;
@@ -169,11 +174,11 @@ async fn what_nobody_remembers_is_not_started() {
     assert_eq!(ask(&world, &real, &mut less).await, Vec::<String>::new());
     assert_eq!(stand(&clusters)[1], json!([5, null]), "never fewer");
 
-    let scaler = ["autoscale", "deployment", "consumer", "-n", "shop", "--min", "1", "--max", "3"];
-    clusters.kubectl(WEST, &scaler, "");
     let mut stopping = suspending(&world, &shop);
     ask(&world, &real, &mut stopping).await;
     assert_eq!(stand(&clusters)[1], json!([0, "5"]));
+    let scaler = ["autoscale", "deployment", "consumer", "-n", "shop", "--min", "1", "--max", "3"];
+    clusters.kubectl(WEST, &scaler, "");
     let mut starting = resuming(&world, &shop);
     ask(&world, &real, &mut starting).await;
     assert_eq!(stand(&clusters)[1], json!([3, null]), "no more than its autoscaler would leave");

@@ -15,14 +15,19 @@ use muster_state::call::{Answer, Call, CallError, Done, Progress};
 use serde_json::{Value, json};
 
 use super::{beside::Beside, cache, error};
-use crate::world::real::{Real, on};
+use crate::world::real::{Real, Verbs, on, verbs};
+
+/// Makes a side the primary.
+pub(in crate::world) fn failover<'a>(
+    real: &'a Real,
+    call: &'a Call,
+    action: &'a FailoverCache,
+) -> Verbs<'a> {
+    verbs(call, observe(real, call, action), begin(real, call, action))
+}
 
 /// Where the promotion stands, seen from its target.
-pub async fn observe(
-    real: &Real,
-    call: &Call,
-    action: &FailoverCache,
-) -> Result<Progress, CallError> {
+async fn observe(real: &Real, call: &Call, action: &FailoverCache) -> Result<Progress, CallError> {
     let to = on(call)?.region(action.to);
     let (id, group) = (datastore(call)?, cache::group(call, to)?);
     let found = describe(real, to, id).await?;
@@ -30,7 +35,7 @@ pub async fn observe(
 }
 
 /// Asks the target's region, unless it is the primary already.
-pub async fn begin(real: &Real, call: &Call, action: &FailoverCache) -> Result<Answer, CallError> {
+async fn begin(real: &Real, call: &Call, action: &FailoverCache) -> Result<Answer, CallError> {
     let to = on(call)?.region(action.to);
     let (id, group) = (datastore(call)?, cache::group(call, to)?);
     let found = describe(real, to, id).await?;
