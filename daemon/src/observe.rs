@@ -17,6 +17,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use self::post::Post;
+use crate::world::http::allowed;
 use crate::{
     api::observe::Window,
     cli::{Exit, Observe, Terminal},
@@ -25,10 +26,7 @@ use crate::{
     offline::chain,
     serve::told_to_stop,
     telemetry,
-    world::{
-        http,
-        report::{BadKey, SigningKey},
-    },
+    world::report::{BadKey, SigningKey},
 };
 
 /// The configuration of an observer.
@@ -120,7 +118,7 @@ impl Config {
         }
         for one in &config.applications {
             for url in one.sees.values().chain([&one.control]) {
-                http::allowed(url).map_err(|why| unreadable(format!("`{}`: {why}", one.name)))?;
+                allowed(url).map_err(|why| unreadable(format!("`{}`: {why}", one.name)))?;
             }
             if one.sees.is_empty() {
                 return Err(unreadable(format!("`sees` of `{}` names no region", one.name)));

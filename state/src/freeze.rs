@@ -118,15 +118,10 @@ fn announces(purpose: Purpose) -> bool {
     }
 }
 
-/// The actions that change what serves, and not what protects it.
-const CHANGES: &[&str] = &[
-    "apply-objects",
-    "scale-workload",
-    "failover-in-region",
-    "weigh-traffic",
-    "call-http",
-    "run-job",
-];
+/// The actions that change what serves, and not what protects it. A failover inside the region is none: it
+/// brings back what serves.
+const CHANGES: &[&str] =
+    &["apply-objects", "scale-workload", "weigh-traffic", "call-http", "run-job"];
 
 #[cfg(test)]
 mod tests {

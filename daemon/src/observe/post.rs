@@ -14,10 +14,10 @@ use reqwest::Client;
 use tracing::info;
 
 use super::{CannotObserve, Config, Watched, key};
+use crate::world::http::client;
 use crate::{
     clock::Clock,
     world::{
-        http,
         observers::{self, Seen},
         report::{self, Line, Signed, SigningKey},
     },
@@ -54,7 +54,7 @@ impl Post {
     /// When its key cannot be read, or it cannot ask anybody.
     pub fn new(config: Config, clock: Clock) -> Result<Post, CannotObserve> {
         let key = key(&config.key)?;
-        let client = http::client().map_err(CannotObserve::Client)?;
+        let client = client().map_err(CannotObserve::Client)?;
         info!(name = config.name, key = %key.public(), "observes");
         Ok(Post { config, key, clock, client, seen: Mutex::default() })
     }

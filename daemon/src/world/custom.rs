@@ -1,7 +1,7 @@
 //! Steps of the user's own: a call over HTTP, and a job in a cluster.
 
-mod http;
 mod job;
+mod web;
 
 use muster_runbooks::{
     action::custom::{CallHttp, RunJob},
@@ -16,7 +16,7 @@ use super::{
 
 /// The verbs of a call over HTTP.
 pub(super) fn call<'a>(real: &'a Real, call: &'a Call, with: &'a CallHttp) -> Verbs<'a> {
-    verbs(call, http::observe(real, call, with), http::begin(real, call, with))
+    verbs(call, web::observe(real, call, with), web::begin(real, call, with))
 }
 
 /// The verbs of a job.

@@ -22,9 +22,9 @@ use muster_runbooks::{
 use muster_state::call::{Answer, Call, CallError, Done, Progress, in_one_line};
 use serde_json::json;
 
+use super::http::said::in_short;
 use super::{
     aws::{database, error},
-    http::said::in_short,
     real::{Real, on},
     sql,
 };

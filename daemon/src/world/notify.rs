@@ -117,7 +117,10 @@ enum NotTaken {
 /// What receivers have said to which message, so that one dead receiver does not let all others be told
 /// again and again. Lost in a crash; receivers drop repeats by the key.
 #[derive(Debug, Default)]
-pub struct Delivered(Mutex<BTreeMap<String, BTreeMap<String, Result<(), String>>>>);
+pub struct Delivered(Mutex<BTreeMap<String, Answers>>);
+
+/// What each receiver said to one message.
+type Answers = BTreeMap<String, Result<(), String>>;
 
 impl Delivered {
     fn said(&self, token: &str, receiver: &str) -> Option<Result<(), String>> {

@@ -17,9 +17,9 @@ use muster_state::{
 use reqwest::Client;
 use serde_json::json;
 
+use super::http::probe;
 use super::{
     aws::alarm,
-    http::probe,
     real::{Real, on},
     report,
 };

@@ -18,10 +18,8 @@ use muster_state::{call::in_one_line, detect::Sees};
 use reqwest::Client;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    http::allowed,
-    observers::{Seen, unknown},
-};
+use super::http::allowed;
+use super::observers::{Seen, unknown};
 
 /// The version of what is signed.
 const VERSION: u32 = 1;
@@ -249,7 +247,7 @@ fn hex(bytes: &[u8]) -> String {
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
-    if digits.len() % 2 != 0 || !digits.iter().all(u8::is_ascii_hexdigit) {
+    if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
     let byte = |two: &[u8]| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok();

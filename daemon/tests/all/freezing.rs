@@ -38,7 +38,8 @@ async fn a_pipeline_asks_before_it_changes_anything() {
     assert!(frozen.out.starts_with("covetpy is FROZEN until "), "{}", frozen.out);
     assert!(frozen.out.trim().ends_with(": olga: the sale"), "{}", frozen.out);
 
-    let wanted = json!({ "runbook": "pre-deployment-snapshot", "application": "covetpy", "reason": "deploy" });
+    let wanted = json!({ "runbook": "pre-deployment-snapshot", "application": "covetpy", "reason": "deploy",
+        "inputs": { "schema_version": "7" } });
     let (status, problem) = post(&house, "/v1/requests", "olga", wanted.clone()).await;
     assert_eq!(
         (status, &problem["type"]),

@@ -91,10 +91,9 @@ fn read(node: &Node, out: &mut Findings) -> Option<Application> {
         detection::observers(fields.list("observers", out), &sides, &known, out)
     };
     let write_lease = fields.get("write_lease").map(|node| write_lease::read(node, &sides, out));
-    let detection = fields.get("detection").map(|node| {
-        let watched = observers.as_deref().unwrap_or_default();
-        detection::policy(node, watched, write_lease.is_some(), out)
-    });
+    let detection = fields
+        .get("detection")
+        .map(|node| detection::policy(node, observers.as_deref(), write_lease.is_some(), out));
     let losses = declared::losses(fields.list("losses", out), out);
     let attested = declared::attested(fields.list("attested", out), out);
     Some(Application {

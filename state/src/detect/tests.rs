@@ -152,9 +152,9 @@ fn the_first_symptom() {
     let mut detector = Detector::default();
     detector.hear(start(), votes("hhh"), &policy);
     let now = start() + secs(10);
-    let symptom = |standing| match standing {
-        Standing::Suspected { symptom_at, .. } => symptom_at,
-        other => panic!("{other:?}"),
+    let symptom = |standing| {
+        let Standing::Suspected { symptom_at, .. } = standing else { panic!("{standing:?}") };
+        symptom_at
     };
     assert_eq!(symptom(detector.clone().hear(now, says(now, 4), &policy)), now - secs(4));
     assert_eq!(symptom(detector.clone().hear(now, says(now, 86_400), &policy)), start());

@@ -33,10 +33,11 @@ fn a_call_is_made_once() {
         assert!(matches!(sim.begin(now, &call), Err(CallError::NoAnswer { .. })));
         let done = match (check, sim.begin(now, &call).unwrap()) {
             (None, Answer::Done(done)) => done,
-            (Some(_), Answer::Accepted) => match look(&mut sim).unwrap() {
-                Progress::Done(done) => done,
-                other => panic!("{other}"),
-            },
+            (Some(_), Answer::Accepted) => {
+                let seen = look(&mut sim).unwrap();
+                let Progress::Done(done) = seen else { panic!("{seen}") };
+                done
+            }
             other => panic!("{other:?}"),
         };
         assert_eq!(done.outputs["ticket"], json!("a ticket"));

@@ -200,6 +200,8 @@ async fn what_is_declared_is_what_is_called() {
         "probe",
         "check-observers",
         "scale-workload",
+        "call-http",
+        "run-job",
         "restart-workload",
         "suspend-workers",
         "resume-workers",
@@ -518,9 +520,4 @@ async fn databases(judge: &mut Judge, shop: &Application) {
     judge.act(shop, "switchover-database", json!({ "to": "active" })).await;
     let with = json!({ "to": "standby", "data_loss_max": "5m" });
     judge.act(shop, "failover-database", with).await;
-    let sides = [(EAST, "follows-east"), (WEST, "follows-west")];
-    let mut shop = shop.clone();
-    shop.caches[0].global = Some(judge.world.datastore("shop", sides).await);
-    shop.caches[0].replication_groups = sides.map(|(at, it)| (at.to_owned(), it.to_owned())).into();
-    judge.act(&shop, "failover-cache", json!({ "to": "standby" })).await;
 }

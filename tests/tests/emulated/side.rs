@@ -162,11 +162,11 @@ async fn observers_must_agree_for_a_while() {
     let seen = look(&world, &real, &mut asking).await.to_string();
     assert!(
         seen.starts_with(
-            "lost so far: one (one): lost, 503 Service Unavailable; two (two): lost, no"
+            "lost so far: one (one): lost, 503 Service Unavailable; two (two): lost, no answer"
         ),
         "{seen}"
     );
-    assert!(seen.contains("three (three): its control target answers 500"), "{seen}");
+    assert!(seen.contains("three (three): unknown, its control target answers 500"), "{seen}");
     world.pass(120);
     let Progress::Done(done) = look(&world, &real, &mut asking).await else { panic!() };
     assert_eq!(done.outputs["verdict"], json!("lost"));

@@ -133,7 +133,7 @@ fn one_of(
 
 pub(super) fn policy(
     node: &Node,
-    observers: &[Observer],
+    observers: Option<&[Observer]>,
     has_write_lease: bool,
     out: &mut Findings,
 ) -> Option<Detection> {
@@ -184,7 +184,7 @@ fn authorised(node: &Node, out: &mut Findings) -> Option<Authorised> {
 fn judge(
     fields: &Fields<'_>,
     policy: &Detection,
-    observers: &[Observer],
+    observers: Option<&[Observer]>,
     has_write_lease: bool,
     out: &mut Findings,
 ) {
@@ -192,10 +192,14 @@ fn judge(
     if policy.quorum == 0 {
         out.error(place("quorum"), "wrong-value", "a quorum of nobody is none");
     }
-    let domains: BTreeSet<&str> = observers.iter().map(|one| one.domain.as_str()).collect();
-    if domains.len() < policy.quorum as usize {
+    // Of observers that could not be read nobody knows how many there are.
+    let domains = observers.map(|all| {
+        let domains: BTreeSet<&str> = all.iter().map(|one| one.domain.as_str()).collect();
+        domains.len()
+    });
+    if let Some(domains) = domains.filter(|domains| *domains < policy.quorum as usize) {
         let message =
-            format!("{} failure domains can never be a quorum of {}", domains.len(), policy.quorum);
+            format!("{domains} failure domains can never be a quorum of {}", policy.quorum);
         out.error(place("quorum"), "no-quorum", message)
             .hint("observers of one domain have one vote together");
     }

@@ -15,13 +15,9 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use super::for_real;
-use crate::world::{
-    http::{
-        Status, allowed,
-        said::{first_bytes, first_words, masked},
-    },
-    real::{Real, on},
-};
+use crate::world::http::said::{first_bytes, first_words, masked};
+use crate::world::http::{Status, allowed};
+use crate::world::real::{Real, on};
 
 /// For so long an answer is waited for.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
