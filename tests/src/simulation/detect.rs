@@ -31,6 +31,10 @@ pub(super) struct Eyes {
     detector: Detector,
     /// The proposals that were made, so that each has an id of its own.
     pub(super) made: u64,
+    /// How far the process's clock was ahead when everybody was asked last.
+    skew: SignedDuration,
+    /// Whether that changed since the region was last seen well: then no clock says when it was not.
+    is_skewed: bool,
 }
 
 impl Eyes {
@@ -58,8 +62,15 @@ impl Simulation {
             self.eyes.region = Some(region.clone());
         }
         let (clock, policy) = (self.clock(), SHOP.detection());
-        let votes = self.sim.votes(self.now, &SHOP, &region);
+        let mut votes = self.sim.votes(self.now, &SHOP, &region);
+        // Reports carry ages, so that they are counted on the process's own clock.
+        votes.iter_mut().for_each(|vote| vote.since = vote.since.map(|since| since + self.skew));
+        self.eyes.is_skewed |= self.eyes.skew != self.skew;
+        self.eyes.skew = self.skew;
         let standing = self.eyes.detector.hear(clock, votes, policy);
+        if standing == Standing::Well {
+            self.eyes.is_skewed = false;
+        }
         let Standing::Lost { symptom_at, .. } = standing else { return self.start_proposed() };
         let runbook = "region-failover".parse().expect("a runbook's name");
         let (follows, open) = {
@@ -78,7 +89,8 @@ impl Simulation {
         // I16: the clock of the recovery starts before anybody pressed anything, and not before it was well.
         let skew = self.skew;
         let symptom = symptom_at - skew;
-        let sound = was_lost(symptom + SignedDuration::from_secs(1)) && symptom <= now;
+        let sound = self.eyes.is_skewed
+            || was_lost(symptom + SignedDuration::from_secs(1)) && symptom <= now;
         self.watch.check("I16", sound, || format!("nothing was wrong at {symptom}"));
         self.eyes.made += 1;
         let request = Request {

@@ -82,7 +82,9 @@ fn a_loss_is_proposed_once() {
         let simulation = play(1, &scenario);
         assert_eq!(simulation.proposals(), 1, "killed: {crashes_at:?}");
         let run = id('p', 1);
-        assert_eq!(simulation.watch.outcomes.get(&run), Some(&Outcome::Succeeded));
+        // Its workers could not be stopped where nobody answered, which is all that was not as it should be.
+        let outcome = simulation.watch.outcomes.get(&run);
+        assert_eq!(outcome, Some(&Outcome::SucceededWithExceptions));
     }
 }
 
