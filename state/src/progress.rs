@@ -1,6 +1,7 @@
 //! Everything that is known, folded from commits. The read model of the API, the rows that sled
 //! keeps, and what the engine starts from are this one fold.
 
+mod application;
 mod schedule;
 mod seen;
 
@@ -17,11 +18,9 @@ pub use schedule::{EndedOccurrence, MISSED_KEPT, ScheduleState};
 pub use seen::{Active, Counted, Downtime, Moved, Peak};
 
 use crate::{
-    catalog::{Finding, Hold, RecoveryPoint},
+    catalog::{Finding, RecoveryPoint},
     command::Refusal,
-    event::{
-        AccessEvent, ApplicationEvent, Claim, Commit, Entry, Event, NoticeEvent, RunEvent, Stream,
-    },
+    event::{AccessEvent, Claim, Commit, Entry, Event, NoticeEvent, RunEvent, Stream},
     freeze::Freeze,
     lease::Granted,
     run::{Illegal, Run},
@@ -407,96 +406,6 @@ impl Progress {
                 self.proposals.remove(id);
             }
             NoticeEvent::Nudged { .. } => {}
-        }
-    }
-}
-
-impl ApplicationState {
-    fn apply(&mut self, event: &ApplicationEvent, at: Timestamp) {
-        match event {
-            ApplicationEvent::ActiveObserved { region, evidence } => {
-                let (region, evidence) = (region.clone(), evidence.clone());
-                self.active = Some(Active { region, evidence, at });
-            }
-            ApplicationEvent::PointRecorded { point } => {
-                let mut point = point.as_ref().clone();
-                // A hold is lifted by a person, and by nothing that is seen anew.
-                if let Some(known) = self.points.get(&point.id) {
-                    point.holds.clone_from(&known.holds);
-                }
-                self.points.insert(point.id.clone(), point);
-            }
-            ApplicationEvent::PointMarked { id, .. } => {
-                if let Some(point) = self.points.get_mut(id).filter(|point| point.holds.is_empty())
-                {
-                    point.marked_at = Some(at);
-                }
-            }
-            ApplicationEvent::PointHeld { id, name, by, reason } => {
-                if let Some(point) = self.points.get_mut(id) {
-                    let (name, by, reason) = (name.clone(), by.clone(), reason.clone());
-                    point.holds.retain(|hold| hold.name != name);
-                    point.holds.push(Hold { name, by, reason, at });
-                    // Once it is released, it waits its whole time again.
-                    point.marked_at = None;
-                }
-            }
-            ApplicationEvent::PointReleased { id, name, .. } => {
-                if let Some(point) = self.points.get_mut(id) {
-                    point.holds.retain(|hold| hold.name != *name);
-                }
-            }
-            ApplicationEvent::PointDeleted { id } => {
-                self.points.remove(id);
-            }
-            ApplicationEvent::PointVerified { id } => {
-                if let Some(point) = self.points.get_mut(id) {
-                    point.verified_at = Some(at);
-                }
-            }
-            ApplicationEvent::PointTested { id, tested } => {
-                if let Some(point) = self.points.get_mut(id) {
-                    if tested.proves() {
-                        point.verified_at = Some(tested.validation.at);
-                    }
-                    point.tested = Some(tested.clone());
-                }
-            }
-            ApplicationEvent::FindingOpened { finding } => {
-                let since = self.findings.get(&finding.id).map_or(at, |(since, _)| *since);
-                self.findings.insert(finding.id.clone(), (since, finding.clone()));
-            }
-            ApplicationEvent::FindingClosed { id } => {
-                self.findings.remove(id);
-            }
-            ApplicationEvent::WindowOpened { run, closes_at } => {
-                self.window = Some((run.clone(), *closes_at));
-            }
-            ApplicationEvent::WindowClosed { run } => {
-                if self.window.as_ref().is_some_and(|(opened_by, _)| opened_by == run) {
-                    self.window = None;
-                }
-            }
-            ApplicationEvent::RowsCounted { database, rows } => {
-                self.rows.insert(database.clone(), Counted { at, rows: rows.clone() });
-            }
-            ApplicationEvent::PeakSeen { workload, region, sets } => {
-                let peak = Peak { at, region: region.clone(), sets: sets.clone() };
-                self.peaks.insert(workload.clone(), peak);
-            }
-            ApplicationEvent::Acknowledged { .. } => self.acknowledged_at = Some(at),
-            ApplicationEvent::DowntimeBegan { by, reason, until } => {
-                let (by, reason) = (by.clone(), reason.clone());
-                self.downtime = Some(Downtime { by, reason, until: *until });
-            }
-            ApplicationEvent::DowntimeEnded { .. } => self.downtime = None,
-            ApplicationEvent::Frozen { by, reason, until } => {
-                let (by, reason, until) = (by.clone(), reason.clone(), *until);
-                self.frozen = Some(Freeze { by, reason, at, until });
-            }
-            ApplicationEvent::Thawed { .. } => self.frozen = None,
-            // It names the writes that follow it; nothing else depends on it.
-            ApplicationEvent::CanaryGranted { .. } => {}
         }
     }
 }

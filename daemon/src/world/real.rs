@@ -213,11 +213,7 @@ impl Real {
             Action::CheckSql(with) => reads(call, sql::check::observe(self, call, with)),
             Action::CheckRestored(with) => reads(call, sql::check::restored(self, call, with)),
             Action::Fence(with) => reads(call, writer::observe_fence(self, call, with)),
-            Action::SwitchoverDatabase(with) => verbs(
-                call,
-                global::observe_switchover(self, call, with),
-                global::begin_switchover(self, call, with),
-            ),
+            Action::SwitchoverDatabase(with) => global::switchover(self, call, with),
             Action::FailoverDatabase(with) => verbs(
                 call,
                 global::observe_failover(self, call, with),
@@ -226,11 +222,7 @@ impl Real {
             Action::FailoverInRegion(with) => {
                 verbs(call, instance::observe(self, call, with), instance::begin(self, call, with))
             }
-            Action::TakeWriteLease(with) => verbs(
-                call,
-                write_lease::observe(self, call, with),
-                write_lease::begin(self, call, with),
-            ),
+            Action::TakeWriteLease(with) => write_lease::take(self, call, with),
             Action::RunHooks(with) => verbs(call, hook::observe(), hook::begin(self, call, with)),
             Action::ExportObjects(with) => verbs(
                 call,

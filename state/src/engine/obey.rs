@@ -106,17 +106,34 @@ impl Engine {
             Command::Thaw { application, by, reason } => {
                 self.thaw(now, &application, by, reason, out)
             }
-            Command::Nudge { id, dedupe_key, source, about: object, asked } => {
-                if let Some(repeated) = self.repeated(Some(&dedupe_key), &asked)? {
-                    return Ok(repeated);
-                }
-                let event = NoticeEvent::Nudged { source, about: object };
-                let take = vec![Claim::dedupe(&dedupe_key, &id, asked)];
-                self.notice(now, &id, event, take, out);
-                self.advance_all(now, out);
-                Ok(about(&id))
-            }
+            Command::Nudge { id, dedupe_key, source, about: object, asked } => self.nudge(
+                now,
+                &id,
+                dedupe_key,
+                NoticeEvent::Nudged { source, about: object },
+                asked,
+                out,
+            ),
         }
+    }
+
+    /// Records a nudge and looks at every open run, unless it was done under this key before.
+    fn nudge(
+        &mut self,
+        now: Timestamp,
+        id: &RunId,
+        dedupe_key: String,
+        event: NoticeEvent,
+        asked: Option<String>,
+        out: &mut Vec<Output>,
+    ) -> Result<Accepted, Refusal> {
+        if let Some(repeated) = self.repeated(Some(&dedupe_key), &asked)? {
+            return Ok(repeated);
+        }
+        let take = vec![Claim::dedupe(&dedupe_key, id, asked)];
+        self.notice(now, id, event, take, out);
+        self.advance_all(now, out);
+        Ok(about(id))
     }
 
     /// Records from where an application is served, if that is news.

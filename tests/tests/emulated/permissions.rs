@@ -1,6 +1,7 @@
 //! What `muster plan` tells people to allow is what the actions really call, and what the shipped roles
 //! allow is what they need and no more.
 
+mod beside;
 mod roles;
 
 use std::collections::BTreeSet;
@@ -28,7 +29,10 @@ use muster_tests::{
 };
 use serde_json::{Value, json};
 
-use self::roles::{Roles, duty};
+use self::{
+    beside::{datastores, write_lease},
+    roles::{Roles, duty},
+};
 use super::world;
 
 const HOME: &str = "192.0.2.1";
@@ -212,19 +216,6 @@ async fn what_is_declared_is_what_is_called() {
     }
     let Roles { allowed, refused, .. } = judge.roles;
     assert!(allowed > 10 && refused > 10, "{allowed} allowed, {refused} refused");
-}
-
-/// The write lease, to a side that is named and to the one that writes.
-async fn write_lease(judge: &mut Judge, shop: &Application) {
-    let mut shop = shop.clone();
-    shop.write_lease = application(json!({
-        "write_lease": { "region": WEST, "bucket": "files-west", "key": "writer", "length": "30s", "skew": "2s" },
-    }))
-    .write_lease;
-    let held = json!({ "holder": EAST, "epoch": 1, "from": judge.world.now(), "by": "shop" });
-    judge.world.put_text(WEST, "files-west/writer", held.to_string()).await;
-    judge.act(&shop, "take-write-lease", json!({ "to": "standby" })).await;
-    judge.act(&shop, "take-write-lease", json!({})).await;
 }
 
 /// A restore test of the copy, to its end.
@@ -498,15 +489,6 @@ async fn traffic(judge: &mut Judge, shop: &Application) {
     let traffic = both.traffic.as_mut().unwrap();
     (traffic.writable_in_both, traffic.name) = (true, "both.example.com".to_owned());
     judge.act(&both, "weigh-traffic", json!({ "at": "standby", "percent": 30 })).await;
-}
-
-async fn datastores(judge: &mut Judge, shop: &Application) {
-    let sides = [(EAST, "follows-east"), (WEST, "follows-west")];
-    let mut shop = shop.clone();
-    shop.caches[0].global = Some(judge.world.datastore("shop", sides).await);
-    let groups = sides.map(|(region, group)| (region.to_owned(), group.to_owned()));
-    shop.caches[0].replication_groups = groups.into();
-    judge.act(&shop, "failover-cache", json!({ "to": "standby" })).await;
 }
 
 async fn databases(judge: &mut Judge, shop: &Application) {

@@ -16,10 +16,19 @@ use muster_state::call::{Answer, Call, CallError, Done, Progress};
 use serde_json::{Value, json};
 
 use super::{Arn, Clients, Side, cluster_in, database, error, instance, lag};
-use crate::world::real::{Real, on};
+use crate::world::real::{Real, Verbs, on, verbs};
+
+/// Makes a side the writer without loss.
+pub(in crate::world) fn switchover<'a>(
+    real: &'a Real,
+    call: &'a Call,
+    action: &'a SwitchoverDatabase,
+) -> Verbs<'a> {
+    verbs(call, observe_switchover(real, call, action), begin_switchover(real, call, action))
+}
 
 /// Where a switchover stands, seen from its target.
-pub async fn observe_switchover(
+async fn observe_switchover(
     real: &Real,
     call: &Call,
     action: &SwitchoverDatabase,
@@ -68,7 +77,7 @@ pub async fn observe_failover(
 
 /// Asks the region of the present writer. One try: RDS has no request tokens, and a repeated answer
 /// would look like somebody else's operation (facts §0.9).
-pub async fn begin_switchover(
+async fn begin_switchover(
     real: &Real,
     call: &Call,
     action: &SwitchoverDatabase,

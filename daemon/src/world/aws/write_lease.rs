@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{Clients, Side, error, writer::SILENCE_MAX};
 use crate::world::{
-    real::{Real, on},
+    real::{Real, Verbs, on, verbs},
     whereabouts::written,
 };
 
@@ -29,12 +29,17 @@ struct Found {
     stored_at: Timestamp,
 }
 
+/// Makes a side the holder.
+pub(in crate::world) fn take<'a>(
+    real: &'a Real,
+    call: &'a Call,
+    action: &'a TakeWriteLease,
+) -> Verbs<'a> {
+    verbs(call, observe(real, call, action), begin(real, call, action))
+}
+
 /// Looks who may write.
-pub async fn observe(
-    real: &Real,
-    call: &Call,
-    action: &TakeWriteLease,
-) -> Result<Progress, CallError> {
+async fn observe(real: &Real, call: &Call, action: &TakeWriteLease) -> Result<Progress, CallError> {
     let on = on(call)?;
     let Some(lease) = &on.application.write_lease else {
         return Ok(Progress::Done(Done::with([("lease", json!("none"))])));
@@ -61,7 +66,7 @@ pub async fn observe(
 }
 
 /// Makes a side the holder, if the lease is still as it is read here.
-pub async fn begin(real: &Real, call: &Call, action: &TakeWriteLease) -> Result<Answer, CallError> {
+async fn begin(real: &Real, call: &Call, action: &TakeWriteLease) -> Result<Answer, CallError> {
     let on = on(call)?;
     let lease = on.application.write_lease.as_ref();
     let lease =

@@ -1,0 +1,30 @@
+//! What moves with the databases: caches that follow each other, and the application's write lease.
+
+use muster_runbooks::application::Application;
+use muster_tests::emulator::{EAST, WEST, calls::application};
+use serde_json::json;
+
+use super::Judge;
+
+/// The promotion of a member of a global datastore.
+pub(super) async fn datastores(judge: &mut Judge, shop: &Application) {
+    let sides = [(EAST, "follows-east"), (WEST, "follows-west")];
+    let mut shop = shop.clone();
+    shop.caches[0].global = Some(judge.world.datastore("shop", sides).await);
+    let groups = sides.map(|(region, group)| (region.to_owned(), group.to_owned()));
+    shop.caches[0].replication_groups = groups.into();
+    judge.act(&shop, "failover-cache", json!({ "to": "standby" })).await;
+}
+
+/// The write lease, to a side that is named and to the one that writes.
+pub(super) async fn write_lease(judge: &mut Judge, shop: &Application) {
+    let mut shop = shop.clone();
+    shop.write_lease = application(json!({
+        "write_lease": { "region": WEST, "bucket": "files-west", "key": "writer", "length": "30s", "skew": "2s" },
+    }))
+    .write_lease;
+    let held = json!({ "holder": EAST, "epoch": 1, "from": judge.world.now(), "by": "shop" });
+    judge.world.put_text(WEST, "files-west/writer", held.to_string()).await;
+    judge.act(&shop, "take-write-lease", json!({ "to": "standby" })).await;
+    judge.act(&shop, "take-write-lease", json!({})).await;
+}
