@@ -64,9 +64,7 @@ impl Engine {
                 self.advance(now, &id, out);
                 Ok(about(&id))
             }
-            Command::Off { by, reason } => {
-                Ok(self.access(now, AccessEvent::SwitchedOff { by: by.name, reason }, out))
-            }
+            Command::Off { by, reason } => Ok(self.off(now, by.name, reason, out)),
             Command::On { by, reason } => {
                 let done = self.access(now, AccessEvent::SwitchedOn { by: by.name, reason }, out);
                 self.advance_all(now, out);
@@ -115,6 +113,16 @@ impl Engine {
                 out,
             ),
         }
+    }
+
+    fn off(
+        &mut self,
+        now: Timestamp,
+        by: String,
+        reason: String,
+        out: &mut Vec<Output>,
+    ) -> Accepted {
+        self.access(now, AccessEvent::SwitchedOff { by, reason }, out)
     }
 
     /// Records a nudge and looks at every open run, unless it was done under this key before.

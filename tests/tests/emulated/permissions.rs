@@ -30,7 +30,7 @@ use muster_tests::{
 use serde_json::{Value, json};
 
 use self::{
-    beside::{datastores, write_lease},
+    beside::{datastores, traffic, write_lease},
     roles::{Roles, duty},
 };
 use super::world;
@@ -480,15 +480,6 @@ async fn hooks(judge: &mut Judge, mut shop: Value) {
         assert_eq!(declared(&asking), used);
     }
     judge.judged.insert("run-hooks");
-}
-
-async fn traffic(judge: &mut Judge, shop: &Application) {
-    judge.act(shop, "shift-traffic", json!({ "to": "standby" })).await;
-    judge.act(shop, "shift-traffic", json!({ "to": "active" })).await;
-    let mut both = shop.clone();
-    let traffic = both.traffic.as_mut().unwrap();
-    (traffic.writable_in_both, traffic.name) = (true, "both.example.com".to_owned());
-    judge.act(&both, "weigh-traffic", json!({ "at": "standby", "percent": 30 })).await;
 }
 
 async fn databases(judge: &mut Judge, shop: &Application) {

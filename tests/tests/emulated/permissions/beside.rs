@@ -1,4 +1,4 @@
-//! What moves with the databases: caches that follow each other, and the application's write lease.
+//! What moves with the databases: users, caches that follow each other, and the application's write lease.
 
 use muster_runbooks::application::Application;
 use muster_tests::emulator::{EAST, WEST, calls::application};
@@ -27,4 +27,14 @@ pub(super) async fn write_lease(judge: &mut Judge, shop: &Application) {
     judge.world.put_text(WEST, "files-west/writer", held.to_string()).await;
     judge.act(&shop, "take-write-lease", json!({ "to": "standby" })).await;
     judge.act(&shop, "take-write-lease", json!({})).await;
+}
+
+/// Users are moved there, back, and in part.
+pub(super) async fn traffic(judge: &mut Judge, shop: &Application) {
+    judge.act(shop, "shift-traffic", json!({ "to": "standby" })).await;
+    judge.act(shop, "shift-traffic", json!({ "to": "active" })).await;
+    let mut both = shop.clone();
+    let traffic = both.traffic.as_mut().unwrap();
+    (traffic.writable_in_both, traffic.name) = (true, "both.example.com".to_owned());
+    judge.act(&both, "weigh-traffic", json!({ "at": "standby", "percent": 30 })).await;
 }
