@@ -77,7 +77,7 @@ fn what_would_be_typed() {
         lines[0].description.by_hand,
         [
             format!(
-                "{curl} -H 'Content-Type: application/json' --data '{{\"n\":2,\"to\":\"us-west-2\"}}' -X POST \
+                "{curl} -H 'Content-Type: application/json' --data '{{\"to\":\"us-west-2\",\"n\":2}}' -X POST \
                  https://status.example/of/covetpy"
             ),
             format!("{curl} https://status.example/muster-a00000000000-tell-1"),
