@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 use muster_runbooks::{
     action::{Action, control::PersonRole},
     application::{
@@ -223,7 +223,11 @@ impl Follower<'_> {
     /// Approves what started by itself, for whoever approved it beforehand. No risk is accepted in
     /// anybody's absence: where the step asks for one, it waits for a person.
     async fn approve(&self) -> Result<(), Rejected> {
-        let Some(authorised) = &self.application.detection().authorised else { return Ok(()) };
+        let policy = self.application.detection();
+        let today = self.intake.clock().now().to_zoned(TimeZone::UTC).date();
+        // What was withdrawn, or has ended, approves nothing that it started.
+        let still = |one: &&Authorised| policy.then == Then::Auto && today <= one.until;
+        let Some(authorised) = policy.authorised.as_ref().filter(still) else { return Ok(()) };
         let waiting = self.intake.known(|known| {
             let mut waiting = Vec::new();
             for run in known.runs.values() {
