@@ -21,6 +21,9 @@ use super::{
 /// How long a person has to start what is proposed.
 const PROPOSAL_LIFE: SignedDuration = SignedDuration::from_hours(1);
 
+/// What the simulated observers see is so old.
+const NOTICES_AFTER: SignedDuration = SignedDuration::from_secs(10);
+
 /// So long the on-call thinks about a proposal.
 const THINKS: SignedDuration = SignedDuration::from_secs(60);
 
@@ -84,7 +87,7 @@ impl Simulation {
         // I8: what liars, partitions and jumping clocks make of it is never a loss.
         let (truth, now) = (self.sim.truth(), self.now);
         let was_lost = |at| !truth.is_well(&region, at);
-        let really = was_lost(now) && was_lost(now - policy.window.duration());
+        let really = was_lost(now - NOTICES_AFTER) && was_lost(now - policy.window.duration());
         self.watch.check("I8", really, || format!("{region} was lost to nobody"));
         // I16: the clock of the recovery starts before anybody pressed anything, and not before it was well.
         let skew = self.skew;
