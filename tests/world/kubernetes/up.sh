@@ -52,9 +52,20 @@ for _ in $(seq 1 240); do
     sleep 0.25
 done
 kubectl --kubeconfig kubeconfig get --raw /readyz >/dev/null
-"$bin/kube-controller-manager" --kubeconfig=kubeconfig --bind-address=127.0.0.1 --port=0 --secure-port="$controllers" --leader-elect=false \
-    --service-account-private-key-file=pki/sa.key --root-ca-file=pki/ca.crt --use-service-account-credentials=false \
-    >controllers.log 2>&1 </dev/null &
+# One that ends is started again: what it listens on, somebody else may just have taken, and without it no pod
+# is ever made.
+controllers() {
+    local one=
+    trap 'kill "$one" 2>/dev/null; wait "$one"; exit' TERM
+    while :; do
+        "$bin/kube-controller-manager" --kubeconfig=kubeconfig --bind-address=127.0.0.1 --port=0 --secure-port="$controllers" --leader-elect=false \
+            --service-account-private-key-file=pki/sa.key --root-ca-file=pki/ca.crt --use-service-account-credentials=false \
+            >>controllers.log 2>&1 </dev/null &
+        one=$!
+        wait "$one" || sleep 1
+    done
+}
+controllers </dev/null &
 started+=($!)
 echo ready
 cat >/dev/null
