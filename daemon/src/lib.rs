@@ -4,6 +4,7 @@ pub mod api;
 pub mod by_hand;
 pub mod canary;
 pub mod catalogue;
+pub mod children;
 pub mod cli;
 pub mod clock;
 pub mod compare;

@@ -93,6 +93,7 @@ impl Process {
         tasks.spawn(crate::detect::watch(intake.clone(), Arc::clone(&world)));
         tasks.spawn(crate::inventory::watch(intake.clone(), world, located));
         tasks.spawn(crate::overdue::watch(intake.clone()));
+        tasks.spawn(crate::children::watch(intake.clone()));
         let planner = intake.clone();
         tasks.spawn(async move {
             match Bell::hang().await {

@@ -8,6 +8,7 @@ pub mod backup;
 pub mod bucket;
 pub mod cache;
 pub mod check;
+pub mod child;
 pub mod control;
 pub mod custom;
 pub mod database;
@@ -354,6 +355,7 @@ actions! {
     @inside control::Gate,
     @inside control::OpenWindow,
     @inside control::CloseWindow,
+    @inside child::StartRun,
     control::Notify,
     control::Rehearse,
     custom::CallHttp,

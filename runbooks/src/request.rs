@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    name::{ApplicationName, Region, RunbookName, ScheduleId},
+    name::{ApplicationName, Region, RunId, RunbookName, ScheduleId, StepId},
     value::words,
 };
 
@@ -59,6 +59,15 @@ pub enum Trigger {
         /// The principal that the queue's configuration gives it.
         principal: String,
     },
+    /// A step of another run.
+    Run {
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: StepId,
+        /// Those who asked for that run: their approval counts here no more than there.
+        asked_by: Vec<String>,
+    },
 }
 
 impl Trigger {
@@ -69,6 +78,7 @@ impl Trigger {
             Trigger::Person { name } => name.clone(),
             Trigger::Observers { of } => format!("observers:{of}"),
             Trigger::Event { principal } => format!("event:{principal}"),
+            Trigger::Run { run, .. } => format!("run:{run}"),
         }
     }
 }

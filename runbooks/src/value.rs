@@ -6,6 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
+use crate::name::RunbookName;
+
 /// What a parameter, an input or an output may hold.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
@@ -258,6 +260,9 @@ pub trait Parameter {
 }
 
 impl Parameter for String {
+    const KIND: Kind = Kind::Text;
+}
+impl Parameter for RunbookName {
     const KIND: Kind = Kind::Text;
 }
 impl Parameter for u32 {

@@ -52,7 +52,8 @@ pub fn admit(known: &Progress, admission: &Admission, now: Timestamp) -> Result<
     }
     let plan = frozen.thaw().map_err(|why| Refusal::BadPlan { because: why.to_string() })?;
     let application = plan.binding.as_ref().map(|binding| &binding.application.name);
-    if let Some(name) = application.filter(|_| plan.mode == Mode::Live && is_change(&plan))
+    let waits = plan.mode == Mode::Live && (is_change(&plan) || moves_for_a_step(request, &plan));
+    if let Some(name) = application.filter(|_| waits)
         && let Some(frozen) = known.frozen(name, now)
     {
         let (because, until) = (frozen.because(), frozen.until());
@@ -67,6 +68,7 @@ pub fn admit(known: &Progress, admission: &Admission, now: Timestamp) -> Result<
         take.push(Claim::dedupe(key, id, asked.clone()));
     }
     occurrence(known, request, id, &mut entries, &mut take)?;
+    entries.extend(child(known, request, id)?);
     if let Some(from) = proposal {
         let by = request.trigger.who();
         let open = known.proposals.get(from).filter(|proposal| proposal.expires_at >= now);
@@ -77,9 +79,20 @@ pub fn admit(known: &Progress, admission: &Admission, now: Timestamp) -> Result<
         });
     }
     if let Some(application) = application {
-        precedence(known, application, &plan, id, &mut entries, &mut take)?;
+        precedence(known, application, &plan, admission, &mut entries, &mut take)?;
     }
     Ok(Admitted::Run { entries, take })
+}
+
+/// A step's run is admitted once, while the step waits for it, and its own run learns of it in one commit.
+fn child(known: &Progress, request: &Request, id: &RunId) -> Result<Option<Entry>, Refusal> {
+    let Trigger::Run { run: parent, step, .. } = &request.trigger else { return Ok(None) };
+    let unknown = || Refusal::UnknownRun { run: parent.clone() };
+    let run = known.runs.get(parent).ok_or_else(unknown)?;
+    let (what, because) = ("starting a run", format!("`{step}` waits for none"));
+    let mut waits = run.wants_started();
+    waits.find(|(waits, _)| waits.id == *step).ok_or(Refusal::NotNow { what, because })?;
+    Ok(Some(Entry::run(parent, RunEvent::ChildAdmitted { step: step.clone(), run: id.clone() })))
 }
 
 /// Each due occurrence becomes at most one run (I20).
@@ -103,15 +116,21 @@ fn occurrence(
     Ok(())
 }
 
+/// Whether a step of another run asks for a move. No emergency asks that way, so it waits like a change.
+fn moves_for_a_step(request: &Request, plan: &Plan) -> bool {
+    plan.exclusive && matches!(request.trigger, Trigger::Run { .. })
+}
+
 /// Takes the application's lock and makes way for a live failover, or is made to wait by one.
 fn precedence(
     known: &Progress,
     application: &ApplicationName,
     plan: &Plan,
-    id: &RunId,
+    admission: &Admission,
     entries: &mut Vec<Entry>,
     take: &mut Vec<Claim>,
 ) -> Result<(), Refusal> {
+    let id = &admission.id;
     if plan.mode == Mode::Preview {
         return Ok(());
     }
@@ -128,8 +147,12 @@ fn precedence(
         take.push(Claim::lock(application, id));
         if plan.mode == Mode::Live {
             let cause = PauseCause::Failover { run: id.clone() };
+            // Whoever started it waits for it, and must not wait for it twice.
+            let is_parent = |run: &Run| matches!(&admission.request.trigger, Trigger::Run { run: parent, .. } if *parent == run.id);
             let others = known.runs.values().filter(|run| {
-                run.application() == Some(application) && run.plan.mode != Mode::Preview
+                run.application() == Some(application)
+                    && run.plan.mode != Mode::Preview
+                    && !is_parent(run)
             });
             entries.extend(
                 others.map(|run| Entry::run(&run.id, RunEvent::Paused { cause: cause.clone() })),

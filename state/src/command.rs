@@ -105,6 +105,15 @@ pub enum Command {
         /// What.
         steer: Steer,
     },
+    /// The run that a step wants cannot be started.
+    Unstarted {
+        /// The run that the step is of.
+        run: RunId,
+        /// The step.
+        step: StepId,
+        /// Why not.
+        because: String,
+    },
     /// Begin nothing anywhere.
     Off {
         /// Who.

@@ -6,6 +6,7 @@
 
 mod answer;
 mod ask;
+mod child;
 mod consequences;
 mod finding;
 mod freeze;
@@ -406,7 +407,11 @@ impl Engine {
                     }
                     let ends = matches!(entry.event, Event::Run(RunEvent::Ended { .. }));
                     let freed = if ends { self.released_by(id) } else { Vec::new() };
+                    let told = self.told_to_parent(&entry);
                     self.record(now, entry, out);
+                    if let Some(told) = told {
+                        self.record(now, told, out);
+                    }
                     self.release(now, id, freed, out);
                 }
             }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The version of the events that this program writes. It reads all older ones.
-pub const VERSION: u16 = 4;
+pub const VERSION: u16 = 5;
 
 /// The sequence of records that one subject has.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -185,6 +185,20 @@ pub enum RunEvent {
         by: String,
         /// Whether they run.
         undo: bool,
+    },
+    /// A step's run was admitted, in the same commit.
+    ChildAdmitted {
+        /// The step.
+        step: StepId,
+        /// The run.
+        run: RunId,
+    },
+    /// A step's run has ended, in the same commit.
+    ChildEnded {
+        /// The run.
+        run: RunId,
+        /// How.
+        outcome: Outcome,
     },
     /// Always the last event.
     Ended {

@@ -6,6 +6,7 @@ pub mod admit;
 pub mod approval;
 pub mod call;
 pub mod catalog;
+pub mod child;
 pub mod command;
 pub mod decide;
 pub mod detect;

@@ -10,12 +10,13 @@ use muster_runbooks::{
     action::{Outputs, control::Risk},
     name::{ApplicationName, RunId, StepId},
     plan::{OnFailure, Part, Plan, Step, Thaw, Thawed},
-    request::{Manner, Mode, Request},
+    request::{Manner, Mode, Request, Trigger},
     value::words,
 };
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
+    child::Child,
     event::RunEvent,
     step::{Change, IllegalChange, StepState},
 };
@@ -55,6 +56,9 @@ pub struct Run {
     pub lease_overridden: Option<Said>,
     /// What was written down, newest last.
     pub notes: Vec<Said>,
+    /// The runs that its steps started, in the order of their start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<Child>,
     /// When it was admitted.
     pub admitted_at: Timestamp,
     /// When its last event was written.
@@ -206,6 +210,14 @@ pub enum Illegal {
         /// The run.
         run: RunId,
     },
+    /// It started no such run, or that has ended before.
+    #[error("run `{run}` has started no open run `{child}`")]
+    Child {
+        /// The run.
+        run: RunId,
+        /// The other one.
+        child: RunId,
+    },
 }
 
 impl Outcome {
@@ -229,7 +241,7 @@ impl Run {
         Ok(Run {
             id: id.clone(),
             manner: request.manner,
-            requesters: vec![request.trigger.who()],
+            requesters: requesters(&request.trigger),
             request: Arc::new(request.as_ref().clone()),
             states: vec![StepState::Pending { attempts: 0 }; plan.steps.len()],
             plan,
@@ -241,6 +253,7 @@ impl Run {
             undo: None,
             lease_overridden: None,
             notes: Vec::new(),
+            children: Vec::new(),
             admitted_at: at,
             last_at: at,
             ended: None,
@@ -295,6 +308,16 @@ impl Run {
                 self.undo = Some(*undo);
                 let text = if *undo { "the undo steps shall run" } else { "no undo" };
                 self.note(by, text, at);
+            }
+            RunEvent::ChildAdmitted { step, run } => {
+                self.position(step).ok_or_else(|| self.no_step(step))?;
+                let (step, run) = (step.clone(), run.clone());
+                self.children.push(Child { step, run, ended: None, result_of: None });
+            }
+            RunEvent::ChildEnded { run, outcome } => {
+                if !self.child_ended(run, *outcome, at) {
+                    return Err(Illegal::Child { run: self.id.clone(), child: run.clone() });
+                }
             }
             RunEvent::Ended { outcome } => self.ended = Some(Ended { outcome: *outcome, at }),
         }
@@ -459,6 +482,19 @@ impl Run {
             seen.entry(&approved.by).or_insert(approved);
         }
         seen.into_values().collect()
+    }
+}
+
+/// Those whose approval does not count: who asked, and for a run that a step started, who asked for that
+/// step's run.
+fn requesters(trigger: &Trigger) -> Vec<String> {
+    let who = std::iter::once(trigger.who());
+    match trigger {
+        Trigger::Run { asked_by, .. } => who.chain(asked_by.iter().cloned()).collect(),
+        Trigger::Schedule { .. }
+        | Trigger::Person { .. }
+        | Trigger::Observers { .. }
+        | Trigger::Event { .. } => who.collect(),
     }
 }
 

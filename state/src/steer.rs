@@ -33,9 +33,7 @@ pub fn steer(
     reason: &str,
     steer: &Steer,
 ) -> Result<Vec<RunEvent>, Refusal> {
-    if reason.trim().is_empty() || reason.len() > REASON_BYTES_MAX {
-        return Err(Refusal::NoReason);
-    }
+    with_reason(reason)?;
     let (who, why) = (by.name.clone(), reason.to_owned());
     match steer {
         Steer::Approve { step, accepts, plan_hash } => {
@@ -98,6 +96,19 @@ pub fn steer(
             Ok(vec![RunEvent::Abandoned { by: who, reason: why, undo: *undo }])
         }
     }
+}
+
+/// Whether somebody may say what needs a role and a reason.
+pub(crate) fn may_say(by: &Person, needs: PersonRole, reason: &str) -> Result<(), Refusal> {
+    require(by, needs)?;
+    with_reason(reason)
+}
+
+fn with_reason(reason: &str) -> Result<(), Refusal> {
+    if reason.trim().is_empty() || reason.len() > REASON_BYTES_MAX {
+        return Err(Refusal::NoReason);
+    }
+    Ok(())
 }
 
 fn require(by: &Person, needs: PersonRole) -> Result<(), Refusal> {

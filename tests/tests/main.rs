@@ -4,6 +4,7 @@ mod always;
 mod apart;
 mod buckets;
 mod by_hand;
+mod children;
 mod configuration;
 mod contract;
 mod custom;

@@ -262,6 +262,14 @@ fn by_word(inside: &Inside<'_>) -> String {
         Inside::Gate(gate) => gate.asks.clone(),
         Inside::OpenWindow(_) => "Tell everybody that the window is open.".to_owned(),
         Inside::CloseWindow(_) => "Tell everybody that the window is closed.".to_owned(),
+        Inside::StartRun(start) if !start.is_wanted() => {
+            "Nothing: no run is wanted here.".to_owned()
+        }
+        Inside::StartRun(start) => format!(
+            "Do what the page of `{}` says, as a {} run, and come back when it has ended.",
+            start.runbook,
+            start.mode()
+        ),
         Inside::StampPoint(_) => "Write down how the test of the recovery point went.".to_owned(),
     }
 }

@@ -176,6 +176,13 @@ fn heading(view: &RunView, terminal: &mut Terminal) {
         at_text(view.admitted_at),
         view.reason
     ));
+    if let Some(parent) = &view.parent {
+        terminal.line(format!("a step of run {parent} waits for it"));
+    }
+    for child in &view.children {
+        let stands = child.outcome.as_ref().map_or("is open", |outcome| outcome.as_str());
+        terminal.line(format!("{}: run {} {}", child.step, child.run, stands.replace('_', " ")));
+    }
 }
 
 /// What the run waits for.

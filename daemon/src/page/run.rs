@@ -31,6 +31,19 @@ pub fn show(run: &RunView, now: Timestamp) -> Markup {
                 @if run.manner == "forced" { ", " strong { "forced" } }
             }
             p { "Asked for by " strong { (run.requested_by) } ": " (run.reason) }
+            @if let Some(parent) = &run.parent {
+                p { "A step of run " (link(parent)) " waits for it." }
+            }
+            @if !run.children.is_empty() {
+                ul class="lines" {
+                    @for child in &run.children {
+                        li {
+                            code { (child.step) } ": run " (link(&child.run)) " "
+                            (badge(child.outcome.as_deref().unwrap_or("open")))
+                        }
+                    }
+                }
+            }
             p class="quiet" {
                 "Started " (when(run.admitted_at, now))
                 @if let Some(at) = run.ended_at { ", ended " (when(at, now)) ", took " (short(&run.took)) }
@@ -71,6 +84,10 @@ pub fn show(run: &RunView, now: Timestamp) -> Markup {
         }
         p class="quiet" { "Plan " code { (run.plan_hash) } ", " (run.events) " events" }
     }
+}
+
+fn link(run: &str) -> Markup {
+    html! { a href={ "/runs/" (run) } { code { (run) } } }
 }
 
 fn approval(one: &ApprovalView, run: &RunView, now: Timestamp) -> Markup {

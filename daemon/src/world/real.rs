@@ -258,7 +258,8 @@ impl Real {
             | Action::Gate(_)
             | Action::OpenWindow(_)
             | Action::CloseWindow(_)
-            | Action::StampPoint(_) => reads(call, inside(call)),
+            | Action::StampPoint(_)
+            | Action::StartRun(_) => reads(call, inside(call)),
         }
     }
 

@@ -219,7 +219,8 @@ impl Sim {
             | Action::Gate(_)
             | Action::OpenWindow(_)
             | Action::CloseWindow(_)
-            | Action::StampPoint(_) => Err(no_outside(call)),
+            | Action::StampPoint(_)
+            | Action::StartRun(_) => Err(no_outside(call)),
         }?;
         Ok(Reading { progress, read_at: now })
     }
@@ -295,6 +296,7 @@ impl Sim {
             | Action::OpenWindow(_)
             | Action::CloseWindow(_)
             | Action::ChoosePoint(_)
+            | Action::StartRun(_)
             | Action::StampPoint(_)
             | Action::FindLeaks(_) => Err(no_outside(call)),
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Runbook;
+use super::{Runbook, lint::starts};
 use crate::{
     check::{Finding, Findings, has_errors, unknown},
     name::RunbookName,
@@ -34,6 +34,7 @@ shipped![
     "region-failover",
     "region-failback",
     "database-failover",
+    "quarterly-drill",
     "maintenance-window",
     "page-on-call",
     "rehearsal",
@@ -148,6 +149,7 @@ impl Draft {
                 let place = way_back.place;
                 unknown(place, "no runbook is called", "unknown-runbook", name, &names, &mut out);
             }
+            starts::check(runbook, &self.runbooks, &mut out);
             self.findings.extend(out.finish());
         }
         self.findings.sort();

@@ -7,6 +7,7 @@ mod arguments;
 mod custom;
 mod graph;
 mod safety;
+pub(super) mod starts;
 mod time;
 
 use super::Runbook;

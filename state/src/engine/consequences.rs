@@ -84,6 +84,7 @@ impl Engine {
             | Action::RemoveInstance(_)
             | Action::RemoveCluster(_)
             | Action::StampPoint(_)
+            | Action::StartRun(_)
             | Action::FindLeaks(_)
             | Action::WeighTraffic(_)
             | Action::Approval(_)

@@ -7,13 +7,11 @@ use super::{Engine, Output};
 use crate::{
     command::{Accepted, Person, Refusal},
     event::{ApplicationEvent, Entry},
+    steer::may_say,
 };
 
 /// No freeze lasts longer by one word: whoever forgets it must not stop all work for ever.
 const FREEZE_MAX: SignedDuration = SignedDuration::from_hours(24 * 90);
-
-/// The longest reason, as runs have it.
-const REASON_BYTES_MAX: usize = 2_000;
 
 impl Engine {
     /// Freezes an application until an instant; the last word counts.
@@ -26,7 +24,7 @@ impl Engine {
         until: Timestamp,
         out: &mut Vec<Output>,
     ) -> Result<Accepted, Refusal> {
-        may_say(&by, &reason)?;
+        may_say(&by, PersonRole::Operator, &reason)?;
         let not_now = |because: &str| {
             Err(Refusal::NotNow { what: "this freeze", because: because.to_owned() })
         };
@@ -50,7 +48,7 @@ impl Engine {
         reason: String,
         out: &mut Vec<Output>,
     ) -> Result<Accepted, Refusal> {
-        may_say(&by, &reason)?;
+        may_say(&by, PersonRole::Operator, &reason)?;
         let state = self.known.applications.get(application);
         if state.is_none_or(|state| state.frozen.is_none()) {
             return Ok(Accepted { run: None, repeated: true });
@@ -59,15 +57,4 @@ impl Engine {
         self.record(now, Entry::application(application, event), out);
         Ok(Accepted { run: None, repeated: false })
     }
-}
-
-fn may_say(by: &Person, reason: &str) -> Result<(), Refusal> {
-    let needs = PersonRole::Operator;
-    if by.role < needs {
-        return Err(Refusal::Role { who: by.name.clone(), needs, has: by.role });
-    }
-    if reason.trim().is_empty() || reason.len() > REASON_BYTES_MAX {
-        return Err(Refusal::NoReason);
-    }
-    Ok(())
 }

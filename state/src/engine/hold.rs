@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use muster_runbooks::{
+    action::control::PersonRole,
     name::{ApplicationName, RunId},
     plan::Step,
     request::Mode,
@@ -15,14 +16,12 @@ use crate::{
     command::{Accepted, Keep, Refusal},
     event::{ApplicationEvent, Entry},
     run::Run,
+    steer::may_say,
     step::StepState,
 };
 
 /// The longest name of a hold, in bytes.
 const NAME_BYTES_MAX: usize = 100;
-
-/// The longest reason, as runs have it.
-const REASON_BYTES_MAX: usize = 2_000;
 
 impl Engine {
     /// Places a hold on a recovery point, or lifts it.
@@ -34,9 +33,7 @@ impl Engine {
         out: &mut Vec<Output>,
     ) -> Result<Accepted, Refusal> {
         let Keep { point: id, name, by, reason, holds } = keep;
-        if reason.trim().is_empty() || reason.len() > REASON_BYTES_MAX {
-            return Err(Refusal::NoReason);
-        }
+        may_say(&by, PersonRole::Operator, &reason)?;
         let fits = |sign: char| !sign.is_control();
         if name.trim().is_empty() || name.len() > NAME_BYTES_MAX || !name.chars().all(fits) {
             return Err(Refusal::NoHoldName);

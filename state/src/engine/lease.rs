@@ -72,6 +72,7 @@ impl Engine {
             Command::Admit(_)
             | Command::Propose { .. }
             | Command::Steer { .. }
+            | Command::Unstarted { .. }
             | Command::Off { .. }
             | Command::On { .. }
             | Command::Missed { .. }

@@ -74,6 +74,7 @@ fn cadence(action: &Action) -> SignedDuration {
         | Action::ExportObjects(_)
         | Action::ChoosePoint(_)
         | Action::StampPoint(_)
+        | Action::StartRun(_)
         | Action::FindLeaks(_)
         | Action::ShiftTraffic(_)
         | Action::WeighTraffic(_)

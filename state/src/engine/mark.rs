@@ -1,12 +1,13 @@
 //! What people say about an application that detection heeds.
 
 use jiff::{SignedDuration, Timestamp};
-use muster_runbooks::name::ApplicationName;
+use muster_runbooks::{action::control::PersonRole, name::ApplicationName};
 
 use super::{Engine, Output};
 use crate::{
-    command::{Accepted, Mark, Refusal},
+    command::{Accepted, Mark, Person, Refusal},
     event::{ApplicationEvent, Entry},
+    steer::may_say,
 };
 
 /// Downtime that is longer was forgotten.
@@ -18,11 +19,13 @@ impl Engine {
         &mut self,
         now: Timestamp,
         application: &ApplicationName,
-        by: String,
+        by: Person,
         reason: String,
         mark: &Mark,
         out: &mut Vec<Output>,
     ) -> Result<Accepted, Refusal> {
+        may_say(&by, PersonRole::Operator, &reason)?;
+        let by = by.name;
         let event = match mark {
             Mark::Acknowledged => ApplicationEvent::Acknowledged { by, reason },
             Mark::Down { until } => {

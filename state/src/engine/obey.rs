@@ -62,7 +62,11 @@ impl Engine {
                 self.commit(now, entries, Vec::new(), out);
                 self.forget_naps(&id);
                 self.advance(now, &id, out);
+                self.pass_on(now, &id, &by, &reason, &steer, out);
                 Ok(about(&id))
+            }
+            Command::Unstarted { run, step, because } => {
+                self.unstarted(now, &run, &step, because, out)
             }
             Command::Off { by, reason } => Ok(self.off(now, by.name, reason, out)),
             Command::On { by, reason } => {
@@ -95,7 +99,7 @@ impl Engine {
                 Ok(self.access(now, AccessEvent::Granted { epoch, holder }, out))
             }
             Command::Mark { application, by, reason, mark } => {
-                self.mark(now, &application, by.name, reason, &mark, out)
+                self.mark(now, &application, by, reason, &mark, out)
             }
             Command::Keep { application, keep } => self.keep(now, &application, keep, out),
             Command::Freeze { application, by, reason, until } => {

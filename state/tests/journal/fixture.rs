@@ -69,6 +69,13 @@ fn version_4_is_read() {
     assert_eq!((frozen.by, frozen.reason, frozen.until), (by(), "a sale".to_owned(), at(900)));
 }
 
+/// Goal: version 5 is read for ever, with what it added: the runs that steps start.
+/// Method: see [`read`], which looks at them.
+#[test]
+fn version_5_is_read() {
+    read(5);
+}
+
 /// Brings back the export and the segment of a journal of a version that holds every kind of event, and
 /// looks at what is known. `MUSTER_WRITE_FIXTURES=1` writes what is not there for the present version;
 /// what is there is never written again once a release has written such journals.
@@ -106,7 +113,9 @@ fn read(version: u16) -> ApplicationState {
     assert_eq!(progress.off, None);
     let run = &progress.runs[&run_id(1)];
     assert_eq!((run.notes.len(), run.approvals.len()), (3, 0));
-    assert_eq!((run.len, run.lease_overridden.is_some()), (8 + u64::from(is_leased), is_leased));
+    let more = u64::from(is_leased) + 2 * u64::from(version >= 5);
+    assert_eq!((run.len, run.lease_overridden.is_some()), (8 + more, is_leased));
+    assert_eq!(run.children.len(), usize::from(version >= 5));
     let known = &progress.applications[&application("covetpy")];
     assert_eq!(known.active.as_ref().map(|active| active.region.as_str()), Some("eu-west-1"));
     assert_eq!(known.findings.keys().collect::<Vec<_>>(), ["stays"]);
@@ -165,6 +174,8 @@ fn run_events() -> Vec<RunEvent> {
         RunEvent::Resumed { by: by(), reason: reason() },
         RunEvent::Forced { by: by(), reason: reason() },
         RunEvent::LeaseOverridden { by: by(), reason: reason() },
+        RunEvent::ChildAdmitted { step: "second".parse().expect("a name"), run: run_id(9) },
+        RunEvent::ChildEnded { run: run_id(9), outcome: Outcome::Succeeded },
         RunEvent::Noted { by: by(), text: "Größe: 10 °C \"so\"".to_owned() },
     ]
 }

@@ -1,5 +1,7 @@
 //! Those who watch are asked, as the daemon does it, and somebody starts what was proposed.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use muster_runbooks::{
     application::detection::Then,
@@ -136,6 +138,7 @@ impl Simulation {
             manner: Manner::Forced,
             mode: Mode::Live,
             due_at: None,
+            inputs: BTreeMap::new(),
         };
         let mut command = start.command(self.now, &self.disk.progress());
         if let Command::Admit(admission) = &mut command {

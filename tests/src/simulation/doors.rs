@@ -7,7 +7,7 @@ use muster_state::{
     engine::{Input, Ticket},
 };
 
-use super::{Cut, Happening, Simulation};
+use super::{Cut, Happening, Simulation, scenario::start_of};
 
 /// How often people look while something is open that needs them.
 const GLANCES_EVERY: SignedDuration = SignedDuration::from_secs(10);
@@ -110,10 +110,21 @@ impl Simulation {
             !truth.is_well(region, now) && !truth.is_well(region, since)
         };
         let said = self.people.look(now, &self.disk.progress(), is_lost);
-        for command in said {
+        let started = self.births();
+        for command in said.into_iter().chain(started) {
             self.say_next(command);
         }
         self.arm_glance();
+    }
+
+    /// Asks for the runs that steps want.
+    fn births(&self) -> Vec<Command> {
+        let known = self.disk.progress();
+        let wants = known
+            .runs
+            .values()
+            .flat_map(|run| run.wants_started().map(move |(step, start)| (run, step, start)));
+        wants.map(|(run, step, start)| start_of(run, step, start, &known)).collect()
     }
 
     pub(super) fn arm_glance(&mut self) {

@@ -94,6 +94,7 @@ pub fn moving() -> Scenario {
         manner: Manner::Graceful,
         mode: Mode::Live,
         due_at: None,
+        inputs: std::collections::BTreeMap::new(),
     });
     let (by, reason) = (olga(), "it is only an expiry".to_owned());
     let resume = Command::Steer { run: moved_expiry(), by, reason, steer: Steer::Resume };
@@ -224,6 +225,7 @@ impl Simulation {
             manner: Manner::Graceful,
             mode: Mode::Live,
             due_at: Some(occurrence.due_at),
+            inputs: std::collections::BTreeMap::new(),
         };
         let command = start.command(now, &self.disk.progress());
         self.say(command, true)

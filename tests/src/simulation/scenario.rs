@@ -9,8 +9,9 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use muster::world::sim::{Fault, Lost};
 use muster_runbooks::{
+    action::child::StartRun,
     name::{Region, RunId, RunbookName},
-    plan::{Binding, Frozen, Plan},
+    plan::{Binding, Frozen, Plan, Step},
     request::{Manner, Mode, Request, Trigger},
     schedule::Schedule,
 };
@@ -18,10 +19,13 @@ use muster_state::{
     command::{Admission, Command},
     lease::Terms,
     progress::Progress,
+    run::Run,
 };
+use serde_json::Value;
 
 use super::{
     cast::{LIBRARY, SHOP, home, id, standby},
+    chance::mix,
     people::Manners,
 };
 
@@ -101,7 +105,7 @@ impl fmt::Display for Act {
 /// same sides of the one application, is the same plan.
 static PLANS: Mutex<BTreeMap<PlanKey, Frozen>> = Mutex::new(BTreeMap::new());
 
-type PlanKey = (RunbookName, Mode, Manner, Option<Region>);
+type PlanKey = (RunbookName, Mode, Manner, Option<Region>, String);
 
 /// A request that is planned when it is made.
 #[derive(Clone, Debug)]
@@ -116,6 +120,8 @@ pub struct Start {
     pub mode: Mode,
     /// The occurrence of a schedule that it is for.
     pub due_at: Option<Timestamp>,
+    /// The inputs that are given.
+    pub inputs: BTreeMap<String, Value>,
 }
 
 impl Start {
@@ -123,11 +129,7 @@ impl Start {
     pub fn command(&self, _now: Timestamp, known: &Progress) -> Command {
         let name: RunbookName = self.runbook.parse().expect("a runbook's name");
         let runbook = LIBRARY.get(&name).expect("a shipped runbook");
-        let active = runbook.needs_application().then(|| {
-            let state = known.applications.get(&SHOP.name);
-            let active = state.and_then(|state| state.active.as_ref());
-            active.map_or_else(home, |active| active.region.clone())
-        });
+        let active = runbook.needs_application().then(|| active(known));
         let trigger = match self.due_at {
             Some(due_at) => Trigger::Schedule {
                 schedule: self.runbook.parse().expect("a schedule's id"),
@@ -142,7 +144,7 @@ impl Start {
         let request = Request {
             runbook: name,
             application: active.as_ref().map(|_| SHOP.name.clone()),
-            inputs: BTreeMap::new(),
+            inputs: self.inputs.clone(),
             trigger,
             mode: self.mode,
             manner: self.manner,
@@ -151,24 +153,41 @@ impl Start {
             symptom_at: None,
             not_after: None,
         };
-        let key = (request.runbook.clone(), request.mode, request.manner, active);
-        let mut plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
-        let plan = match plans.get(&key) {
-            Some(plan) => plan.clone(),
-            None => {
-                let plan = Plan::make(runbook, &request, key.3.as_ref().map(bound_to));
-                let plan = plan.expect("the shipped runbook binds").freeze().expect("it is JSON");
-                plans.entry(key).or_insert(plan).clone()
-            }
-        };
-        Command::Admit(Box::new(Admission {
-            id: self.id.clone(),
-            request,
-            plan,
-            proposal: None,
-            asked: None,
-        }))
+        admit(self.id.clone(), request, active)
     }
+}
+
+/// Asks for the run that a step wants, as the daemon does. Its id follows from whose it is, so that histories
+/// that were cut off and those that were not can be compared.
+pub(super) fn start_of(run: &Run, step: &Step, start: &StartRun, known: &Progress) -> Command {
+    let request = run.request_of(step, start);
+    let active = request.application.as_ref().map(|_| active(known));
+    let before = run.children.iter().filter(|child| child.step == step.id).count();
+    let mut number = 0;
+    mix(&mut number, format!("{} {} {before}", run.id, step.id).as_bytes());
+    admit(id('s', number % 100_000_000_000), request, active)
+}
+
+fn active(known: &Progress) -> Region {
+    let state = known.applications.get(&SHOP.name);
+    let active = state.and_then(|state| state.active.as_ref());
+    active.map_or_else(home, |active| active.region.clone())
+}
+
+fn admit(id: RunId, request: Request, active: Option<Region>) -> Command {
+    let runbook = LIBRARY.get(&request.runbook).expect("a shipped runbook");
+    let inputs = serde_json::to_string(&request.inputs).expect("it is JSON");
+    let key = (request.runbook.clone(), request.mode, request.manner, active, inputs);
+    let mut plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
+    let plan = match plans.get(&key) {
+        Some(plan) => plan.clone(),
+        None => {
+            let plan = Plan::make(runbook, &request, key.3.as_ref().map(bound_to));
+            let plan = plan.expect("the shipped runbook binds").freeze().expect("it is JSON");
+            plans.entry(key).or_insert(plan).clone()
+        }
+    };
+    Command::Admit(Box::new(Admission { id, request, plan, proposal: None, asked: None }))
 }
 
 fn bound_to(active: &Region) -> Binding {
@@ -212,7 +231,14 @@ fn hours(hours: i64) -> SignedDuration {
 }
 
 fn live(runbook: &'static str, id: RunId, manner: Manner) -> Act {
-    Act::Start(Start { runbook, id, manner, mode: Mode::Live, due_at: None })
+    Act::Start(Start {
+        runbook,
+        id,
+        manner,
+        mode: Mode::Live,
+        due_at: None,
+        inputs: BTreeMap::new(),
+    })
 }
 
 fn down(region: Region) -> Act {
@@ -314,6 +340,7 @@ impl Scenario {
                     manner: Manner::Graceful,
                     mode: Mode::Live,
                     due_at: Some(due_at + hours(later) + secs(600 * night)),
+                    inputs: BTreeMap::new(),
                 };
                 script.push((at, Act::Start(start.clone())));
                 // The bell rings twice.
@@ -381,9 +408,24 @@ impl Scenario {
             manner: Manner::Graceful,
             mode: Mode::Drill,
             due_at: None,
+            inputs: BTreeMap::new(),
         });
         let check = live("replication-check", id('c', 1), Manner::Graceful);
         Scenario::new("drill", vec![(secs(120), drill), (secs(121), check)])
+    }
+
+    /// A backup, and once its copy has arrived the drill of the quarter, in which users are really moved.
+    pub fn quarterly() -> Scenario {
+        let backup = live("daily-backup", id('b', 1), Manner::Graceful);
+        let drill = Act::Start(Start {
+            runbook: "quarterly-drill",
+            id: id('q', 1),
+            manner: Manner::Graceful,
+            mode: Mode::Live,
+            due_at: None,
+            inputs: [("switchover".to_owned(), Value::Bool(true))].into(),
+        });
+        Scenario::new("quarterly-drill", vec![(secs(5), backup), (hours(3), drill)])
     }
 
     /// Every scenario that must end well without anybody's fault.

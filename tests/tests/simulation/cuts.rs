@@ -107,6 +107,12 @@ fn a_drill_cut_anywhere() {
 }
 
 #[test]
+fn a_drill_of_the_quarter_cut_anywhere() {
+    // The backup before it is cut elsewhere. Its runs are started once each, whenever it dies.
+    cut_from(11, &Scenario::quarterly(), true, 40);
+}
+
+#[test]
 fn an_expiry_cut_anywhere() {
     // Aimed and not known to be begun: a person says what is so, and nothing is deleted twice.
     cut_from(11, &Scenario::short_expiry(), false, 96);

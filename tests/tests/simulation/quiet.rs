@@ -27,7 +27,7 @@ use super::{is_well, play, tell};
 #[test]
 fn every_scenario_succeeds() {
     let mut scenarios = Scenario::all();
-    scenarios.push(Scenario::expire());
+    scenarios.extend([Scenario::expire(), Scenario::quarterly()]);
     for scenario in scenarios {
         for seed in 1..=5 {
             let simulation = play(seed, &scenario);
@@ -166,6 +166,7 @@ fn a_restore_that_fails_is_stamped_and_taken_away() {
             manner: Manner::Graceful,
             mode: Mode::Live,
             due_at: None,
+            inputs: BTreeMap::new(),
         });
         let simulation = play(3, &scenario.and(SignedDuration::from_hours(9), again));
         let shop = &simulation.disk.progress().applications[&SHOP.name];
@@ -205,6 +206,7 @@ fn what_is_left_behind_is_found() {
         manner: Manner::Graceful,
         mode: Mode::Live,
         due_at: None,
+        inputs: BTreeMap::new(),
     });
     let simulation = play(3, &scenario.and(SignedDuration::from_hours(26), expiry));
     let name = format!("muster-drill-{}-restore-orders-1", id('t', 1));

@@ -1,5 +1,7 @@
 //! What may run on one side only, in every way in which an application moves.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use muster::world::sim::Effect;
 use muster_runbooks::{
@@ -97,6 +99,7 @@ fn a_lost_side_is_not_waited_for() {
         manner: Manner::Graceful,
         mode: Mode::Live,
         due_at: None,
+        inputs: BTreeMap::new(),
     });
     let hours = SignedDuration::from_hours;
     let scenario = Scenario::forced().and(hours(2), Act::HealAll).and(hours(3), settle);
@@ -123,6 +126,7 @@ fn what_a_move_that_was_given_up_has_stopped_is_started_again() {
             manner: Manner::Graceful,
             mode: Mode::Live,
             due_at: None,
+            inputs: BTreeMap::new(),
         });
         let at = begun + SignedDuration::from_secs(after);
         let scenario = Scenario::graceful()

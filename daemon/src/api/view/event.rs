@@ -77,6 +77,16 @@ pub fn view(record: &Record) -> Option<EventView> {
             let text = if *undo { "the undo steps run" } else { "no undo" };
             ("undo_decided", None, None, Some(by.clone()), text.to_owned())
         }
+        RunEvent::ChildAdmitted { step, run } => (
+            "child_admitted",
+            Some(step.to_string()),
+            None,
+            None,
+            format!("run `{run}` is its run"),
+        ),
+        RunEvent::ChildEnded { run, outcome } => {
+            ("child_ended", None, None, None, format!("run `{run}` ended {outcome}"))
+        }
         RunEvent::Ended { outcome } => ("ended", None, None, None, outcome.to_string()),
     };
     let kind = kind.to_owned();

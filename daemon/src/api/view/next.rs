@@ -54,6 +54,10 @@ pub fn steps(run: &Run, stops: &Stops) -> Vec<NextView> {
             list.push(next(format!("muster watch {run}"), "that failover goes first"));
         }
     }
+    for child in run.children.iter().filter(|child| child.ended.is_none()) {
+        let why = format!("`{}` waits until that run has ended", child.step);
+        list.push(next(format!("muster status {}", child.run), why));
+    }
     if !run.pauses.is_empty() {
         list.push(next(
             format!("muster resume {id} --reason TEXT"),

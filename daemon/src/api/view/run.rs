@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use muster_runbooks::name::StepId;
 use muster_state::{
+    child::Child,
     progress::EndedRun,
     run::{Run, Status},
 };
@@ -76,6 +77,10 @@ pub struct RunView {
     pub standby: Option<String>,
     /// Who asked for it.
     pub requested_by: String,
+    /// The run whose step started it.
+    pub parent: Option<String>,
+    /// The runs that its steps started, in the order of their start.
+    pub children: Vec<ChildView>,
     /// Why.
     pub reason: String,
     /// The values it was started with.
@@ -115,6 +120,17 @@ pub struct RunView {
     pub next: Vec<NextView>,
 }
 
+/// A run that a step started.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
+pub struct ChildView {
+    /// Its id.
+    pub run: String,
+    /// The step that started it.
+    pub step: String,
+    /// How it ended; nothing while it is open.
+    pub outcome: Option<String>,
+}
+
 impl RunView {
     /// Whether a person has to do something before it goes on.
     pub fn needs_person(&self) -> bool {
@@ -145,6 +161,8 @@ pub fn view(
         active: binding.map(|binding| binding.active.to_string()),
         standby: binding.map(|binding| binding.standby.to_string()),
         requested_by: run.request.trigger.who(),
+        parent: run.parent().map(|(run, _)| run.to_string()),
+        children: run.children.iter().map(child).collect(),
         reason: run.request.reason.clone(),
         inputs: run.plan.inputs.clone(),
         symptom_at: run.request.symptom_at,
@@ -166,6 +184,14 @@ pub fn view(
         notes: run.notes.iter().map(said).collect(),
         events: run.len,
         next: next::steps(run, stops),
+    }
+}
+
+fn child(child: &Child) -> ChildView {
+    ChildView {
+        run: child.run.to_string(),
+        step: child.step.to_string(),
+        outcome: child.ended.map(|ended| ended.outcome.to_string()),
     }
 }
 

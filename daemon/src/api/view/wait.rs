@@ -182,6 +182,16 @@ fn running(run: &Run, step: &Step, attempt: &Attempt) -> WaitView {
     if let Action::Gate(gate) = &*attempt.action {
         return WaitView::person(gate.asks.clone(), "an operator", deadline_at);
     }
+    if matches!(&*attempt.action, Action::StartRun(_)) {
+        let child = run.children.iter().rev().find(|child| child.step == step.id);
+        return match child.filter(|child| child.ended.is_none()) {
+            Some(child) => {
+                let said = format!("run `{}` has to end; see what it waits for", child.run);
+                WaitView::machine(said, format!("run `{}`", child.run), deadline_at)
+            }
+            None => WaitView::machine("its run is about to be started", "muster", deadline_at),
+        };
+    }
     let spec = attempt.action.spec();
     if spec.reach == Reach::Inside {
         return WaitView::machine("its time has not come", "muster", deadline_at);
