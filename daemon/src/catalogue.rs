@@ -7,7 +7,7 @@ use std::{
 };
 
 use muster_runbooks::{
-    application::Application,
+    application::{Application, recovery},
     check::{Finding, Severity, has_errors},
     name::ApplicationName,
     runbook::library::Library,
@@ -97,7 +97,39 @@ pub fn applications(
         }
         applications.insert(name, application);
     }
+    findings.extend(recovery_problems(&applications, &homes));
     applications
+}
+
+/// What is wrong with the order in which applications leave a region.
+fn recovery_problems(
+    applications: &BTreeMap<ApplicationName, Application>,
+    homes: &BTreeMap<ApplicationName, &str>,
+) -> Vec<Finding> {
+    let finding = |name: &ApplicationName, rule, message| Finding {
+        file: homes.get(name).map_or_else(String::new, |file| (*file).to_owned()),
+        place: Place::START,
+        severity: Severity::Error,
+        rule,
+        message,
+        hint: None,
+    };
+    let mut problems = Vec::new();
+    for application in applications.values() {
+        let others = application.recovery.after.iter();
+        for other in others.filter(|other| !applications.contains_key(*other)) {
+            let message =
+                format!("`recovery` comes after `{other}`, and there is no such application");
+            problems.push(finding(&application.name, "unknown-application", message));
+        }
+    }
+    if let Err(names) = recovery::in_order(applications.values()) {
+        for name in &names {
+            let message = format!("`{name}` and others wait for each other; see `recovery.after`");
+            problems.push(finding(name, "wait-for-each-other", message));
+        }
+    }
+    problems
 }
 
 fn name_of(text: &str) -> Place {

@@ -33,7 +33,7 @@ fn wanted(intake: &Intake) -> Vec<(RunId, StepId, Request)> {
     intake.known(|known| {
         let runs = known.runs.values();
         let wants = runs.flat_map(|run| {
-            run.wants_started().map(move |(step, start)| {
+            run.wants_started().into_iter().map(move |(step, start)| {
                 (run.id.clone(), step.id.clone(), run.request_of(step, start))
             })
         });

@@ -8,10 +8,10 @@ use std::{
 
 use muster_runbooks::{
     application::Application,
-    name::{ApplicationName, RunId, StepId},
+    name::{ApplicationName, Region, RunId, StepId},
     plan::{Binding, Plan},
     request::Request,
-    runbook::library::Library,
+    runbook::{Runbook, library::Library},
     schedule::Schedule,
 };
 use muster_state::{
@@ -130,14 +130,25 @@ impl Intake {
         proposal: Option<RunId>,
         asked: Option<String>,
     ) -> Result<Accepted, Rejected> {
-        if let Some(name) = &request.application {
-            self.first_look(name).await;
+        match &request.application {
+            Some(name) => self.first_look(name).await,
+            // Who is served from where decides who is moved.
+            None if self.moves_many(&request) => {
+                for name in self.catalogue.applications.keys() {
+                    self.first_look(name).await;
+                }
+            }
+            None => {}
         }
         let plan = self.plan(&request)?;
         let plan =
             plan.freeze().map_err(|why| Rejected::Invalid { problems: vec![why.to_string()] })?;
         let admission = Admission { id: perform::fresh_id(), request, plan, proposal, asked };
         self.command(Command::Admit(Box::new(admission))).await
+    }
+
+    fn moves_many(&self, request: &Request) -> bool {
+        self.catalogue.library.get(&request.runbook).is_some_and(Runbook::moves_many)
     }
 
     /// Waits until somebody has looked from where an application is served, if nobody ever has. The
@@ -174,9 +185,25 @@ impl Intake {
         let runbook = runbook
             .ok_or_else(|| Rejected::UnknownRunbook { name: request.runbook.to_string() })?;
         let binding = request.application.as_ref().map(|name| self.binding(name)).transpose()?;
-        Plan::make(runbook, request, binding).map_err(|problems| Rejected::Invalid {
+        let served = if runbook.moves_many() { self.served() } else { Vec::new() };
+        let served: Vec<(&Application, &Region)> =
+            served.iter().map(|(application, from)| (*application, from)).collect();
+        Plan::among(runbook, request, binding, &served).map_err(|problems| Rejected::Invalid {
             problems: problems.iter().map(ToString::to_string).collect(),
         })
+    }
+
+    /// Every application, and from where it was last seen to be served.
+    fn served(&self) -> Vec<(&Application, Region)> {
+        let applications = self.catalogue.applications.values();
+        let known = self.journal.progress();
+        let served = applications.map(|application| {
+            let state = known.applications.get(&application.name);
+            let active = state.and_then(|state| state.active.as_ref());
+            let from = active.map_or_else(|| application.home.clone(), |seen| seen.region.clone());
+            (application, from)
+        });
+        served.collect()
     }
 
     /// Binds the roles: the active region is where the application was last seen, and its home as

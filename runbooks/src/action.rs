@@ -152,6 +152,8 @@ words! {
         Caches = "caches",
         /// Namespaces in Kubernetes.
         Workloads = "workloads",
+        /// Whole applications: those that are served from the region that a request names.
+        Applications = "applications",
     }
 }
 
@@ -356,6 +358,7 @@ actions! {
     @inside control::OpenWindow,
     @inside control::CloseWindow,
     @inside child::StartRun,
+    @inside child::MoveApplication,
     control::Notify,
     control::Rehearse,
     custom::CallHttp,

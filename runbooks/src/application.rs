@@ -9,6 +9,7 @@ pub mod job;
 mod parse;
 mod part;
 pub mod policy;
+pub mod recovery;
 pub mod sql;
 mod vault;
 pub mod write_lease;
@@ -33,6 +34,7 @@ pub use beside::{Cache, Objects, Secret};
 pub use controller::{Controller, ControllerKind};
 pub use declared::{Attested, Beside, ByHand, DeclaredLoss, Promotion};
 use detection::{Detection, Observer};
+use recovery::Recovery;
 use write_lease::WriteLease;
 
 /// One protected application, as its file declares it. Part of every plan that is bound to it, so
@@ -83,6 +85,9 @@ pub struct Application {
     /// The lease without which nothing of it writes; it holds none without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub write_lease: Option<WriteLease>,
+    /// When its turn comes while a whole region is left.
+    #[serde(default, skip_serializing_if = "Recovery::is_usual")]
+    pub recovery: Recovery,
     /// What its owner says that is lost of what nobody can measure. What is not declared is unknown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<DeclaredLoss>,
@@ -350,6 +355,8 @@ impl Application {
             ComponentKind::Workloads => {
                 self.workloads.iter().cloned().map(Component::Workload).collect()
             }
+            // It is one, and has none inside.
+            ComponentKind::Applications => Vec::new(),
             ComponentKind::Buckets => self.buckets.iter().cloned().map(Component::Bucket).collect(),
             // Nobody restores what fills itself again; but a follower must be made the one that is written.
             ComponentKind::Caches => self

@@ -129,6 +129,11 @@ impl Runbook {
         self.steps.iter().any(|step| step.forced.is_some())
     }
 
+    /// Whether it moves the applications that a region serves, each by a run of its own.
+    pub fn moves_many(&self) -> bool {
+        self.steps.iter().any(|step| step.each == Some(ComponentKind::Applications))
+    }
+
     /// The manners in which it can be carried out.
     pub fn manners(&self) -> &'static [Manner] {
         if self.can_be_forced() { &[Manner::Graceful, Manner::Forced] } else { &[Manner::Graceful] }
@@ -138,13 +143,15 @@ impl Runbook {
     pub fn needs_application(&self) -> bool {
         let tasks = self.steps.iter().flat_map(|step| step.forced.iter().chain([&step.task]));
         let mut names = tasks.map(|task| task.action.value.as_str());
-        self.steps.iter().any(|step| step.each.is_some())
+        let each = |step: &StepDefinition| step.each;
+        self.steps.iter().filter_map(each).any(|each| each != ComponentKind::Applications)
             || names.any(|name| !WITHOUT_APPLICATION.contains(&name))
     }
 }
 
-/// The actions that say nothing about an application.
-const WITHOUT_APPLICATION: &[&str] = &["approval", "wait", "gate", "notify", "rehearse"];
+/// The actions that say nothing about an application, or name it themselves.
+const WITHOUT_APPLICATION: &[&str] =
+    &["approval", "wait", "gate", "notify", "rehearse", "move-application"];
 
 impl StepDefinition {
     /// The task of this step in a manner.

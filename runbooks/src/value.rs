@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
-use crate::name::RunbookName;
+use crate::name::{ApplicationName, RunbookName, StepId};
 
 /// What a parameter, an input or an output may hold.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -263,6 +263,12 @@ impl Parameter for String {
     const KIND: Kind = Kind::Text;
 }
 impl Parameter for RunbookName {
+    const KIND: Kind = Kind::Text;
+}
+impl Parameter for StepId {
+    const KIND: Kind = Kind::Text;
+}
+impl Parameter for ApplicationName {
     const KIND: Kind = Kind::Text;
 }
 impl Parameter for u32 {

@@ -9,6 +9,7 @@ use muster_runbooks::{
 };
 
 use crate::{
+    child::Wanted,
     command::{Admission, Refusal},
     event::{Claim, Entry, Event, NoticeEvent, RunEvent, ScheduleEvent, Stream},
     freeze::is_change,
@@ -52,7 +53,10 @@ pub fn admit(known: &Progress, admission: &Admission, now: Timestamp) -> Result<
     }
     let plan = frozen.thaw().map_err(|why| Refusal::BadPlan { because: why.to_string() })?;
     let application = plan.binding.as_ref().map(|binding| &binding.application.name);
-    let waits = plan.mode == Mode::Live && (is_change(&plan) || moves_for_a_step(request, &plan));
+    let parent = parent(known, request)?;
+    // A move that a drill asks for is no emergency: it waits like a change.
+    let for_practice = matches!(parent, Some((_, Wanted::Start(_)))) && plan.exclusive;
+    let waits = plan.mode == Mode::Live && (is_change(&plan) || for_practice);
     if let Some(name) = application.filter(|_| waits)
         && let Some(frozen) = known.frozen(name, now)
     {
@@ -68,7 +72,12 @@ pub fn admit(known: &Progress, admission: &Admission, now: Timestamp) -> Result<
         take.push(Claim::dedupe(key, id, asked.clone()));
     }
     occurrence(known, request, id, &mut entries, &mut take)?;
-    entries.extend(child(known, request, id)?);
+    if let Some((run, _)) = parent
+        && let Trigger::Run { step, .. } = &request.trigger
+    {
+        let event = RunEvent::ChildAdmitted { step: step.clone(), run: id.clone() };
+        entries.push(Entry::run(&run.id, event));
+    }
     if let Some(from) = proposal {
         let by = request.trigger.who();
         let open = known.proposals.get(from).filter(|proposal| proposal.expires_at >= now);
@@ -84,15 +93,20 @@ pub fn admit(known: &Progress, admission: &Admission, now: Timestamp) -> Result<
     Ok(Admitted::Run { entries, take })
 }
 
-/// A step's run is admitted once, while the step waits for it, and its own run learns of it in one commit.
-fn child(known: &Progress, request: &Request, id: &RunId) -> Result<Option<Entry>, Refusal> {
+/// The run whose step wants what is asked for, and what it wants. A step's run is admitted once, while the step
+/// waits for it, and its own run learns of it in one commit.
+fn parent<'a>(
+    known: &'a Progress,
+    request: &Request,
+) -> Result<Option<(&'a Run, Wanted<'a>)>, Refusal> {
     let Trigger::Run { run: parent, step, .. } = &request.trigger else { return Ok(None) };
     let unknown = || Refusal::UnknownRun { run: parent.clone() };
     let run = known.runs.get(parent).ok_or_else(unknown)?;
     let (what, because) = ("starting a run", format!("`{step}` waits for none"));
-    let mut waits = run.wants_started();
-    waits.find(|(waits, _)| waits.id == *step).ok_or(Refusal::NotNow { what, because })?;
-    Ok(Some(Entry::run(parent, RunEvent::ChildAdmitted { step: step.clone(), run: id.clone() })))
+    let mut waits = run.wants_started().into_iter();
+    let found =
+        waits.find(|(waits, _)| waits.id == *step).ok_or(Refusal::NotNow { what, because })?;
+    Ok(Some((run, found.1)))
 }
 
 /// Each due occurrence becomes at most one run (I20).
@@ -114,11 +128,6 @@ fn occurrence(
         event: Event::Schedule(ScheduleEvent::Started { due_at: *due_at, run: id.clone() }),
     });
     Ok(())
-}
-
-/// Whether a step of another run asks for a move. No emergency asks that way, so it waits like a change.
-fn moves_for_a_step(request: &Request, plan: &Plan) -> bool {
-    plan.exclusive && matches!(request.trigger, Trigger::Run { .. })
 }
 
 /// Takes the application's lock and makes way for a live failover, or is made to wait by one.

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use muster_runbooks::{
     action::{
         Action, Outputs,
-        child::{NOT_WANTED, StartRun},
+        child::{MoveApplication, NOT_WANTED, StartRun},
     },
     name::{RunId, StepId},
     plan::Step,
-    request::{Request, Trigger},
+    request::{Mode, Request, Trigger},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -31,6 +31,40 @@ pub struct Child {
     pub ended: Option<Ended>,
     /// The step's attempt that was open when it ended: whose result that is.
     pub result_of: Option<u32>,
+}
+
+/// What a step wants a run for.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted<'a> {
+    /// Another runbook for the same application.
+    Start(&'a StartRun),
+    /// One of several applications that move.
+    Move(&'a MoveApplication),
+}
+
+impl<'a> Wanted<'a> {
+    /// What an action wants, if it is one that waits for a run.
+    pub fn of(action: &'a Action) -> Option<Wanted<'a>> {
+        if let Action::StartRun(start) = action {
+            return Some(Wanted::Start(start));
+        }
+        if let Action::MoveApplication(moves) = action {
+            return Some(Wanted::Move(moves));
+        }
+        None
+    }
+
+    fn is_none(self) -> bool {
+        matches!(self, Wanted::Start(start) if !start.is_wanted())
+    }
+
+    /// How many runs of its run may be open when this one is started.
+    fn at_once(self) -> usize {
+        match self {
+            Wanted::Start(_) => usize::MAX,
+            Wanted::Move(moves) => moves.at_once.max(1) as usize,
+        }
+    }
 }
 
 /// What a step's own run means for its attempt.
@@ -63,34 +97,53 @@ impl Run {
         self.children.iter().filter(|child| child.ended.is_none()).map(|child| &child.run)
     }
 
-    /// The steps that wait for somebody to start their runs. Nothing new is started for a run that is
-    /// paused or on its way out.
-    pub fn wants_started(&self) -> impl Iterator<Item = (&Step, &StartRun)> {
-        let goes_on = !self.is_paused() && !self.failing && self.abandoned.is_none();
-        let steps = self.steps().filter(move |_| goes_on);
-        steps.filter_map(|(step, state)| {
-            let StepState::Running(attempt) = state else { return None };
-            let Action::StartRun(start) = &*attempt.action else { return None };
-            (standing(self, step, attempt, start) == Standing::Unborn).then_some((step, start))
-        })
+    /// The steps that wait for somebody to start their runs now. Nothing new is started for a run that is
+    /// paused or on its way out, and of those that go one after the other no more than may be open at once.
+    pub fn wants_started(&self) -> Vec<(&Step, Wanted<'_>)> {
+        let mut wants = Vec::new();
+        if self.is_paused() || self.failing || self.abandoned.is_some() {
+            return wants;
+        }
+        let mut open = self.open_children().count();
+        for (step, state) in self.steps() {
+            let StepState::Running(attempt) = state else { continue };
+            let Some(wanted) = Wanted::of(&attempt.action) else { continue };
+            if open < wanted.at_once() && standing(self, step, attempt) == Standing::Unborn {
+                open += 1;
+                wants.push((step, wanted));
+            }
+        }
+        wants
     }
 
-    /// What is asked for when a step's run is started: it has the reason of this one.
-    pub fn request_of(&self, step: &Step, start: &StartRun) -> Request {
+    /// What is asked for when a step's run is started. One that moves an application because of the trouble
+    /// that this run is about counts from when that began.
+    pub fn request_of(&self, step: &Step, wanted: Wanted<'_>) -> Request {
+        let (runbook, application, mode, manner, symptom_at) = match wanted {
+            Wanted::Start(start) => {
+                let application = self.application().cloned();
+                (&start.runbook, application, start.mode(), start.manner(), None)
+            }
+            Wanted::Move(moves) => {
+                let application = moves.application.clone();
+                let symptom_at = self.request.symptom_at;
+                (&moves.runbook, application, Mode::Live, moves.manner(), symptom_at)
+            }
+        };
         Request {
-            runbook: start.runbook.clone(),
-            application: self.application().cloned(),
+            runbook: runbook.clone(),
+            application,
             inputs: BTreeMap::new(),
             trigger: Trigger::Run {
                 run: self.id.clone(),
                 step: step.id.clone(),
                 asked_by: self.requesters.clone(),
             },
-            mode: start.mode(),
-            manner: start.manner(),
+            mode,
+            manner,
             reason: self.request.reason.clone(),
             dedupe_key: None,
-            symptom_at: None,
+            symptom_at,
             not_after: None,
         }
     }
@@ -113,8 +166,8 @@ impl Run {
 
 /// Where the run of an attempt stands. One that an earlier attempt started and that is still open is this
 /// attempt's too: nothing is started twice because a step had too little time.
-pub(crate) fn standing(run: &Run, step: &Step, attempt: &Attempt, start: &StartRun) -> Standing {
-    if !start.is_wanted() {
+pub(crate) fn standing(run: &Run, step: &Step, attempt: &Attempt) -> Standing {
+    if Wanted::of(&attempt.action).is_some_and(Wanted::is_none) {
         return Standing::Over([("outcome".to_owned(), json!(NOT_WANTED))].into());
     }
     let counts = |child: &&Child| {

@@ -208,16 +208,20 @@ fn open(
             format!("waits until {until}")
         }
         Inside::Gate(gate) => format!("nobody said go on: {}", gate.asks),
-        Inside::StartRun(start) => match child::standing(run, step, attempt, start) {
-            Standing::Over(outputs) => return due.push(succeed(outputs)),
-            Standing::Fell(fault) => return due.push(fail(run, step, attempt.number, fault)),
-            // One that is given up is given up in its run, and that says when it has ended.
-            Standing::Open(_) if now < attempt.deadline => {
-                return due.push(Next::WakeAt(attempt.deadline));
+        Inside::StartRun(_) | Inside::MoveApplication(_) => {
+            match child::standing(run, step, attempt) {
+                Standing::Over(outputs) => return due.push(succeed(outputs)),
+                Standing::Fell(fault) => return due.push(fail(run, step, attempt.number, fault)),
+                // One that is given up is given up in its run, and that says when it has ended.
+                Standing::Open(_) if now < attempt.deadline => {
+                    return due.push(Next::WakeAt(attempt.deadline));
+                }
+                Standing::Open(child) => {
+                    format!("run `{child}` goes on; a retry waits for it again")
+                }
+                Standing::Unborn => "nothing was started".to_owned(),
             }
-            Standing::Open(child) => format!("run `{child}` goes on; a retry waits for it again"),
-            Standing::Unborn => "nothing was started".to_owned(),
-        },
+        }
         Inside::OpenWindow(window) if !given_up => {
             return open_window(run, step, attempt, window, now, due);
         }

@@ -391,6 +391,7 @@ impl Engine {
             return self.wake(id, None);
         }
         for _ in 0..ROUNDS_MAX {
+            self.inherit(now, id, out);
             let Some(run) = self.known.runs.get(id) else {
                 self.forget(id);
                 return;

@@ -1,6 +1,7 @@
 //! A run is its plan plus the fold of its events.
 
 mod always;
+mod illegal;
 mod status;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -9,16 +10,18 @@ use jiff::Timestamp;
 use muster_runbooks::{
     action::{Outputs, control::Risk},
     name::{ApplicationName, RunId, StepId},
-    plan::{OnFailure, Part, Plan, Step, Thaw, Thawed},
+    plan::{OnFailure, Part, Plan, Step, Thawed},
     request::{Manner, Mode, Request, Trigger},
     value::words,
 };
 use serde::{Deserialize, Serialize, Serializer};
 
+pub use illegal::Illegal;
+
 use crate::{
     child::Child,
     event::RunEvent,
-    step::{Change, IllegalChange, StepState},
+    step::{Change, StepState},
 };
 
 /// Notes beyond this many drop the oldest from the fold; the journal keeps them all.
@@ -166,57 +169,6 @@ pub enum PauseCause {
     Failover {
         /// Its run.
         run: RunId,
-    },
-}
-
-/// An event that this run cannot take: a bug, or a damaged journal.
-#[derive(Debug, thiserror::Error)]
-pub enum Illegal {
-    /// The first event is missing, or came twice.
-    #[error("run `{run}` is not admitted exactly once")]
-    Admission {
-        /// The run.
-        run: RunId,
-    },
-    /// The plan's bytes are not those that were hashed, or cannot be read.
-    #[error("the plan of run `{run}` cannot be used")]
-    Plan {
-        /// The run.
-        run: RunId,
-        /// Why.
-        source: Thaw,
-    },
-    /// The plan has no such step.
-    #[error("run `{run}` has no step `{step}`")]
-    Step {
-        /// The run.
-        run: RunId,
-        /// The step.
-        step: StepId,
-    },
-    /// The step cannot take the change.
-    #[error("run `{run}`, step `{step}`")]
-    Change {
-        /// The run.
-        run: RunId,
-        /// The step.
-        step: StepId,
-        /// Why.
-        source: IllegalChange,
-    },
-    /// The run has ended.
-    #[error("run `{run}` has ended")]
-    Ended {
-        /// The run.
-        run: RunId,
-    },
-    /// It started no such run, or that has ended before.
-    #[error("run `{run}` has started no open run `{child}`")]
-    Child {
-        /// The run.
-        run: RunId,
-        /// The other one.
-        child: RunId,
     },
 }
 

@@ -30,7 +30,7 @@ use muster_state::{
 
 pub use self::core_time::core_time;
 use self::{
-    cast::{SHOP, dawn},
+    cast::dawn,
     chance::Chance,
     detect::Eyes,
     disk::Disk,
@@ -154,9 +154,9 @@ impl Simulation {
     pub fn new(seed: u64, scenario: Scenario) -> Simulation {
         let now = dawn();
         let mut simulation = Simulation {
-            sim: Sim::new(seed, std::slice::from_ref(&*SHOP), now),
+            sim: Sim::new(seed, &scenario.applications, now),
             disk: Disk::default(),
-            watch: Watch::default(),
+            watch: Watch::over(&scenario.applications),
             figures: Figures::default(),
             now,
             trace: 0xcbf2_9ce4_8422_2325,

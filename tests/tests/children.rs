@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use muster_runbooks::{
-    action::{Outputs, child::StartRun, control::PersonRole},
+    action::{
+        Outputs,
+        control::{PersonRole, Risk},
+    },
     name::{RunId, StepId},
     plan::{Binding, Plan, Step},
     request::{Mode, Request, Trigger},
@@ -80,8 +83,8 @@ fn run<'a>(table: &'a Table, id: &RunId) -> &'a Run {
 /// What the step's run is asked for by, as the daemon asks; nothing when the step wants none.
 fn wanted(table: &Table) -> Option<Request> {
     let run = table.engine.known().runs.get(&parent())?;
-    let (step, start): (&Step, &StartRun) = run.wants_started().next()?;
-    Some(run.request_of(step, start))
+    let (step, wanted) = run.wants_started().into_iter().next()?;
+    Some(run.request_of(step, wanted))
 }
 
 fn start(table: &mut Table, number: u64, steps: Vec<Step>) -> Result<(), Refusal> {
@@ -275,4 +278,133 @@ fn the_role_is_asked_for() {
     let viewer = Person { name: "vic".to_owned(), role: PersonRole::Viewer };
     let refused = say(&mut table, parent(), viewer, Steer::Pause);
     assert!(matches!(refused, Err(Refusal::Role { .. })), "{refused:?}");
+}
+
+/// An approval that a risk may be accepted with.
+fn asks_with_risk(loss: Option<&str>) -> Step {
+    let mut with = vec![
+        ("role", json!("approver")),
+        ("approvals", json!(1)),
+        ("may_accept", json!(["data-loss-over-max"])),
+    ];
+    with.extend(loss.map(|loss| ("data_loss", json!(loss))));
+    step("approve", "approval", &with, "orders", &[])
+}
+
+/// A step that moves an application, either way.
+fn moves(name: &str, at_once: u32) -> Step {
+    let with = |manner: &str| {
+        [
+            ("out_of", json!("us-east-1")),
+            ("runbook", json!("region-failover")),
+            ("approval", json!("approve")),
+            ("at_once", json!(at_once)),
+            ("application", json!(name)),
+            ("manner", json!(manner)),
+        ]
+    };
+    let id = format!("move-{name}");
+    let forced = step(&id, "move-application", &with("forced"), "orders", &["approve"]).task;
+    Step {
+        forced: Some(forced),
+        ..step(&id, "move-application", &with("graceful"), "orders", &["approve"])
+    }
+}
+
+/// What waits for an approval and can be forced.
+fn move_itself(loss: Option<&str>) -> Vec<Step> {
+    let approve = asks_with_risk(loss);
+    let forced = Some(approve.task.clone());
+    vec![Step { forced, ..approve }, Step { needs: vec!["approve".parse().unwrap()], ..waits() }]
+}
+
+fn leaving(at_once: u32, names: &[&str]) -> Table {
+    let mut table = Table::lay(Progress::default(), dawn());
+    let steps = names.iter().map(|name| moves(name, at_once));
+    let steps = std::iter::once(asks_with_risk(None)).chain(steps).collect();
+    table.ask(admission(parent(), asked("parent"), false, steps)).expect("admitted");
+    table
+}
+
+fn approve(table: &mut Table, id: RunId, by: Person, accepts: Vec<Risk>) {
+    let plan_hash = run(table, &id).hash.clone();
+    let step = "approve".parse().expect("a step");
+    say(table, id, by, Steer::Approve { step, accepts, plan_hash }).expect("it is taken");
+}
+
+fn wanted_of(table: &Table) -> Vec<String> {
+    let run = &table.engine.known().runs[&parent()];
+    run.wants_started().into_iter().map(|(step, _)| step.id.to_string()).collect()
+}
+
+fn approvers(table: &Table, number: u64) -> Vec<&str> {
+    run(table, &child(number)).approvals.iter().map(|one| one.by.as_str()).collect()
+}
+
+/// Goal: what was approved for all is approved for each, with the risks that were ticked and with whose word it
+/// was; what that does not cover, the run of that application asks. No more are on their way than was said.
+#[test]
+fn one_approval_for_all() {
+    let mut table = leaving(2, &["a", "b", "c"]);
+    assert!(wanted_of(&table).is_empty(), "nobody approved");
+    approve(&mut table, parent(), ben(), vec![Risk::DataLossOverMax]);
+    assert_eq!(wanted_of(&table), ["move-a", "move-b"]);
+    let request = wanted(&table).expect("a run is wanted");
+    assert_eq!(request.application.as_ref().map(|name| name.as_str()), Some("a"));
+
+    start(&mut table, 1, move_itself(None)).expect("admitted");
+    let [given] = &run(&table, &child(1)).approvals[..] else { panic!("one word") };
+    assert_eq!((given.by.as_str(), &given.accepts[..]), ("ben", &[Risk::DataLossOverMax][..]));
+    assert!(given.reason.contains("p00000000001"), "{}", given.reason);
+    // A loss that nobody knows needs one more, and that one is asked where it is.
+    start(&mut table, 2, move_itself(Some("unknown"))).expect("admitted");
+    assert_eq!(approvers(&table, 2), ["ben"]);
+    assert_eq!(run(&table, &child(2)).status(), Status::AwaitingApproval);
+    approve(&mut table, child(2), cara(), vec![Risk::DataLossOverMax]);
+    assert_eq!(run(&table, &child(2)).status(), Status::Running);
+
+    assert!(wanted_of(&table).is_empty(), "two are on their way");
+    open_gate(&mut table, 1);
+    assert_eq!(wanted_of(&table), ["move-c"]);
+}
+
+/// Goal: a risk that nobody ticked for all is ticked by nobody for one.
+#[test]
+fn a_risk_that_was_not_accepted() {
+    let mut table = leaving(9, &["a"]);
+    approve(&mut table, parent(), ben(), Vec::new());
+    start(&mut table, 1, move_itself(Some("unknown"))).expect("admitted");
+    assert!(approvers(&table, 1).is_empty());
+    assert_eq!(run(&table, &child(1)).status(), Status::AwaitingApproval);
+}
+
+/// Goal: one that is forced by itself asks by itself; when all are forced, all are asked about again, once.
+#[test]
+fn forced_alone_and_together() {
+    let mut table = leaving(9, &["a", "b"]);
+    approve(&mut table, parent(), ben(), Vec::new());
+    start(&mut table, 1, move_itself(None)).expect("admitted");
+    start(&mut table, 2, move_itself(None)).expect("admitted");
+    say(&mut table, child(1), olga(), Steer::Force).expect("it is taken");
+    assert!(approvers(&table, 1).is_empty(), "what was approved was another loss");
+    assert_eq!(approvers(&table, 2), ["ben"]);
+
+    say(&mut table, parent(), olga(), Steer::Force).expect("it is taken");
+    assert!(approvers(&table, 1).is_empty() && approvers(&table, 2).is_empty());
+    approve(&mut table, parent(), cara(), Vec::new());
+    for number in [1, 2] {
+        assert_eq!(approvers(&table, number), ["cara"]);
+        open_gate(&mut table, number);
+    }
+    assert!(!is_open(&table, &parent()), "each was waited for, and none was started twice");
+}
+
+/// Goal: one that is left out before the approval does not move.
+#[test]
+fn one_that_is_left_out() {
+    let mut table = leaving(9, &["a", "b"]);
+    let step = "move-a".parse().expect("a step");
+    say(&mut table, parent(), olga(), Steer::Skip { step }).expect("it is taken");
+    approve(&mut table, parent(), ben(), Vec::new());
+    assert_eq!(wanted_of(&table), ["move-b"]);
 }

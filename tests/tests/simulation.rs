@@ -5,6 +5,7 @@
 
 mod cuts;
 mod detection;
+mod evacuation;
 mod faults;
 mod figures;
 mod lease;

@@ -23,8 +23,9 @@ use super::{
     error::{Problem, ProblemView},
     input::{Asked, InRun},
     list,
+    protection::readiness_of,
     view::{
-        banner,
+        banner, leaving,
         run::{self as view, RunLine, RunView},
         wait::Stops,
     },
@@ -286,7 +287,9 @@ pub fn find(api: &Api, id: &RunId) -> Result<RunView, Problem> {
         None => rebuild(api, id)?,
     };
     let stops = Stops::at(&api.intake, now);
-    Ok(view::view(&run, &stops, |step| api.intake.sample(id, step), now))
+    let leaving = leaving::all(&run, |name| readiness_of(api, name));
+    let view = view::view(&run, &stops, |step| api.intake.sample(id, step), now);
+    Ok(RunView { leaving, ..view })
 }
 
 /// Folds an ended run from the journal.

@@ -10,6 +10,7 @@ pub mod event;
 pub mod figures;
 pub mod freeze;
 pub mod inventory;
+pub mod leaving;
 pub mod next;
 pub mod objectives;
 pub mod point;

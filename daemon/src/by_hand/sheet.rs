@@ -270,6 +270,11 @@ fn by_word(inside: &Inside<'_>) -> String {
             start.runbook,
             start.mode()
         ),
+        Inside::MoveApplication(moves) => format!(
+            "Do what the page of `{}` says for {}.",
+            moves.runbook,
+            moves.application.as_ref().map_or("the application", |name| name.as_str())
+        ),
         Inside::StampPoint(_) => "Write down how the test of the recovery point went.".to_owned(),
     }
 }

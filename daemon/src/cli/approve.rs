@@ -3,7 +3,7 @@
 use clap::Args;
 use muster_runbooks::action::control::Risk;
 
-use super::{Client, Exit, Failure, Terminal, say::segment};
+use super::{Client, Exit, Failure, Terminal, say::segment, show::leaving};
 use crate::api::{
     requests::AcceptedView,
     steer,
@@ -42,6 +42,7 @@ pub(super) async fn approve(
         terminal.next(&run.next);
         return Ok(Exit::No);
     };
+    leaving(&run, terminal);
     show(&run, asked, terminal);
     let accepts: Vec<String> = args.accepts.iter().map(ToString::to_string).collect();
     let left: Vec<&String> =

@@ -45,6 +45,7 @@ pub(super) async fn status(
         let took = step.took.as_ref().map_or(String::new(), |took| took.text.clone());
         vec![step.id.clone(), step.state.replace('_', " "), took, text]
     });
+    leaving(&view, terminal);
     terminal.table(&["STEP", "STATE", "TOOK", ""], rows.collect());
     figures(&view, terminal);
     terminal.next(&view.next);
@@ -183,6 +184,30 @@ fn heading(view: &RunView, terminal: &mut Terminal) {
         let stands = child.outcome.as_ref().map_or("is open", |outcome| outcome.as_str());
         terminal.line(format!("{}: run {} {}", child.step, child.run, stands.replace('_', " ")));
     }
+}
+
+/// The applications that it moves, with what each would take and lose.
+pub(super) fn leaving(view: &RunView, terminal: &mut Terminal) {
+    if view.leaving.is_empty() {
+        return;
+    }
+    let rows = view.leaving.iter().map(|one| {
+        let ways: Vec<&str> = one.paths.iter().map(|path| path.path.as_str()).collect();
+        let unknown = || "unknown".to_owned();
+        vec![
+            one.application.clone(),
+            one.verdict.word().to_owned(),
+            if ways.is_empty() { unknown() } else { ways.join(", ") },
+            one.expected.as_ref().map_or_else(unknown, |length| length.text.clone()),
+            one.loss.as_ref().map_or_else(unknown, |loss| loss.text.clone()),
+            one.run.clone().unwrap_or_else(|| one.state.replace('_', " ")),
+        ]
+    });
+    terminal.table(&["APPLICATION", "READY", "WAY", "TAKES", "LOSES", "RUN"], rows.collect());
+    if let Some(out) = view.leaving.iter().find_map(|one| one.leave_out.as_ref()) {
+        terminal.line(format!("to leave one out: {out}"));
+    }
+    terminal.line("");
 }
 
 /// What the run waits for.

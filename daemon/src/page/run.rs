@@ -8,6 +8,7 @@ use crate::api::view::{
     Length, LossFigure,
     approval::ApprovalView,
     figures::{LossesView, PartsView, RecoveryView},
+    leaving::LeavingView,
     run::RunView,
     step::StepView,
     way_back::WayBackView,
@@ -51,6 +52,7 @@ pub fn show(run: &RunView, now: Timestamp) -> Markup {
             @for one in &run.waits { (wait(one, now)) }
             @if run.approvals.is_empty() { (next(&run.next)) }
         }
+        @if !run.leaving.is_empty() { (leaving(run)) }
         @for one in &run.approvals { (approval(one, run, now)) }
         @if run.losses.is_some() || run.recovery.is_some() {
             section {
@@ -84,6 +86,35 @@ pub fn show(run: &RunView, now: Timestamp) -> Markup {
         }
         p class="quiet" { "Plan " code { (run.plan_hash) } ", " (run.events) " events" }
     }
+}
+
+fn leaving(run: &RunView) -> Markup {
+    html! {
+        section {
+            h1 { "Applications that leave" }
+            ul class="lines" {
+                @for one in &run.leaving {
+                    li {
+                        strong { (one.application) } " " (badge(one.verdict.word()))
+                        @if let Some(own) = &one.run { " run " (link(own)) } @else { " " (badge(&one.state)) }
+                        br;
+                        span class="quiet" {
+                            "way " (ways(one)) ", takes "
+                            @match &one.expected { Some(length) => (short(length)), None => "unknown" }
+                            ", loses "
+                            @match &one.loss { Some(loss) => (loss.text), None => "unknown" }
+                        }
+                        @if let Some(out) = &one.leave_out { br; (command(out)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn ways(one: &LeavingView) -> String {
+    let ways: Vec<&str> = one.paths.iter().map(|path| path.path.as_str()).collect();
+    if ways.is_empty() { "unknown".to_owned() } else { ways.join(", ") }
 }
 
 fn link(run: &str) -> Markup {

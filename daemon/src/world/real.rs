@@ -259,7 +259,8 @@ impl Real {
             | Action::OpenWindow(_)
             | Action::CloseWindow(_)
             | Action::StampPoint(_)
-            | Action::StartRun(_) => reads(call, inside(call)),
+            | Action::StartRun(_)
+            | Action::MoveApplication(_) => reads(call, inside(call)),
         }
     }
 

@@ -220,7 +220,8 @@ impl Sim {
             | Action::OpenWindow(_)
             | Action::CloseWindow(_)
             | Action::StampPoint(_)
-            | Action::StartRun(_) => Err(no_outside(call)),
+            | Action::StartRun(_)
+            | Action::MoveApplication(_) => Err(no_outside(call)),
         }?;
         Ok(Reading { progress, read_at: now })
     }
@@ -297,6 +298,7 @@ impl Sim {
             | Action::CloseWindow(_)
             | Action::ChoosePoint(_)
             | Action::StartRun(_)
+            | Action::MoveApplication(_)
             | Action::StampPoint(_)
             | Action::FindLeaks(_) => Err(no_outside(call)),
         }

@@ -7,6 +7,7 @@ mod detection;
 mod hook;
 mod job;
 mod policy;
+mod recovery;
 mod restore;
 mod sql;
 mod traffic;
@@ -16,7 +17,7 @@ mod write_lease;
 
 pub(crate) use address::sending_problem;
 
-use super::{Application, Bucket, Database, Objectives};
+use super::{Application, Bucket, Database, Objectives, recovery::Recovery};
 use crate::{
     check::{Checked, Fields, Findings, text},
     name::{ComponentName, Region},
@@ -40,6 +41,7 @@ const KEYS: &[&str] = &[
     "observers",
     "detection",
     "write_lease",
+    "recovery",
     "losses",
     "attested",
 ];
@@ -94,6 +96,10 @@ fn read(node: &Node, out: &mut Findings) -> Option<Application> {
     let detection = fields
         .get("detection")
         .map(|node| detection::policy(node, observers.as_deref(), write_lease.is_some(), out));
+    let recovery = match fields.get("recovery") {
+        Some(node) => recovery::read(node, name.as_ref(), out),
+        None => Some(Recovery::default()),
+    };
     let losses = declared::losses(fields.list("losses", out), out);
     let attested = declared::attested(fields.list("attested", out), out);
     Some(Application {
@@ -122,6 +128,7 @@ fn read(node: &Node, out: &mut Findings) -> Option<Application> {
             Some(write_lease) => Some(write_lease?),
             None => None,
         },
+        recovery: recovery?,
         losses: losses?,
         attested: attested?,
     })

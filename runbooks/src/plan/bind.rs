@@ -4,6 +4,7 @@ mod custom;
 mod expand;
 mod hooks;
 mod inputs;
+mod peers;
 mod promotion;
 mod restore;
 
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::{
+    application::Application,
     name::{ApplicationName, ComponentName, Region, RunbookName, StepId},
     plan::{Binding, OnFailure, Plan, STEPS_MAX},
     request::{Manner, Mode, Request},
@@ -160,6 +162,18 @@ pub enum BindProblem {
         /// The region.
         region: Region,
     },
+    /// Nobody is served from the region that is left.
+    #[error("no application is served from `{region}`")]
+    NobodyThere {
+        /// The region.
+        region: String,
+    },
+    /// Applications that wait for each other.
+    #[error("{} wait for each other; see `recovery` in their files", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and "))]
+    WaitForEachOther {
+        /// Who.
+        names: Vec<ApplicationName>,
+    },
     /// More steps than a plan may have.
     #[error("the plan would have {count} steps; {STEPS_MAX} at most")]
     TooManySteps {
@@ -188,10 +202,30 @@ impl Plan {
         request: &Request,
         binding: Option<Binding>,
     ) -> Result<Plan, Vec<BindProblem>> {
+        Plan::among(runbook, request, binding, &[])
+    }
+
+    /// The same, where `each: applications` stands for those of `served`: who is served, and from where.
+    /// They come by priority, and each needs those that it says it comes after.
+    pub fn among(
+        runbook: &Runbook,
+        request: &Request,
+        binding: Option<Binding>,
+        served: &[(&Application, &Region)],
+    ) -> Result<Plan, Vec<BindProblem>> {
         let mut problems = Vec::new();
         check_request(runbook, request, binding.as_ref(), &mut problems);
         let inputs = inputs::fill(runbook, &request.inputs, &mut problems);
-        let mut steps = expand::steps(runbook, binding.as_ref(), &mut problems);
+        let mut steps = if runbook.moves_many() {
+            let leave = peers::leaving(runbook, &inputs, served, &mut problems);
+            expand::steps(
+                runbook,
+                &Over { binding: binding.as_ref(), leave: &leave },
+                &mut problems,
+            )
+        } else {
+            expand::steps(runbook, &Over::one(binding.as_ref()), &mut problems)
+        };
         restore::declared(&steps, &inputs, binding.as_ref(), &mut problems);
         hooks::in_time(&steps, binding.as_ref(), &mut problems);
         custom::jobs(&steps, binding.as_ref(), &mut problems);
@@ -217,6 +251,19 @@ impl Plan {
     }
 }
 
+/// What `each:` expands over.
+struct Over<'a> {
+    binding: Option<&'a Binding>,
+    /// The applications that leave a region, in their order.
+    leave: &'a [&'a Application],
+}
+
+impl<'a> Over<'a> {
+    fn one(binding: Option<&'a Binding>) -> Over<'a> {
+        Over { binding, leave: &[] }
+    }
+}
+
 /// What is wrong with the inputs that somebody means to give, before there is a request.
 pub fn input_problems(runbook: &Runbook, given: &BTreeMap<String, Value>) -> Vec<BindProblem> {
     let mut problems = Vec::new();
@@ -232,7 +279,7 @@ pub fn fit_problems(
 ) -> Vec<BindProblem> {
     let (mut problems, mut others) = (Vec::new(), Vec::new());
     let inputs = inputs::fill(runbook, given, &mut others);
-    let steps = expand::steps(runbook, Some(binding), &mut others);
+    let steps = expand::steps(runbook, &Over::one(Some(binding)), &mut others);
     restore::declared(&steps, &inputs, Some(binding), &mut problems);
     hooks::in_time(&steps, Some(binding), &mut problems);
     custom::jobs(&steps, Some(binding), &mut problems);

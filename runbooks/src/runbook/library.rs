@@ -33,6 +33,7 @@ shipped![
     "data-check",
     "region-failover",
     "region-failback",
+    "region-evacuation",
     "database-failover",
     "quarterly-drill",
     "maintenance-window",

@@ -1,6 +1,7 @@
 //! The shipped runbooks and the reference application, as they would run.
 
 use muster_runbooks::{
+    application::Application,
     plan::Plan,
     runbook::{Runbook, library::Library},
     schedule,
@@ -27,11 +28,17 @@ fn made(runbook: &Runbook) -> Plan {
     let application = runbook.needs_application().then(covetpy);
     let mut request = request(runbook, application.as_ref());
     for (name, input) in runbook.inputs.iter().filter(|(_, input)| input.required) {
-        let instant = input.kind == Kind::Instant;
-        let value = if instant { "2026-03-01T02:00:00Z" } else { "2026_02_add_orders" };
+        let value = match (input.kind, name.as_str()) {
+            (Kind::Instant, _) => "2026-03-01T02:00:00Z",
+            (_, "region") => "us-east-1",
+            _ => "2026_02_add_orders",
+        };
         request.inputs.insert(name.clone(), value.into());
     }
-    Plan::make(runbook, &request, application.map(at_home)).unwrap()
+    let (one, away) = (covetpy(), "us-west-2".parse().unwrap());
+    let elsewhere = Application { name: "elsewhere".parse().unwrap(), ..covetpy() };
+    let served = [(&one, &one.home), (&elsewhere, &away)];
+    Plan::among(runbook, &request, application.map(at_home), &served).unwrap()
 }
 
 /// Goal: a plan survives the journal byte for byte.
@@ -52,5 +59,5 @@ fn the_reference_schedules_are_sound() {
     let schedules = schedule::parse("schedules.yaml", text).unwrap();
     let found = schedule::lint(&schedules, &Library::shipped(), &[covetpy()]);
     assert_eq!(findings(&found), "");
-    assert_eq!(schedules.len(), 6);
+    assert_eq!(schedules.len(), 7);
 }

@@ -1,14 +1,19 @@
 //! What a run and the runs of its steps learn from each other.
 
 use jiff::Timestamp;
-use muster_runbooks::name::{RunId, StepId};
+use muster_runbooks::{
+    action::{Action, control::PersonRole},
+    name::{RunId, StepId},
+};
 
 use super::{Engine, Output};
 use crate::{
+    child::Wanted,
     command::{Accepted, Person, Refusal, Steer},
     event::{Entry, Event, RunEvent, Stream},
+    run::Run,
     steer,
-    step::{Change, Fault},
+    step::{Change, Fault, StepState},
 };
 
 impl Engine {
@@ -36,30 +41,72 @@ impl Engine {
         said: &Steer,
         out: &mut Vec<Output>,
     ) {
-        match said {
-            Steer::Pause | Steer::Resume | Steer::Abandon { .. } => {}
-            Steer::Approve { .. }
-            | Steer::Decline { .. }
+        let is_passed_on = match said {
+            Steer::Pause | Steer::Resume | Steer::Force | Steer::Abandon { .. } => true,
+            // They take it over by their own rules as soon as they are looked at ([`Engine::inherit`]).
+            Steer::Approve { .. } => false,
+            Steer::Decline { .. }
             | Steer::Retry { .. }
             | Steer::Skip { .. }
             | Steer::Done { .. }
             | Steer::OverrideLease
-            | Steer::Note
-            | Steer::Force => return,
-        }
+            | Steer::Note => return,
+        };
         let run = self.known.runs.get(parent);
         let children: Vec<RunId> =
             run.map_or_else(Vec::new, |run| run.open_children().cloned().collect());
         for id in children {
-            let child = self.known.runs.get(&id);
+            let child = self.known.runs.get(&id).filter(|_| is_passed_on);
             // One that is paused already need not be paused, and one that is not cannot be resumed.
             let events = child.and_then(|run| steer::steer(run, by, reason, said).ok());
-            let entries =
-                events.unwrap_or_default().into_iter().map(|event| Entry::run(&id, event));
-            self.commit(now, entries.collect(), Vec::new(), out);
+            for event in events.unwrap_or_default() {
+                self.record(now, Entry::run(&id, event), out);
+            }
             self.forget_naps(&id);
             self.advance(now, &id, out);
         }
+    }
+
+    /// Says of a run what was approved for all that its parent moves. It must be enough by the run's own rules;
+    /// what is not is asked by the run itself. A run that was forced alone asks alone.
+    pub(super) fn inherit(&mut self, now: Timestamp, id: &RunId, out: &mut Vec<Output>) {
+        let events = self.known.runs.get(id).map(|run| self.inherited(run)).unwrap_or_default();
+        if !events.is_empty() {
+            let entries = events.into_iter().map(|event| Entry::run(id, event)).collect();
+            self.commit(now, entries, Vec::new(), out);
+        }
+    }
+
+    fn inherited(&self, run: &Run) -> Vec<RunEvent> {
+        let from = run.parent().and_then(|(parent, step)| {
+            let parent =
+                self.known.runs.get(parent).filter(|parent| parent.manner == run.manner)?;
+            let attempt = parent.state(step)?.attempt()?;
+            match Wanted::of(&attempt.action)? {
+                Wanted::Move(moves) => Some((parent, &moves.approval)),
+                Wanted::Start(_) => None,
+            }
+        });
+        let Some((parent, approval)) = from else { return Vec::new() };
+        let mut events = Vec::new();
+        for (step, state) in run.steps() {
+            let StepState::Running(attempt) = state else { continue };
+            let Action::Approval(asked) = &*attempt.action else { continue };
+            let given = run.approvers(&step.id);
+            for one in parent.approvers(approval) {
+                if given.iter().any(|given| given.by == one.by) {
+                    continue;
+                }
+                let offered = asked.may_accept.iter().flatten();
+                let accepts = offered.filter(|risk| one.accepts.contains(risk)).copied().collect();
+                let says =
+                    Steer::Approve { step: step.id.clone(), accepts, plan_hash: run.hash.clone() };
+                let by = Person { name: one.by.clone(), role: PersonRole::Approver };
+                let reason = format!("for all of run `{}`: {}", parent.id, one.reason);
+                events.extend(steer::steer(run, &by, &reason, &says).unwrap_or_default());
+            }
+        }
+        events
     }
 
     /// Fails a step whose run cannot be started.
@@ -72,7 +119,7 @@ impl Engine {
         out: &mut Vec<Output>,
     ) -> Result<Accepted, Refusal> {
         let run = self.known.runs.get(id).ok_or_else(|| Refusal::UnknownRun { run: id.clone() })?;
-        let waits = run.wants_started().any(|(waits, _)| waits.id == *step);
+        let waits = run.wants_started().iter().any(|(waits, _)| waits.id == *step);
         let attempt = run.state(step).and_then(|state| state.attempt()).filter(|_| waits);
         let Some(attempt) = attempt else {
             let because = format!("`{step}` waits for none");

@@ -85,6 +85,7 @@ impl Engine {
             | Action::RemoveCluster(_)
             | Action::StampPoint(_)
             | Action::StartRun(_)
+            | Action::MoveApplication(_)
             | Action::FindLeaks(_)
             | Action::WeighTraffic(_)
             | Action::Approval(_)

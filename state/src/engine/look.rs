@@ -75,6 +75,7 @@ fn cadence(action: &Action) -> SignedDuration {
         | Action::ChoosePoint(_)
         | Action::StampPoint(_)
         | Action::StartRun(_)
+        | Action::MoveApplication(_)
         | Action::FindLeaks(_)
         | Action::ShiftTraffic(_)
         | Action::WeighTraffic(_)

@@ -9,7 +9,7 @@ use super::{Engine, Output};
 use crate::{
     admit::{self, Admitted},
     catalog::Finding,
-    command::{Accepted, Command, Refusal, Steer},
+    command::{Accepted, Command, Person, Refusal, Steer},
     event::{
         AccessEvent, ApplicationEvent, Claim, Entry, Event, NoticeEvent, ScheduleEvent, Stream,
     },
@@ -51,19 +51,8 @@ impl Engine {
                 self.notice(now, &id, event, take, out);
                 Ok(about(&id))
             }
-            Command::Steer { run: id, by, reason, steer } => {
-                let run = self.known.runs.get(&id);
-                let run = run.ok_or_else(|| Refusal::UnknownRun { run: id.clone() })?;
-                if steer == Steer::OverrideLease {
-                    self.may_override(now)?;
-                }
-                let events = steer::steer(run, &by, &reason, &steer)?;
-                let entries = events.into_iter().map(|event| Entry::run(&id, event)).collect();
-                self.commit(now, entries, Vec::new(), out);
-                self.forget_naps(&id);
-                self.advance(now, &id, out);
-                self.pass_on(now, &id, &by, &reason, &steer, out);
-                Ok(about(&id))
+            Command::Steer { run, by, reason, steer } => {
+                self.steer(now, &run, &by, &reason, &steer, out)
             }
             Command::Unstarted { run, step, because } => {
                 self.unstarted(now, &run, &step, because, out)
@@ -117,6 +106,29 @@ impl Engine {
                 out,
             ),
         }
+    }
+
+    fn steer(
+        &mut self,
+        now: Timestamp,
+        id: &RunId,
+        by: &Person,
+        reason: &str,
+        steer: &Steer,
+        out: &mut Vec<Output>,
+    ) -> Result<Accepted, Refusal> {
+        let run = self.known.runs.get(id);
+        let run = run.ok_or_else(|| Refusal::UnknownRun { run: id.clone() })?;
+        if *steer == Steer::OverrideLease {
+            self.may_override(now)?;
+        }
+        let events = steer::steer(run, by, reason, steer)?;
+        let entries = events.into_iter().map(|event| Entry::run(id, event)).collect();
+        self.commit(now, entries, Vec::new(), out);
+        self.forget_naps(id);
+        self.advance(now, id, out);
+        self.pass_on(now, id, by, reason, steer, out);
+        Ok(about(id))
     }
 
     fn off(

@@ -116,7 +116,8 @@ fn first(application: &Application, kind: Option<ComponentKind>) -> Component {
         Some(ComponentKind::Buckets) => Component::Bucket(application.buckets[0].clone()),
         Some(ComponentKind::Caches) => Component::Cache(application.caches[0].clone()),
         Some(ComponentKind::Workloads) => Component::Workload(application.workloads[0].clone()),
-        Some(ComponentKind::Databases) | None => {
+        // No call is about a whole application of several.
+        Some(ComponentKind::Databases | ComponentKind::Applications) | None => {
             Component::Database(application.databases[0].clone())
         }
     }

@@ -12,6 +12,10 @@ impl Simulation {
                 let command = start.command(self.now, &self.disk.progress());
                 self.say(command, true)
             }
+            Act::Leave(start) => {
+                let command = start.for_all(&self.scenario.applications, &self.disk.progress());
+                self.say(command, true)
+            }
             Act::Say(command) => {
                 let again = matches!(*command, Command::On { .. });
                 self.say(*command, again)

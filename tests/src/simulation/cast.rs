@@ -78,6 +78,28 @@ const APPLICATION: &str = r#"{
 pub static SHOP: LazyLock<Application> =
     LazyLock::new(|| serde_json::from_str(APPLICATION).expect("the fixture is an application"));
 
+/// So many applications of one database each beside each other, all at home in the east. Each third one comes
+/// after the one before it, and the first ten go first.
+pub fn crowd(count: usize) -> Vec<Application> {
+    let name = |number: usize| format!("app-{number:04}");
+    let build = |number: usize| {
+        let mut one = SHOP.clone();
+        one.databases.truncate(1);
+        one.databases[0].hooks.clear();
+        (one.buckets, one.caches, one.workloads) = (Vec::new(), Vec::new(), Vec::new());
+        let text = serde_json::to_string(&one).expect("it is JSON");
+        let text =
+            text.replace("cluster:orders", "cluster:shop-orders").replace("shop", &name(number));
+        let mut one: Application = serde_json::from_str(&text).expect("it is an application");
+        one.recovery.priority = if number < 10 { 1 } else { 50 };
+        if number % 3 == 2 {
+            one.recovery.after.push(name(number - 1).parse().expect("a name"));
+        }
+        one
+    };
+    (0..count).map(build).collect()
+}
+
 /// The shipped runbooks.
 pub static LIBRARY: LazyLock<Library> = LazyLock::new(Library::shipped);
 

@@ -120,11 +120,14 @@ impl Simulation {
     /// Asks for the runs that steps want.
     fn births(&self) -> Vec<Command> {
         let known = self.disk.progress();
-        let wants = known
-            .runs
-            .values()
-            .flat_map(|run| run.wants_started().map(move |(step, start)| (run, step, start)));
-        wants.map(|(run, step, start)| start_of(run, step, start, &known)).collect()
+        let wants = known.runs.values().flat_map(|run| {
+            run.wants_started().into_iter().map(move |(step, start)| (run, step, start))
+        });
+        wants
+            .map(|(run, step, start)| {
+                start_of(&self.scenario.applications, run, step, start, &known)
+            })
+            .collect()
     }
 
     pub(super) fn arm_glance(&mut self) {

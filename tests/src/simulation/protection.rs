@@ -298,6 +298,7 @@ impl Simulation {
                 held.into_iter().try_for_each(|point| self.keep(point, false))
             }
             Act::Start(_)
+            | Act::Leave(_)
             | Act::Sleep(_)
             | Act::Dark(_)
             | Act::Say(_)

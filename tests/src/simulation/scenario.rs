@@ -9,13 +9,14 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use muster::world::sim::{Fault, Lost};
 use muster_runbooks::{
-    action::child::StartRun,
-    name::{Region, RunId, RunbookName},
+    application::Application,
+    name::{ApplicationName, Region, RunId, RunbookName},
     plan::{Binding, Frozen, Plan, Step},
     request::{Manner, Mode, Request, Trigger},
     schedule::Schedule,
 };
 use muster_state::{
+    child::Wanted,
     command::{Admission, Command},
     lease::Terms,
     progress::Progress,
@@ -24,7 +25,7 @@ use muster_state::{
 use serde_json::Value;
 
 use super::{
-    cast::{LIBRARY, SHOP, home, id, standby},
+    cast::{LIBRARY, SHOP, asked, crowd, home, id, standby},
     chance::mix,
     people::Manners,
 };
@@ -48,6 +49,8 @@ pub struct Scenario {
     pub lease: Option<Terms>,
     /// Whether those who watch are asked.
     pub is_watched: bool,
+    /// The applications of the world.
+    pub applications: Vec<Application>,
 }
 
 /// One thing that happens.
@@ -55,6 +58,8 @@ pub struct Scenario {
 pub enum Act {
     /// Somebody or a schedule asks for a run.
     Start(Start),
+    /// Somebody asks for all applications to be moved.
+    Leave(Start),
     /// Somebody says something.
     Say(Box<Command>),
     /// Something goes wrong.
@@ -86,6 +91,7 @@ impl fmt::Display for Act {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Act::Start(start) => write!(f, "start {} {}", start.runbook, start.id),
+            Act::Leave(start) => write!(f, "start {} {}", start.runbook, start.id),
             Act::Say(command) => f.write_str(&in_short(command)),
             Act::Inject(fault) => write!(f, "inject {fault:?}"),
             Act::Heal(region) => write!(f, "heal {region}"),
@@ -105,7 +111,7 @@ impl fmt::Display for Act {
 /// same sides of the one application, is the same plan.
 static PLANS: Mutex<BTreeMap<PlanKey, Frozen>> = Mutex::new(BTreeMap::new());
 
-type PlanKey = (RunbookName, Mode, Manner, Option<Region>, String);
+type PlanKey = (RunbookName, Mode, Manner, Option<(ApplicationName, Region)>, String);
 
 /// A request that is planned when it is made.
 #[derive(Clone, Debug)]
@@ -129,7 +135,7 @@ impl Start {
     pub fn command(&self, _now: Timestamp, known: &Progress) -> Command {
         let name: RunbookName = self.runbook.parse().expect("a runbook's name");
         let runbook = LIBRARY.get(&name).expect("a shipped runbook");
-        let active = runbook.needs_application().then(|| active(known));
+        let active = runbook.needs_application().then(|| active(&SHOP, known));
         let trigger = match self.due_at {
             Some(due_at) => Trigger::Schedule {
                 schedule: self.runbook.parse().expect("a schedule's id"),
@@ -153,36 +159,64 @@ impl Start {
             symptom_at: None,
             not_after: None,
         };
-        admit(self.id.clone(), request, active)
+        admit(self.id.clone(), request, active.as_ref().map(|active| (&*SHOP, active)))
+    }
+
+    /// The command for a runbook that moves all of these.
+    pub(super) fn for_all(&self, applications: &[Application], known: &Progress) -> Command {
+        let request = Request {
+            application: None,
+            inputs: self.inputs.clone(),
+            manner: self.manner,
+            mode: self.mode,
+            ..asked(self.runbook)
+        };
+        let runbook = LIBRARY.get(&request.runbook).expect("a shipped runbook");
+        let from: Vec<Region> = applications.iter().map(|one| active(one, known)).collect();
+        let served: Vec<(&Application, &Region)> = applications.iter().zip(&from).collect();
+        let plan = Plan::among(runbook, &request, None, &served).expect("somebody is there");
+        let plan = plan.freeze().expect("it is JSON");
+        let id = self.id.clone();
+        Command::Admit(Box::new(Admission { id, request, plan, proposal: None, asked: None }))
     }
 }
 
 /// Asks for the run that a step wants, as the daemon does. Its id follows from whose it is, so that histories
 /// that were cut off and those that were not can be compared.
-pub(super) fn start_of(run: &Run, step: &Step, start: &StartRun, known: &Progress) -> Command {
-    let request = run.request_of(step, start);
-    let active = request.application.as_ref().map(|_| active(known));
+pub(super) fn start_of(
+    applications: &[Application],
+    run: &Run,
+    step: &Step,
+    wanted: Wanted<'_>,
+    known: &Progress,
+) -> Command {
+    let request = run.request_of(step, wanted);
+    let name = request.application.as_ref();
+    let about = name.and_then(|name| applications.iter().find(|one| one.name == *name));
+    let active = about.map(|one| active(one, known));
     let before = run.children.iter().filter(|child| child.step == step.id).count();
     let mut number = 0;
     mix(&mut number, format!("{} {} {before}", run.id, step.id).as_bytes());
-    admit(id('s', number % 100_000_000_000), request, active)
+    admit(id('s', number % 100_000_000_000), request, about.zip(active.as_ref()))
 }
 
-fn active(known: &Progress) -> Region {
-    let state = known.applications.get(&SHOP.name);
+fn active(application: &Application, known: &Progress) -> Region {
+    let state = known.applications.get(&application.name);
     let active = state.and_then(|state| state.active.as_ref());
-    active.map_or_else(home, |active| active.region.clone())
+    active.map_or_else(|| application.home.clone(), |active| active.region.clone())
 }
 
-fn admit(id: RunId, request: Request, active: Option<Region>) -> Command {
+fn admit(id: RunId, request: Request, about: Option<(&Application, &Region)>) -> Command {
     let runbook = LIBRARY.get(&request.runbook).expect("a shipped runbook");
     let inputs = serde_json::to_string(&request.inputs).expect("it is JSON");
-    let key = (request.runbook.clone(), request.mode, request.manner, active, inputs);
+    let of = about.map(|(application, active)| (application.name.clone(), active.clone()));
+    let key = (request.runbook.clone(), request.mode, request.manner, of, inputs);
     let mut plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
     let plan = match plans.get(&key) {
         Some(plan) => plan.clone(),
         None => {
-            let plan = Plan::make(runbook, &request, key.3.as_ref().map(bound_to));
+            let binding = about.map(|(application, active)| bound_to(application, active));
+            let plan = Plan::make(runbook, &request, binding);
             let plan = plan.expect("the shipped runbook binds").freeze().expect("it is JSON");
             plans.entry(key).or_insert(plan).clone()
         }
@@ -190,9 +224,9 @@ fn admit(id: RunId, request: Request, active: Option<Region>) -> Command {
     Command::Admit(Box::new(Admission { id, request, plan, proposal: None, asked: None }))
 }
 
-fn bound_to(active: &Region) -> Binding {
-    let standby = SHOP.other(active).expect("one of the two").clone();
-    Binding { application: SHOP.clone(), active: active.clone(), standby }
+fn bound_to(application: &Application, active: &Region) -> Binding {
+    let standby = application.other(active).expect("one of the two").clone();
+    Binding { application: application.clone(), active: active.clone(), standby }
 }
 
 /// A command in a few words.
@@ -208,6 +242,7 @@ pub fn in_short(command: &Command) -> String {
             format!("{} {}", if keep.holds { "hold" } else { "release" }, keep.point)
         }
         Command::Propose { .. }
+        | Command::Unstarted { .. }
         | Command::Missed { .. }
         | Command::Refused { .. }
         | Command::Active { .. }
@@ -257,6 +292,7 @@ impl Scenario {
             schedules: Vec::new(),
             lease: None,
             is_watched: false,
+            applications: vec![SHOP.clone()],
         }
     }
 
@@ -426,6 +462,20 @@ impl Scenario {
             inputs: [("switchover".to_owned(), Value::Bool(true))].into(),
         });
         Scenario::new("quarterly-drill", vec![(secs(5), backup), (hours(3), drill)])
+    }
+
+    /// A region is lost with so many applications in it, which all leave.
+    pub fn evacuation(count: usize) -> Scenario {
+        let leave = Act::Leave(Start {
+            runbook: "region-evacuation",
+            id: id('v', 1),
+            manner: Manner::Forced,
+            mode: Mode::Live,
+            due_at: None,
+            inputs: [("region".to_owned(), Value::String(home().to_string()))].into(),
+        });
+        let script = vec![(secs(120), down(home())), (secs(300), leave)];
+        Scenario { applications: crowd(count), ..Scenario::new("evacuation", script) }
     }
 
     /// Every scenario that must end well without anybody's fault.

@@ -3,13 +3,17 @@
 
 mod hooks;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use muster::world::sim::{Effect, RestoredFact, Sim};
 use muster_runbooks::{
     action::{Action, Reach, control::Risk, restore::TestStatus},
-    name::{Region, RunId, StepId},
+    application::Application,
+    name::{ApplicationName, Region, RunId, StepId},
     plan::{Part, Step},
     request::{Manner, Mode},
     value::Loss,
@@ -19,14 +23,14 @@ use muster_state::{
     catalog::RecoveryPoint,
     command::{Accepted, Command, Refusal, Steer},
     engine::Ticket,
-    event::{Event, Record, RunEvent, ScheduleEvent, Stream},
+    event::{Claim, Event, Record, RunEvent, ScheduleEvent, Stream},
     progress::Progress,
     run::{Outcome, Run},
     step::{Change, StepState},
 };
 use serde_json::Value;
 
-use super::{cast::SHOP, disk::Disk};
+use super::disk::Disk;
 
 /// Looks on, and remembers what must not be.
 #[derive(Debug, Default)]
@@ -43,6 +47,7 @@ pub struct Watch {
     pub notes: BTreeMap<RunId, Vec<String>>,
     /// Every status that any run durably had, by its word.
     pub statuses: BTreeSet<&'static str>,
+    applications: Arc<[Application]>,
     effects: usize,
     counts: BTreeMap<(String, String), u32>,
     /// Runs for which a named person accepted that the fence is not proven.
@@ -59,6 +64,19 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// Looks on while these are protected.
+    pub fn over(applications: &[Application]) -> Watch {
+        Watch { applications: applications.into(), ..Watch::default() }
+    }
+
+    /// Whose marker an object is.
+    fn marked_by(&self, object: &str) -> Option<&Application> {
+        self.applications.iter().find(|one| {
+            let marker = one.traffic.as_ref().map(|traffic| &traffic.marker);
+            marker.is_some_and(|marker| object == format!("{}/{}", marker.bucket, marker.key))
+        })
+    }
+
     /// Something must not be.
     pub fn fail(&mut self, invariant: &str, what: String) {
         if self.failures.len() < 20 {
@@ -86,10 +104,14 @@ impl Watch {
     /// I1: at no instant two writers of one database, unless a named person accepted that risk.
     pub fn world(&mut self, now: Timestamp, sim: &Sim) {
         let truth = sim.truth();
-        for database in &SHOP.databases {
-            let writers = || truth.writers(&SHOP.name, &database.name, now);
+        let applications = Arc::clone(&self.applications);
+        let databases = applications
+            .iter()
+            .flat_map(|one| one.databases.iter().map(|database| (&one.name, &database.name)));
+        for (application, database) in databases {
+            let writers = || truth.writers(application, database, now);
             let excused = || {
-                let mut unfenced = truth.losses(&SHOP.name, now).into_iter();
+                let mut unfenced = truth.losses(application, now).into_iter();
                 unfenced.any(|loss| {
                     let own = loss.token.as_ref();
                     loss.fenced_at.is_none() && own.is_none_or(|token| self.accepts(token))
@@ -98,7 +120,7 @@ impl Watch {
             let holds = writers().count() < 2 || excused();
             self.check("I1", holds, || {
                 let regions: Vec<&Region> = writers().collect();
-                format!("{} takes writes in {regions:?} at {now}", database.name)
+                format!("{database} of {application} takes writes in {regions:?} at {now}")
             });
         }
     }
@@ -209,15 +231,16 @@ impl Watch {
             if ["DeleteDBCluster", "DeleteDBInstance"].contains(&effect.operation) {
                 self.removal(now, sim, &effect.token, &effect.object);
             }
-            if effect.object.ends_with("standby-serves") {
+            if let Some(application) = self.marked_by(&effect.object).cloned() {
                 let to = match effect.operation {
-                    "PutObject" => &SHOP.standby,
-                    _ => &SHOP.home,
+                    "PutObject" => &application.standby,
+                    _ => &application.home,
                 };
-                let losses = truth.losses(&SHOP.name, now);
+                let losses = truth.losses(&application.name, now);
                 let by_stranger = losses.last().is_some_and(|loss| loss.token.is_none());
-                let holds =
-                    by_stranger || !truth.is_well(to, now) || truth.serves(&SHOP.name, to, now);
+                let holds = by_stranger
+                    || !truth.is_well(to, now)
+                    || truth.serves(&application.name, to, now);
                 self.check("I2", holds, || format!("users go to {to}, which does not serve"));
             }
         }
@@ -281,16 +304,19 @@ impl Watch {
         let Seen::Done(done) = &reading.progress else { return };
         let said = done.outputs.get("data_loss").and_then(Value::as_str);
         let Some(Ok(Loss::AtMost(said))) = said.map(str::parse::<Loss>) else { return };
-        let Some(component) = &call.component else { return };
+        let Some((component, binding)) = call.component.as_ref().zip(call.binding.as_ref()) else {
+            return;
+        };
+        let application = &binding.application.name;
         let truth = sim.truth();
         let name = component.name();
         let promotes =
             matches!(*call.action, Action::FailoverDatabase(_) | Action::SwitchoverDatabase(_));
         let lost = if matches!(*call.action, Action::PredictLoss(_)) {
-            truth.loss_now(&SHOP.name, name, now)
+            truth.loss_now(application, name, now)
         } else if promotes {
             let own = |token: &Option<String>| token.as_deref() == Some(call.token.as_str());
-            let losses = truth.losses(&SHOP.name, now).into_iter();
+            let losses = truth.losses(application, now).into_iter();
             losses.filter(|loss| own(&loss.token)).map(|loss| loss.lost).next_back()
         } else {
             None
@@ -370,15 +396,21 @@ impl Watch {
         for run in known.runs.values() {
             self.statuses.insert(run.status().word());
         }
+        let applications = Arc::clone(&self.applications);
+        for application in applications.iter() {
+            self.exclusive(&known, &application.name);
+        }
+    }
+
+    fn exclusive(&mut self, known: &Progress, name: &ApplicationName) {
         let mut exclusive = known.runs.values().filter(|run| {
-            run.plan.exclusive && run.plan.mode != Mode::Preview && run.application().is_some()
+            run.plan.exclusive && run.plan.mode != Mode::Preview && run.application() == Some(name)
         });
         let first = exclusive.next().map(|run| run.id.clone());
         let second = exclusive.next().map(|run| run.id.clone());
         let drills = known.runs.values().any(|run| run.plan.mode == Mode::Drill);
         self.check("I18", second.is_none() || drills, || format!("{first:?} and {second:?}"));
-        let lock = known.claims.iter().find(|(key, _)| key.starts_with("lock/"));
-        let held = lock.map(|(_, held)| held.holder.clone());
+        let held = known.claims.get(&Claim::lock_key(name)).map(|held| held.holder.clone());
         let fits = match (&first, &held) {
             (None, None) => true,
             (Some(_), Some(held)) => known.runs.contains_key(held),
@@ -422,6 +454,7 @@ impl Watch {
                 point.is_none_or(|point| held(point) == keep.holds)
             }
             Command::Propose { .. }
+            | Command::Unstarted { .. }
             | Command::Mark { .. }
             | Command::Missed { .. }
             | Command::Refused { .. }
@@ -474,7 +507,8 @@ impl Watch {
         self.check("I12", open.is_empty(), || open.join("; "));
         let locked = disk.progress().claims.keys().any(|key| key.starts_with("lock/"));
         self.check("I18", !locked || !open.is_empty(), || "the lock outlives its run".to_owned());
-        for loss in sim.truth().losses(&SHOP.name, now) {
+        let applications = Arc::clone(&self.applications);
+        for loss in applications.iter().flat_map(|one| sim.truth().losses(&one.name, now)) {
             let accepted = loss.token.as_ref().is_none_or(|token| self.accepts(token));
             let holds = accepted || loss.overlap <= SignedDuration::ZERO;
             self.check("I1", holds, || format!("both sides took writes for {:#}", loss.overlap));

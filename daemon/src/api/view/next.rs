@@ -33,6 +33,14 @@ fn next(command: String, why: impl Into<String>) -> NextView {
     NextView { command, why: why.into() }
 }
 
+/// The runs that steps wait for: what those wait for holds this one up.
+fn children(run: &Run) -> impl Iterator<Item = NextView> + '_ {
+    run.children.iter().filter(|child| child.ended.is_none()).map(|child| {
+        let why = format!("`{}` waits until that run has ended", child.step);
+        next(format!("muster status {}", child.run), why)
+    })
+}
+
 /// What to do about a run, the most urgent first.
 pub fn steps(run: &Run, stops: &Stops) -> Vec<NextView> {
     if let Some(ended) = run.ended {
@@ -54,10 +62,7 @@ pub fn steps(run: &Run, stops: &Stops) -> Vec<NextView> {
             list.push(next(format!("muster watch {run}"), "that failover goes first"));
         }
     }
-    for child in run.children.iter().filter(|child| child.ended.is_none()) {
-        let why = format!("`{}` waits until that run has ended", child.step);
-        list.push(next(format!("muster status {}", child.run), why));
-    }
+    list.extend(children(run));
     if !run.pauses.is_empty() {
         list.push(next(
             format!("muster resume {id} --reason TEXT"),

@@ -18,6 +18,7 @@ use super::{
     approval::{self, ApprovalView},
     banner,
     figures::{self, LossesView, RecoveryView},
+    leaving::LeavingView,
     next::{self, NextView},
     step::{self, SaidView, StepView},
     wait::{self, Stops, WaitView},
@@ -104,6 +105,8 @@ pub struct RunView {
     pub waits: Vec<WaitView>,
     /// The decisions it waits for.
     pub approvals: Vec<ApprovalView>,
+    /// The applications that it moves, each by a run of its own; only while it is open.
+    pub leaving: Vec<LeavingView>,
     /// How long the recovery took; only for runs that move an application.
     pub recovery: Option<RecoveryView>,
     /// The ways back that its snapshots are meant as, and what taking one would lose.
@@ -174,6 +177,7 @@ pub fn view(
         way_back: run.plan.way_back.as_ref().map(ToString::to_string),
         waits: wait::of_run(run, stops),
         approvals: approval::all(run),
+        leaving: Vec::new(),
         recovery: figures::recovery(run, now),
         ways_back: way_back::all(run, now),
         losses: figures::losses(run),

@@ -7,6 +7,7 @@ use muster_runbooks::{
 };
 use muster_state::{
     approval::{self, Tally},
+    child::Wanted,
     decide::HELD_FOR,
     lease::Missing,
     run::{PauseCause, Run},
@@ -182,14 +183,16 @@ fn running(run: &Run, step: &Step, attempt: &Attempt) -> WaitView {
     if let Action::Gate(gate) = &*attempt.action {
         return WaitView::person(gate.asks.clone(), "an operator", deadline_at);
     }
-    if matches!(&*attempt.action, Action::StartRun(_)) {
+    if Wanted::of(&attempt.action).is_some() {
         let child = run.children.iter().rev().find(|child| child.step == step.id);
         return match child.filter(|child| child.ended.is_none()) {
             Some(child) => {
                 let said = format!("run `{}` has to end; see what it waits for", child.run);
                 WaitView::machine(said, format!("run `{}`", child.run), deadline_at)
             }
-            None => WaitView::machine("its run is about to be started", "muster", deadline_at),
+            None => {
+                WaitView::machine("its run is started when its turn comes", "muster", deadline_at)
+            }
         };
     }
     let spec = attempt.action.spec();

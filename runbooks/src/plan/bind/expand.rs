@@ -1,16 +1,19 @@
 //! Expands `each:` to one step per component, and points needs and references at what it became.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Display,
+};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::BindProblem;
+use super::{BindProblem, Over};
 use crate::{
-    action::{Field, Keeper, hook::RunHooks},
-    application::{Offer, hook::HookTime},
-    name::{ComponentName, StepId},
-    plan::{Arg, Binding, STEPS_MAX, Step, Task},
+    action::{ComponentKind, Field, Keeper, hook::RunHooks},
+    application::{Application, Offer, hook::HookTime},
+    name::{ApplicationName, ComponentName, StepId},
+    plan::{Arg, STEPS_MAX, Step, Task},
     request::Manner,
     runbook::{Argument, Runbook, StepDefinition, TaskDefinition},
     value::Kind,
@@ -24,11 +27,11 @@ const HASH_DIGITS: usize = 6;
 
 pub(super) fn steps(
     runbook: &Runbook,
-    binding: Option<&Binding>,
+    over: &Over<'_>,
     problems: &mut Vec<BindProblem>,
 ) -> Vec<Step> {
     let became: Vec<Vec<Instance>> =
-        runbook.steps.iter().map(|step| instances(step, binding)).collect();
+        runbook.steps.iter().map(|step| instances(step, over)).collect();
     let count = became.iter().map(Vec::len).sum();
     if count > STEPS_MAX {
         problems.push(BindProblem::TooManySteps { count });
@@ -54,12 +57,18 @@ pub(super) fn steps(
 struct Instance {
     id: StepId,
     component: Option<ComponentName>,
+    /// The application that it is about, and the steps for those that it comes after.
+    application: Option<(ApplicationName, Vec<StepId>)>,
 }
 
-fn instances(step: &StepDefinition, binding: Option<&Binding>) -> Vec<Instance> {
+fn instances(step: &StepDefinition, over: &Over<'_>) -> Vec<Instance> {
     let Some(kind) = step.each else {
-        return vec![Instance { id: step.id.clone(), component: None }];
+        return vec![Instance { id: step.id.clone(), component: None, application: None }];
     };
+    if kind == ComponentKind::Applications {
+        return over.leave.iter().map(|one| leaves(step, one, over.leave)).collect();
+    }
+    let binding = over.binding;
     let components = binding.map(|binding| binding.application.components(kind));
     let keeper = keeper(step);
     let at = keeper.and_then(Keeper::role).zip(binding);
@@ -76,8 +85,19 @@ fn instances(step: &StepDefinition, binding: Option<&Binding>) -> Vec<Instance> 
         .map(|component| Instance {
             id: expanded_id(&step.id, component.name()),
             component: Some(component.name().clone()),
+            application: None,
         })
         .collect()
+}
+
+fn leaves(step: &StepDefinition, one: &Application, all: &[&Application]) -> Instance {
+    let before = all.iter().filter(|other| one.recovery.after.contains(&other.name));
+    let before = before.map(|other| expanded_id(&step.id, &other.name)).collect();
+    Instance {
+        id: expanded_id(&step.id, &one.name),
+        component: None,
+        application: Some((one.name.clone(), before)),
+    }
 }
 
 /// The action that says which components take part: the one of its variants that works on them.
@@ -103,7 +123,7 @@ fn hook_time(step: &StepDefinition) -> Option<HookTime> {
 }
 
 /// `<step>-<component>`; where that is too long, its beginning and a hash of the whole.
-fn expanded_id(step: &StepId, component: &ComponentName) -> StepId {
+fn expanded_id(step: &StepId, component: &impl Display) -> StepId {
     let whole = format!("{step}-{component}");
     let short = if whole.len() <= ID_MAX {
         whole
@@ -178,6 +198,8 @@ impl Expansion<'_> {
                 open.extend(positions(self, needed).rev());
             }
         }
+        let before = instance.application.iter().flat_map(|(_, before)| before);
+        ids.extend(before.cloned());
         ids
     }
 
@@ -205,6 +227,10 @@ impl Expansion<'_> {
                 }
             };
             with.extend(arg.map(|arg| (name.clone(), arg)));
+        }
+        if let Some((application, _)) = &instance.application {
+            let name = Value::String(application.to_string());
+            with.insert("application".to_owned(), Arg::Literal(name));
         }
         with
     }

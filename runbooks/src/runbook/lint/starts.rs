@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    action::child::StartRun,
+    action::child::{MoveApplication, StartRun},
     check::{Findings, unknown},
     name::RunbookName,
     plan::Arg,
@@ -45,5 +45,6 @@ pub(in crate::runbook) fn check(
 
 fn starts(runbook: &Runbook) -> impl Iterator<Item = &TaskDefinition> {
     let tasks = runbook.steps.iter().flat_map(|step| step.forced.iter().chain([&step.task]));
-    tasks.filter(|task| task.action.value == StartRun::SPEC.name)
+    let names = [StartRun::SPEC.name, MoveApplication::SPEC.name];
+    tasks.filter(move |task| names.contains(&task.action.value.as_str()))
 }
