@@ -9,6 +9,7 @@ pub mod freeze;
 pub mod list;
 pub mod observe;
 pub mod protection;
+pub mod report;
 pub mod requests;
 pub mod runs;
 pub mod schedules;
@@ -52,7 +53,7 @@ use self::{
     auth::{Access, SharedToken},
     error::Problem,
 };
-use crate::{config::Token, intake::Intake, metrics::Meters, page};
+use crate::{config::Token, intake::Intake, metrics::Meters, page, signing::SigningKey};
 
 /// The most requests that are answered at a time.
 const REQUESTS_MAX: usize = 256;
@@ -70,6 +71,7 @@ pub struct Api {
     requests: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     numbers: Arc<AtomicU64>,
+    report_key: Option<Arc<SigningKey>>,
 }
 
 #[derive(OpenApi)]
@@ -109,7 +111,14 @@ impl Api {
             requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             numbers: Arc::default(),
+            report_key: None,
         })
+    }
+
+    /// The same, signing the reports of runs with a key, if there is one.
+    pub fn signing_reports(mut self, key: Option<SigningKey>) -> Api {
+        self.report_key = key.map(Arc::new);
+        self
     }
 
     /// What stands behind it.
@@ -138,6 +147,7 @@ impl Api {
         let (routes, openapi) = OpenApiRouter::with_openapi(Description::openapi())
             .merge(requests::routes())
             .merge(runs::routes())
+            .merge(report::routes())
             .merge(steer::routes())
             .merge(steps::routes())
             .merge(events::routes())

@@ -19,6 +19,7 @@ mod observe;
 mod plan;
 mod preview;
 mod readiness;
+mod report;
 mod say;
 mod show;
 mod terminal;
@@ -46,6 +47,7 @@ pub use self::{
     plan::Plan,
     preview::Preview,
     readiness::Readiness,
+    report::Report,
     say::{About, Step},
     show::Status,
     terminal::Terminal,
@@ -244,6 +246,8 @@ pub enum ClientVerb {
     Thaw(Thaw),
     /// Print every command of a runbook, to be typed where Muster cannot.
     ByHand(ByHand),
+    /// Fetch the report of a run for auditors; verify one without a daemon; make the key that signs it.
+    Report(Report),
     /// Compare two buckets, without a daemon.
     CompareBuckets(Compare),
     /// The rows by which replication is measured.
@@ -291,6 +295,10 @@ pub async fn carry_out(verb: ClientVerb, global: &Global, terminal: &mut Termina
         let done = by_hand::read(args, state, terminal);
         return done.unwrap_or_else(|failure| terminal.failure(&failure));
     }
+    if let ClientVerb::Report(Report { verb: Some(verb), .. }) = &verb {
+        let done = report::offline(verb, terminal);
+        return done.unwrap_or_else(|failure| terminal.failure(&failure));
+    }
     let done = match verb {
         ClientVerb::Lint(args) => files::lint(&args, terminal),
         ClientVerb::Plan(args) => plan::plan(&args, terminal),
@@ -329,6 +337,7 @@ pub async fn carry_out(verb: ClientVerb, global: &Global, terminal: &mut Termina
         | ClientVerb::Downtime(_)
         | ClientVerb::Readiness(_)
         | ClientVerb::ByHand(_)
+        | ClientVerb::Report(_)
         | ClientVerb::Freeze(_)
         | ClientVerb::Thaw(_) => match Client::new(&Connection::of(global)) {
             Ok(client) => ask(verb, &client, terminal).await,
@@ -367,6 +376,7 @@ async fn ask(verb: ClientVerb, client: &Client, terminal: &mut Terminal) -> Resu
         ClientVerb::Downtime(args) => detection::downtime(args, client, terminal).await,
         ClientVerb::Readiness(args) => readiness::readiness(&args, client, terminal).await,
         ClientVerb::ByHand(args) => by_hand::ask(&args, client, terminal).await,
+        ClientVerb::Report(args) => report::fetch(&args, client, terminal).await,
         ClientVerb::Freeze(args) => freeze::freeze(args, client, terminal).await,
         ClientVerb::Thaw(args) => freeze::thaw(args, client, terminal).await,
         ClientVerb::Lint(_)

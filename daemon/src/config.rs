@@ -6,6 +6,7 @@ mod check;
 mod home;
 mod lease;
 mod receiver;
+mod reports;
 mod ship;
 
 use std::{
@@ -27,6 +28,7 @@ pub use by_hand::{ByHand, Place as CopyPlace};
 pub use home::Home;
 pub use lease::Lease;
 pub use receiver::{Receiver, ReceiverKind};
+pub use reports::Reports;
 pub use ship::Ship;
 
 /// The configuration file is read up to this size.
@@ -77,6 +79,9 @@ pub struct Config {
     /// Where the pages for doing it by hand are put beside the state directory.
     #[serde(default)]
     pub by_hand: ByHand,
+    /// With which key reports of runs are signed; they are served unsigned without.
+    #[serde(default)]
+    pub reports: Option<Reports>,
     /// The text that this was read from, so that what is found later still has its place.
     #[serde(skip)]
     source: Source,
@@ -196,6 +201,7 @@ impl Config {
         config.runbooks.iter_mut().for_each(resolve);
         config.schedules.iter_mut().for_each(resolve);
         config.kubeconfig.iter_mut().for_each(resolve);
+        config.reports.iter_mut().for_each(|reports| resolve(&mut reports.key_file));
         if let Some(tls) = &mut config.listen.tls {
             resolve(&mut tls.certificate);
             resolve(&mut tls.key);

@@ -23,12 +23,19 @@ pub mod overdue;
 pub mod page;
 pub mod perform;
 pub mod queue;
+pub mod report;
 pub mod schedule;
 pub mod serve;
 pub mod ship;
+pub mod signing;
 pub mod telemetry;
 pub mod watch;
 pub mod world;
 
 /// Identifies the sources that this program was built from.
 pub const BUILD_ID: &str = env!("MUSTER_BUILD_ID");
+
+/// This program as it signs and as it is asked for: its version, with the id of its sources.
+pub fn program() -> String {
+    format!("{} (build {BUILD_ID})", env!("CARGO_PKG_VERSION"))
+}

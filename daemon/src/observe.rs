@@ -25,8 +25,8 @@ use crate::{
     config,
     offline::chain,
     serve::told_to_stop,
+    signing::{KeyFile, SigningKey},
     telemetry,
-    world::report::{BadKey, SigningKey},
 };
 
 /// The configuration of an observer.
@@ -70,23 +70,9 @@ pub enum CannotObserve {
         /// What is wrong with it.
         why: String,
     },
-    /// The file with the key cannot be read or written.
-    #[error("the key in `{path}`")]
-    KeyFile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// There is no key in it.
-    #[error("`{path}`: {source}")]
-    Key {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: BadKey,
-    },
+    /// There is no key to sign with.
+    #[error(transparent)]
+    Key(#[from] KeyFile),
     /// It cannot ask anybody.
     #[error("the observer cannot ask anybody")]
     Client(#[source] reqwest::Error),
@@ -128,43 +114,20 @@ impl Config {
     }
 }
 
-/// Reads the key of an observer.
-///
-/// # Errors
-///
-/// When there is none in the file.
-pub fn key(path: &Path) -> Result<SigningKey, CannotObserve> {
-    let kept = std::fs::read_to_string(path)
-        .map_err(|source| CannotObserve::KeyFile { path: path.to_owned(), source })?;
-    SigningKey::read(&kept).map_err(|source| CannotObserve::Key { path: path.to_owned(), source })
-}
-
-/// Makes a key into a file that only its owner reads. One that is there stays.
-///
-/// # Errors
-///
-/// When the file is there, or cannot be written.
-pub fn make_key(path: &Path) -> Result<SigningKey, CannotObserve> {
-    use std::{fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt};
-    let broken = |source| CannotObserve::KeyFile { path: path.to_owned(), source };
-    let (key, kept) = SigningKey::make()
-        .map_err(|source| CannotObserve::Key { path: path.to_owned(), source })?;
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(broken)?;
-    writeln!(file, "{kept}").and_then(|()| file.sync_all()).map_err(broken)?;
-    Ok(key)
-}
-
 /// Carries `muster observe` out.
 pub async fn carry_out(args: &Observe, terminal: &mut Terminal) -> Exit {
     let done = match args {
-        Observe { make_key: Some(path), .. } => make_key(path).map(|key| {
-            print(&key.public().to_string(), terminal);
-            terminal
-                .then("write `key:` and the URL as `report:` under `observers` of the application");
-        }),
+        Observe { make_key: Some(path), .. } => SigningKey::make_file(path)
+            .map(|key| {
+                print(&key.public().to_string(), terminal);
+                terminal.then(
+                    "write `key:` and the URL as `report:` under `observers` of the application",
+                );
+            })
+            .map_err(CannotObserve::from),
         Observe { print_key: Some(path), .. } => {
-            key(path).map(|key| print(&key.public().to_string(), terminal))
+            let key = SigningKey::load(path).map_err(CannotObserve::from);
+            key.map(|key| print(&key.public().to_string(), terminal))
         }
         Observe { config: Some(path), .. } => {
             telemetry::start();

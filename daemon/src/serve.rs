@@ -167,6 +167,7 @@ async fn run(args: &Serve) -> Result<(), CannotServe> {
         warn!("{warning}");
     }
     let receivers = Receiver::load(&config.receivers, config.public_url.as_deref())?;
+    let report_key = config.report_key()?;
     let clock = clock(args.clock_file.as_deref())?;
     let options = Options::new(clock.now(), &format!("{} {BUILD_ID}", env!("CARGO_PKG_VERSION")));
     let journal =
@@ -200,7 +201,8 @@ async fn run(args: &Serve) -> Result<(), CannotServe> {
     process.keep(canary::keep(process.intake.clone(), world));
     process.read_queues(&config);
     let api = Api::new(process.intake.clone(), &config.tokens)
-        .map_err(|why| CannotServe::Doors(why.into()))?;
+        .map_err(|why| CannotServe::Doors(why.into()))?
+        .signing_reports(report_key);
     info!(http = %config.listen.http, metrics = %config.listen.metrics, epoch, "serving");
     let stop = doors.stop();
     let served = tokio::select! {

@@ -49,7 +49,9 @@ pub(super) async fn surround(State(api): State<Api>, request: Request, next: Nex
     api.meters.answered(status.as_u16());
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        // A page that carries its own style has named that style, and nothing else.
+        let unless_said = headers.entry(HeaderName::from_static(name));
+        unless_said.or_insert(HeaderValue::from_static(value));
     }
     // What stands here is about an outage; nothing in between may keep it.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

@@ -7,7 +7,7 @@ use muster_runbooks::{
     request::Mode,
 };
 use muster_state::{
-    event::{Event, RunEvent, Stream},
+    event::{Event, Record, RunEvent, Stream},
     lease::{Lease, Missing},
     progress::EndedRun,
     run::{Run, Status},
@@ -294,6 +294,11 @@ pub fn find(api: &Api, id: &RunId) -> Result<RunView, Problem> {
 
 /// Folds an ended run from the journal.
 fn rebuild(api: &Api, id: &RunId) -> Result<Run, Problem> {
+    replay(api, id, &mut |_| {})
+}
+
+/// Folds a run from the journal, open or ended, and shows each of its records.
+pub(super) fn replay(api: &Api, id: &RunId, show: &mut dyn FnMut(&Record)) -> Result<Run, Problem> {
     let stream = Stream::Run(id.clone());
     let mut run: Option<Run> = None;
     let mut from = 0;
@@ -302,6 +307,7 @@ fn rebuild(api: &Api, id: &RunId) -> Result<Run, Problem> {
         let is_last = records.len() < RECORDS_AT_ONCE;
         for record in records {
             from = record.seq + 1;
+            show(&record);
             let Event::Run(event) = &record.event else { continue };
             let folded = match &mut run {
                 None => Run::admitted(id, event, record.at).map(|admitted| run = Some(admitted)),

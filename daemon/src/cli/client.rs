@@ -178,6 +178,15 @@ impl Client {
         self.answer(request.timeout(Duration::from_secs(ANSWER_SECS_MAX))).await
     }
 
+    /// Reads something as it is, to be kept byte for byte.
+    pub async fn text(&self, path: &str) -> Result<String, Failure> {
+        let request = self.request(Method::GET, path)?;
+        let request = request.timeout(Duration::from_secs(ANSWER_SECS_MAX));
+        let response = request.send().await.map_err(|why| self.unreachable(&why))?;
+        let response = self.checked(response).await?;
+        response.text().await.map_err(|why| self.unreachable(&why))
+    }
+
     /// Changes something.
     pub async fn post<B: Serialize, T: DeserializeOwned>(
         &self,

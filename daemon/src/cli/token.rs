@@ -7,6 +7,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::{Exit, Failure, Terminal};
+use crate::signing::hex;
 
 /// Arguments of `token`.
 #[derive(Clone, Debug, Args)]
@@ -37,8 +38,4 @@ pub(super) fn make(args: &Make, terminal: &mut Terminal) -> Result<Exit, Failure
     terminal.line(format!("  - name: {name}\n    role: {}\n    sha256: {sha256}", args.role));
     terminal.then("export MUSTER_TOKEN=… && muster status");
     Ok(Exit::Done)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

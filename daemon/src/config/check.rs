@@ -30,7 +30,7 @@ impl Source {
     }
 
     /// Where a value stands, or the nearest thing around it that can be found.
-    fn place(&self, path: &[&str]) -> Place {
+    pub(super) fn place(&self, path: &[&str]) -> Place {
         let Some(mut node) = self.tree.as_ref() else { return Place::START };
         for step in path {
             let next = match &node.content {

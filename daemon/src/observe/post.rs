@@ -13,13 +13,14 @@ use muster_state::detect::Sees;
 use reqwest::Client;
 use tracing::info;
 
-use super::{CannotObserve, Config, Watched, key};
+use super::{CannotObserve, Config, Watched};
 use crate::world::http::client;
 use crate::{
     clock::Clock,
+    signing::SigningKey,
     world::{
         observers::{self, Seen},
-        report::{self, Line, Signed, SigningKey},
+        report::{self, Line, Signed},
     },
 };
 
@@ -53,7 +54,7 @@ impl Post {
     ///
     /// When its key cannot be read, or it cannot ask anybody.
     pub fn new(config: Config, clock: Clock) -> Result<Post, CannotObserve> {
-        let key = key(&config.key)?;
+        let key = SigningKey::load(&config.key)?;
         let client = client().map_err(CannotObserve::Client)?;
         info!(name = config.name, key = %key.public(), "observes");
         Ok(Post { config, key, clock, client, seen: Mutex::default() })
@@ -101,6 +102,6 @@ impl Post {
             report.regions.insert(region.clone(), line);
         }
         drop(seen);
-        Some(self.key.sign(&report))
+        Some(report::sign(&self.key, &report))
     }
 }

@@ -84,7 +84,10 @@ pub fn show(run: &RunView, now: Timestamp) -> Markup {
                 }
             }
         }
-        p class="quiet" { "Plan " code { (run.plan_hash) } ", " (run.events) " events" }
+        p class="quiet" {
+            "Plan " code { (run.plan_hash) } ", " (run.events) " events. "
+            a href={ "/v1/runs/" (run.id) "/report?format=html" } { "Report for auditors" }
+        }
     }
 }
 
