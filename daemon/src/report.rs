@@ -6,6 +6,7 @@
 
 pub mod absent;
 pub mod account;
+pub mod aftermath;
 pub mod controls;
 pub mod deviations;
 pub mod envelope;

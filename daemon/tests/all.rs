@@ -11,5 +11,8 @@ mod all {
     mod lint;
     mod protection;
     mod reads;
+    mod report;
+    mod reported;
+    mod story;
     mod views;
 }

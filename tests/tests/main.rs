@@ -13,6 +13,7 @@ mod freeze;
 mod hooks;
 mod process;
 mod queue;
+mod report;
 mod simulation;
 mod sql;
 mod stamping;

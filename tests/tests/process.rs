@@ -14,6 +14,7 @@ mod lease;
 mod people;
 mod pipeline;
 mod protection;
+mod report;
 mod restore;
 mod sql;
 mod start;

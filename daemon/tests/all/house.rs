@@ -19,6 +19,7 @@ use muster::{
     config::{Listen, Token},
     intake::{Intake, Rejected},
     perform::{Health, Order, Samples},
+    signing::SigningKey,
     world::canary::Canaries,
 };
 use muster_runbooks::{
@@ -81,6 +82,11 @@ fn catalogue() -> Catalogue {
 
 impl House {
     pub(super) async fn open() -> House {
+        House::signing(None).await
+    }
+
+    /// One that signs its reports, if it has a key for that.
+    pub(super) async fn signing(key: Option<SigningKey>) -> House {
         let shelf = Arc::new(MemoryJournal::new().auto());
         let (orders, queue) = mpsc::channel(64);
         let (health, healthy) = watch::channel(Health::Ready);
@@ -101,7 +107,7 @@ impl House {
             person("ana", PersonRole::Approver),
             person("adam", PersonRole::Admin),
         ];
-        let api = Api::new(intake, &people).unwrap();
+        let api = Api::new(intake, &people).unwrap().signing_reports(key);
         let any = "127.0.0.1:0".parse().unwrap();
         let doors = Doors::open(&Listen { http: any, metrics: any, tls: None }).await.unwrap();
         let url = format!("http://{}", doors.http().unwrap());

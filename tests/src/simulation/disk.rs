@@ -67,6 +67,11 @@ impl Disk {
         ended.into_iter().find(|one| one.id == *run)
     }
 
+    /// Everything that is durable, record by record.
+    pub fn records(&self) -> Vec<Record> {
+        self.journal.read(None, 0, usize::MAX).unwrap_or_default()
+    }
+
     /// Where it ends.
     pub fn mark(&self) -> Mark {
         let sequence = self.progress().end;

@@ -6,7 +6,8 @@ use super::{
     super::{
         Answer,
         account::Account,
-        deviations::{CleanUp, Deviation, Deviations, WayBack},
+        aftermath::{CleanUp, WayBack},
+        deviations::{Deviation, Deviations},
         steps::{StepRow, Try},
         timeline::{Entry, Timeline},
     },
