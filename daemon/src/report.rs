@@ -9,6 +9,7 @@ pub mod account;
 pub mod aftermath;
 pub mod controls;
 pub mod deviations;
+pub mod duties;
 pub mod envelope;
 pub mod evidence;
 pub mod facts;

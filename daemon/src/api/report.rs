@@ -7,7 +7,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::name::{RunId, StepId};
 use muster_state::run::Run;
 use serde::Deserialize;
@@ -36,6 +36,10 @@ use crate::{
 /// The most runs that a run started and that are read for its report.
 const CHILDREN_MAX: usize = 20;
 
+/// The longest period of which one report speaks: three years, in which a schedule that is due every few
+/// minutes has some hundred thousand occurrences.
+const PERIOD_MAX: SignedDuration = SignedDuration::from_hours(3 * 366 * 24);
+
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(report))
 }
@@ -49,7 +53,7 @@ pub struct Wanted {
     #[param(value_type = Option<String>, pattern = "^(json|html)$")]
     pub format: Option<Format>,
     /// Where the period begins of which the report says what did not happen; 92 days before the run's end
-    /// without it.
+    /// without it, and three years at most.
     #[param(value_type = Option<String>, format = "date-time")]
     pub since: Option<Timestamp>,
 }
@@ -111,9 +115,12 @@ fn make(api: &Api, id: &RunId, since: Option<Timestamp>) -> Result<(Report, Enve
     let run = read(api, id)?;
     let until = run.run.ended.map(|ended| ended.at);
     let until = until.unwrap_or_else(|| api.intake.clock().now());
-    if since.is_some_and(|since| since >= until) {
+    if let Some(since) = since
+        && (since >= until || until.duration_since(since) > PERIOD_MAX)
+    {
+        let days = PERIOD_MAX.as_hours() / 24;
         return Err(Problem::invalid(format!(
-            "`since` is not before {until:.0}, where the period ends"
+            "`since` is not in the {days} days before {until:.0}, where the period ends"
         )));
     }
     let children = started(&run.run).into_iter().take(CHILDREN_MAX);

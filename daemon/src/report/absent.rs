@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use muster_runbooks::{
-    application::Application, runbook::Runbook, schedule::policy::backs_up, value::words,
-};
+use muster_runbooks::application::Application;
 use muster_state::{
     event::{Event, ScheduleEvent},
     run::Status,
@@ -14,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     List,
+    duties::{self, DUTIES, Duty},
     facts::{Facts, ScheduleFacts},
 };
 
@@ -25,26 +24,6 @@ const OCCURRENCES_MAX: usize = 10_000;
 
 /// The most missed occurrences of one schedule, and the most failed runs, that are listed.
 const LINES_MAX: usize = 100;
-
-words! {
-    /// What an application should have on a schedule.
-    Duty {
-        /// A backup of its databases.
-        Backup = "backup",
-        /// The proof that a recovery point restores.
-        RestoreTest = "restore test",
-        /// A look at the data itself.
-        DataCheck = "data check",
-        /// A look at how far replication is behind.
-        ReplicationCheck = "replication check",
-        /// A run that moves it, as an exercise.
-        MoveExercise = "exercise of a failover or switchover",
-    }
-}
-
-/// Every duty, in the order in which they are listed.
-const DUTIES: &[Duty] =
-    &[Duty::Backup, Duty::RestoreTest, Duty::DataCheck, Duty::ReplicationCheck, Duty::MoveExercise];
 
 /// What did not happen.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -203,53 +182,19 @@ fn line(one: &ScheduleFacts<'_>, since: Timestamp, until: Timestamp) -> Schedule
 }
 
 fn unscheduled(facts: &Facts<'_>, application: &Application) -> Vec<Unscheduled> {
-    let runbooks = |duty| facts.library.runbooks().filter(move |runbook| does(runbook, duty));
-    let is_scheduled = |duty| {
-        let schedules = facts.around.schedules.iter();
-        schedules.clone().any(|one| runbooks(duty).any(|book| book.name == one.schedule.runbook))
-    };
-    let missing =
-        DUTIES.iter().filter(|duty| is_owed(application, **duty) && !is_scheduled(**duty));
-    missing
-        .map(|duty| {
-            let names: BTreeSet<String> =
-                runbooks(*duty).map(|runbook| runbook.name.to_string()).collect();
-            let last = facts.around.ended.iter().find(|run| {
-                names.contains(&run.runbook)
-                    && (facts.since..=facts.until()).contains(&run.ended_at)
-            });
-            Unscheduled {
-                duty: *duty,
-                last_run: last.map(|run| run.id.to_string()),
-                last_ended_at: last.map(|run| run.ended_at),
-                last_status: last.map(|run| run.status.to_string()),
-            }
-        })
-        .collect()
-}
-
-/// Whether an application has what a duty is about.
-fn is_owed(application: &Application, duty: Duty) -> bool {
-    let has_databases = !application.databases.is_empty();
-    match duty {
-        Duty::Backup | Duty::RestoreTest => has_databases,
-        Duty::DataCheck | Duty::ReplicationCheck => {
-            has_databases || !application.buckets.is_empty()
+    let owed = DUTIES.iter().filter(|duty| duties::is_owed(application, **duty));
+    let missing = owed.filter(|duty| !duties::is_scheduled(facts, **duty));
+    let one = |duty: &Duty| {
+        let last = facts.around.ended.iter().find(|run| {
+            (facts.since..=facts.until()).contains(&run.ended_at)
+                && duties::is_done_by(facts.library, &run.runbook, *duty)
+        });
+        Unscheduled {
+            duty: *duty,
+            last_run: last.map(|run| run.id.to_string()),
+            last_ended_at: last.map(|run| run.ended_at),
+            last_status: last.map(|run| run.status.to_string()),
         }
-        Duty::MoveExercise => true,
-    }
-}
-
-/// Whether a runbook does a duty: read off its steps, so that one of the user's own counts too.
-fn does(runbook: &Runbook, duty: Duty) -> bool {
-    let has = |actions: &[&str]| {
-        runbook.steps.iter().any(|step| actions.contains(&step.task.action.value.as_str()))
     };
-    match duty {
-        Duty::Backup => backs_up(runbook).is_some(),
-        Duty::RestoreTest => has(&["restore-cluster"]),
-        Duty::DataCheck => has(&["check-sql", "check-restored", "compare-buckets"]),
-        Duty::ReplicationCheck => has(&["check-replication", "check-bucket-replication"]),
-        Duty::MoveExercise => runbook.exclusive,
-    }
+    missing.map(one).collect()
 }

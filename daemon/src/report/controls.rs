@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Answer, List,
-    absent::{Absent, Duty},
+    absent::Absent,
     account::{Account, Child},
+    duties::Duty,
     findings::Findings,
     heading::Kind,
     scope::Touch,
@@ -206,9 +207,13 @@ fn gaps(
             gaps.push((gap, why.to_owned()));
         }
     };
-    let moved = || {
-        accounts.iter().filter(|one| matches!(one.heading.kind, Kind::Switchover | Kind::Failover))
+    // A run that started others moved nothing by itself.
+    let moves = |one: &&&Account| {
+        matches!(one.heading.kind, Kind::Switchover | Kind::Failover)
+            && one.results.recovery.is_some()
     };
+    let moved: Vec<&&Account> = accounts.iter().filter(moves).collect();
+    let is_move = matches!(run.heading.kind, Kind::Switchover | Kind::Failover);
     lacks(Gap::Open, run.heading.open, "the run is not over");
     lacks(Gap::NoExercise, run.heading.kind == Kind::Upkeep, "the run exercised no recovery");
     lacks(
@@ -216,12 +221,13 @@ fn gaps(
         run.heading.kind == Kind::Tabletop,
         "nothing was begun: it was printed",
     );
-    let timed =
-        moved().any(|one| one.results.recovery.as_ref().is_some_and(|it| it.total.is_some()));
-    lacks(Gap::Time, moved().count() > 0 && !timed, "the recovery time is unknown");
+    let all_moved =
+        |is: &dyn Fn(&Account) -> bool| !moved.is_empty() && moved.iter().all(|one| is(one));
+    let timed = |one: &Account| one.results.recovery.as_ref().is_some_and(|it| it.total.is_some());
+    lacks(Gap::Time, is_move && !all_moved(&timed), "the recovery time is unknown");
     let lost =
-        moved().any(|one| one.results.losses.as_ref().is_some_and(|it| it.measured.secs.is_some()));
-    lacks(Gap::Loss, moved().count() > 0 && !lost, "the loss was not measured");
+        |one: &Account| one.results.losses.as_ref().is_none_or(|it| it.measured.secs.is_some());
+    lacks(Gap::Loss, is_move && !all_moved(&lost), "the loss was not measured");
     let proven = |answer| accounts.iter().any(|one| one.results.data_proven() == answer);
     lacks(Gap::Data, proven(Answer::No), "a check of the data failed");
     let is_unproven = !proven(Answer::No) && !proven(Answer::Yes);

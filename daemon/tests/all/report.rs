@@ -2,8 +2,10 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
+use jiff::SignedDuration;
 use muster::{
     cli::Exit,
+    clock::Clock,
     report::{
         envelope::{Envelope, Unbelieved},
         verify::{Page, Refused, verify},
@@ -86,9 +88,18 @@ async fn it_is_served_in_both_forms() {
     let (_, _, page) = get(&house, &format!("/runs/{run}"), "*/*").await;
     assert!(page.contains(&format!("href=\"/v1/runs/{run}/report?format=html\"")));
 
-    let (status, ..) = get(&house, &format!("{path}?since=2020-01-01T00:00:00Z"), "*/*").await;
+    let since = Clock::Real.now() - SignedDuration::from_hours(24);
+    let (status, _, text) = get(&house, &format!("{path}?since={since}"), "*/*").await;
     assert_eq!(status, StatusCode::OK);
-    for wrong in ["since=2999-01-01T00:00:00Z", "since=yesterday", "format=pdf", "form=html"] {
+    let payload = verify(text.as_bytes(), &key).unwrap().payload;
+    assert_eq!(payload["absent"]["since"], json!(since));
+    for wrong in [
+        "since=2999-01-01T00:00:00Z",
+        "since=2001-01-01T00:00:00Z",
+        "since=yesterday",
+        "format=pdf",
+        "form=html",
+    ] {
         let (status, ..) = get(&house, &format!("{path}?{wrong}"), "*/*").await;
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
     }
