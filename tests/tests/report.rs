@@ -30,9 +30,9 @@ fn run_of(records: &[Record]) -> RunFacts {
     let Stream::Run(id) = &first.stream else { panic!("a run's stream") };
     let records: Vec<Record> =
         records.iter().filter(|record| record.stream == first.stream).cloned().collect();
-    let event = |record: &Record| match &record.event {
-        Event::Run(event) => event.clone(),
-        other => panic!("{other:?}"),
+    let event = |record: &Record| {
+        let Event::Run(event) = &record.event else { panic!("{record:?}") };
+        event.clone()
     };
     let mut run = Run::admitted(id, &event(&records[0]), records[0].at).expect("it is admitted");
     for record in &records[1..] {
