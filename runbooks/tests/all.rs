@@ -13,5 +13,6 @@ mod all {
     pub(crate) mod schedule;
     pub(crate) mod schema;
     pub(crate) mod shipped;
+    pub(crate) mod starting;
     pub(crate) mod vault;
 }

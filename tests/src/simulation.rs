@@ -5,6 +5,7 @@
 //! is ordered by the seed. Same seed, same history, on every machine.
 
 mod acts;
+mod ask;
 pub mod cast;
 pub mod chance;
 mod core_time;

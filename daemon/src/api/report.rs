@@ -8,8 +8,7 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::{SignedDuration, Timestamp};
-use muster_runbooks::name::{RunId, StepId};
-use muster_state::run::Run;
+use muster_runbooks::name::RunId;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use utoipa::IntoParams;
@@ -123,10 +122,9 @@ fn make(api: &Api, id: &RunId, since: Option<Timestamp>) -> Result<(Report, Enve
             "`since` is not in the {days} days before {until:.0}, where the period ends"
         )));
     }
-    let children = started(&run.run).into_iter().take(CHILDREN_MAX);
-    let children = children.map(|(step, run)| {
-        let facts = read(api, &run).map_err(|problem| problem.view().detail.clone());
-        ChildFacts { step, run, facts }
+    let children = run.run.children.iter().take(CHILDREN_MAX).map(|child| {
+        let facts = read(api, &child.run).map_err(|problem| problem.view().detail.clone());
+        ChildFacts { step: child.step.clone(), run: child.run.clone(), facts }
     });
     let children = children.collect();
     let program = program();
@@ -141,9 +139,4 @@ fn read(api: &Api, id: &RunId) -> Result<RunFacts, Problem> {
     let mut records = Vec::new();
     let run = runs::replay(api, id, &mut |record| records.push(record.clone()))?;
     Ok(RunFacts { run, records })
-}
-
-/// The runs that the steps of a run started.
-fn started(_run: &Run) -> Vec<(StepId, RunId)> {
-    Vec::new()
 }

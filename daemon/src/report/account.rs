@@ -70,5 +70,9 @@ pub fn children(facts: &Facts<'_>) -> List<Child> {
         };
         Child { step: child.step.to_string(), run: child.run.to_string(), unreadable, account }
     });
-    List::first(CHILDREN_MAX, all)
+    let listed = List::first(CHILDREN_MAX, all);
+    // Not all of them may have been read; the run itself knows how many there are.
+    let started = facts.run.run.children.len();
+    let left_off = listed.left_off.max(started.saturating_sub(listed.items.len()));
+    List { left_off, ..listed }
 }

@@ -138,6 +138,8 @@ fn otherwise(event: &RunEvent) -> Option<Told> {
         RunEvent::Approved { .. }
         | RunEvent::Admitted { .. }
         | RunEvent::UndoDecided { .. }
+        | RunEvent::ChildAdmitted { .. }
+        | RunEvent::ChildEnded { .. }
         | RunEvent::Ended { .. } => return None,
     };
     Some(told)

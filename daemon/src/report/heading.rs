@@ -86,6 +86,7 @@ impl Heading {
             Trigger::Schedule { .. } => "schedule",
             Trigger::Observers { .. } => "observers",
             Trigger::Event { .. } => "event",
+            Trigger::Run { .. } => "run",
         };
         let is_reported = run.id == facts.run.run.id;
         let children = facts.children.iter().filter_map(|child| child.facts.as_ref().ok());

@@ -167,6 +167,8 @@ fn deed(event: &RunEvent) -> Option<(String, String)> {
             | Change::Reset => return None,
         },
         RunEvent::Paused { cause: PauseCause::Gate { .. } | PauseCause::Failover { .. } }
+        | RunEvent::ChildAdmitted { .. }
+        | RunEvent::ChildEnded { .. }
         | RunEvent::Ended { .. } => return None,
     };
     Some((who.clone(), what))

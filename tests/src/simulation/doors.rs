@@ -7,7 +7,7 @@ use muster_state::{
     engine::{Input, Ticket},
 };
 
-use super::{Cut, Happening, Simulation, scenario::start_of};
+use super::{Cut, Happening, Simulation, ask::start_of};
 
 /// How often people look while something is open that needs them.
 const GLANCES_EVERY: SignedDuration = SignedDuration::from_secs(10);

@@ -1,32 +1,26 @@
 //! What is played: who asks for what when, what goes wrong when, and how long it may take.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, fmt};
 
 use jiff::{SignedDuration, Timestamp};
 use muster::world::sim::{Fault, Lost};
 use muster_runbooks::{
     application::Application,
-    name::{ApplicationName, Region, RunId, RunbookName},
-    plan::{Binding, Frozen, Plan, Step},
+    name::{Region, RunId, RunbookName},
+    plan::Plan,
     request::{Manner, Mode, Request, Trigger},
     schedule::Schedule,
 };
 use muster_state::{
-    child::Wanted,
     command::{Admission, Command},
     lease::Terms,
     progress::Progress,
-    run::Run,
 };
 use serde_json::Value;
 
 use super::{
+    ask::{active, admit},
     cast::{LIBRARY, SHOP, asked, crowd, home, id, standby},
-    chance::mix,
     people::Manners,
 };
 
@@ -107,12 +101,6 @@ impl fmt::Display for Act {
     }
 }
 
-/// Plans that were made before in this process. The same runbook with the same inputs, bound to the
-/// same sides of the one application, is the same plan.
-static PLANS: Mutex<BTreeMap<PlanKey, Frozen>> = Mutex::new(BTreeMap::new());
-
-type PlanKey = (RunbookName, Mode, Manner, Option<(ApplicationName, Region)>, String);
-
 /// A request that is planned when it is made.
 #[derive(Clone, Debug)]
 pub struct Start {
@@ -169,6 +157,8 @@ impl Start {
             inputs: self.inputs.clone(),
             manner: self.manner,
             mode: self.mode,
+            // Whoever got no answer asks again.
+            dedupe_key: Some(self.id.to_string()),
             ..asked(self.runbook)
         };
         let runbook = LIBRARY.get(&request.runbook).expect("a shipped runbook");
@@ -179,54 +169,6 @@ impl Start {
         let id = self.id.clone();
         Command::Admit(Box::new(Admission { id, request, plan, proposal: None, asked: None }))
     }
-}
-
-/// Asks for the run that a step wants, as the daemon does. Its id follows from whose it is, so that histories
-/// that were cut off and those that were not can be compared.
-pub(super) fn start_of(
-    applications: &[Application],
-    run: &Run,
-    step: &Step,
-    wanted: Wanted<'_>,
-    known: &Progress,
-) -> Command {
-    let request = run.request_of(step, wanted);
-    let name = request.application.as_ref();
-    let about = name.and_then(|name| applications.iter().find(|one| one.name == *name));
-    let active = about.map(|one| active(one, known));
-    let before = run.children.iter().filter(|child| child.step == step.id).count();
-    let mut number = 0;
-    mix(&mut number, format!("{} {} {before}", run.id, step.id).as_bytes());
-    admit(id('s', number % 100_000_000_000), request, about.zip(active.as_ref()))
-}
-
-fn active(application: &Application, known: &Progress) -> Region {
-    let state = known.applications.get(&application.name);
-    let active = state.and_then(|state| state.active.as_ref());
-    active.map_or_else(|| application.home.clone(), |active| active.region.clone())
-}
-
-fn admit(id: RunId, request: Request, about: Option<(&Application, &Region)>) -> Command {
-    let runbook = LIBRARY.get(&request.runbook).expect("a shipped runbook");
-    let inputs = serde_json::to_string(&request.inputs).expect("it is JSON");
-    let of = about.map(|(application, active)| (application.name.clone(), active.clone()));
-    let key = (request.runbook.clone(), request.mode, request.manner, of, inputs);
-    let mut plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
-    let plan = match plans.get(&key) {
-        Some(plan) => plan.clone(),
-        None => {
-            let binding = about.map(|(application, active)| bound_to(application, active));
-            let plan = Plan::make(runbook, &request, binding);
-            let plan = plan.expect("the shipped runbook binds").freeze().expect("it is JSON");
-            plans.entry(key).or_insert(plan).clone()
-        }
-    };
-    Command::Admit(Box::new(Admission { id, request, plan, proposal: None, asked: None }))
-}
-
-fn bound_to(application: &Application, active: &Region) -> Binding {
-    let standby = application.other(active).expect("one of the two").clone();
-    Binding { application: application.clone(), active: active.clone(), standby }
 }
 
 /// A command in a few words.

@@ -1,7 +1,9 @@
 //! The invariants, checked on the world's own state and on what is durable, never on what the
 //! engine believes.
 
+mod answers;
 mod hooks;
+mod lock;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,17 +15,16 @@ use muster::world::sim::{Effect, RestoredFact, Sim};
 use muster_runbooks::{
     action::{Action, Reach, control::Risk, restore::TestStatus},
     application::Application,
-    name::{ApplicationName, Region, RunId, StepId},
+    name::{Region, RunId, StepId},
     plan::{Part, Step},
     request::{Manner, Mode},
     value::Loss,
 };
 use muster_state::{
     call::{Call, Progress as Seen, Reading},
-    catalog::RecoveryPoint,
-    command::{Accepted, Command, Refusal, Steer},
+    command::Command,
     engine::Ticket,
-    event::{Claim, Event, Record, RunEvent, ScheduleEvent, Stream},
+    event::{Event, Record, RunEvent, ScheduleEvent, Stream},
     progress::Progress,
     run::{Outcome, Run},
     step::{Change, StepState},
@@ -388,86 +389,6 @@ impl Watch {
         if let Some(says) = says {
             self.last_words.insert(id.clone(), says);
         }
-    }
-
-    /// I18: one exclusive run per application, and it holds the lock.
-    pub fn durable(&mut self, disk: &Disk) {
-        let known = disk.progress();
-        for run in known.runs.values() {
-            self.statuses.insert(run.status().word());
-        }
-        let applications = Arc::clone(&self.applications);
-        for application in applications.iter() {
-            self.exclusive(&known, &application.name);
-        }
-    }
-
-    fn exclusive(&mut self, known: &Progress, name: &ApplicationName) {
-        let mut exclusive = known.runs.values().filter(|run| {
-            run.plan.exclusive && run.plan.mode != Mode::Preview && run.application() == Some(name)
-        });
-        let first = exclusive.next().map(|run| run.id.clone());
-        let second = exclusive.next().map(|run| run.id.clone());
-        let drills = known.runs.values().any(|run| run.plan.mode == Mode::Drill);
-        self.check("I18", second.is_none() || drills, || format!("{first:?} and {second:?}"));
-        let held = known.claims.get(&Claim::lock_key(name)).map(|held| held.holder.clone());
-        let fits = match (&first, &held) {
-            (None, None) => true,
-            (Some(_), Some(held)) => known.runs.contains_key(held),
-            (Some(_), None) | (None, Some(_)) => false,
-        };
-        self.check("I18", fits, || format!("{first:?} is open, and the lock is held by {held:?}"));
-    }
-
-    /// Remembers what was asked.
-    pub fn asked(&mut self, ticket: Ticket, command: &Command) {
-        self.asked.insert(ticket, command.clone());
-    }
-
-    /// I24: what is acknowledged is durable.
-    pub fn replied(&mut self, ticket: Ticket, result: &Result<Accepted, Refusal>, disk: &Disk) {
-        let Some(command) = self.asked.remove(&ticket) else { return };
-        let Ok(accepted) = result else { return };
-        let known = disk.progress();
-        let is_durable = match &command {
-            Command::Admit(_) => accepted
-                .run
-                .as_ref()
-                .is_some_and(|id| known.runs.contains_key(id) || self.outcomes.contains_key(id)),
-            Command::Steer { run, by, steer, .. } => match (known.runs.get(run), steer) {
-                (Some(run), Steer::Approve { step, .. }) => {
-                    run.approvals.iter().any(|one| one.step == *step && one.by == by.name)
-                }
-                (Some(run), Steer::Pause) => run.is_paused(),
-                (Some(run), Steer::Force) => run.manner == Manner::Forced,
-                (Some(run), Steer::Abandon { .. }) => run.abandoned.is_some(),
-                (Some(_), _) => true,
-                (None, _) => self.outcomes.contains_key(run),
-            },
-            Command::Off { .. } => known.off.is_some(),
-            Command::On { .. } => known.off.is_none(),
-            Command::Keep { application, keep } => {
-                let state = known.applications.get(application);
-                let point = state.and_then(|state| state.points.get(&keep.point));
-                let held =
-                    |point: &RecoveryPoint| point.holds.iter().any(|hold| hold.name == keep.name);
-                point.is_none_or(|point| held(point) == keep.holds)
-            }
-            Command::Propose { .. }
-            | Command::Unstarted { .. }
-            | Command::Mark { .. }
-            | Command::Missed { .. }
-            | Command::Refused { .. }
-            | Command::Active { .. }
-            | Command::Finding { .. }
-            | Command::Canary { .. }
-            | Command::Peak { .. }
-            | Command::Grant(_)
-            | Command::Freeze { .. }
-            | Command::Thaw { .. }
-            | Command::Nudge { .. } => true,
-        };
-        self.check("I24", is_durable, || format!("{command:?} is acknowledged and not durable"));
     }
 
     /// I25: the engine's state is the fold of what is durable, when nothing is in between.
