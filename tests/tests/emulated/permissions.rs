@@ -201,6 +201,8 @@ async fn what_is_declared_is_what_is_called() {
         "notify",
         "rehearse",
         "stamp-point",
+        "start-run",
+        "move-application",
         "probe",
         "check-observers",
         "scale-workload",
