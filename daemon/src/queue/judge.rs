@@ -155,14 +155,14 @@ impl Rules {
     ) -> Rules {
         let homes = applications.values().flat_map(|one| [&one.home, &one.standby]);
         let regions = queues.iter().map(|queue| &queue.region).chain(homes).cloned();
-        let class = |exclusive: bool, name: &RunbookName| match exclusive {
+        let class = |moves: bool, name: &RunbookName| match moves {
             true => Class::Propose,
             false if queue.may_start.contains(name) => Class::Start,
             false => Class::Nothing,
         };
         let runbooks = library
             .runbooks()
-            .map(|runbook| (runbook.name.clone(), class(runbook.exclusive, &runbook.name)));
+            .map(|runbook| (runbook.name.clone(), class(library.moves(runbook), &runbook.name)));
         Rules {
             principal: queue.principal.clone(),
             accounts: queue.accounts.iter().cloned().collect(),
@@ -256,7 +256,7 @@ fn permit(
             // The event came in time; from here on it is the person who must not be late.
             request.not_after = Some(expires_at);
             let because =
-                format!("`{}` takes the application's lock: a person starts it", request.runbook);
+                format!("`{}` may move an application: a person starts it", request.runbook);
             Ok(Verdict::Propose { request, expires_at, because, asked })
         }
         Some(Class::Nothing) => Err(Reason::NotAllowed { runbook: request.runbook }),

@@ -76,6 +76,12 @@ impl Library {
         self.runbooks.values()
     }
 
+    /// Whether a run of a runbook may move an application, itself or by a run that it starts: nobody but a person
+    /// starts that.
+    pub fn moves(&self, runbook: &Runbook) -> bool {
+        runbook.exclusive || runbook.moves_many() || starts::moves(runbook, &self.runbooks)
+    }
+
     /// Everything that is wrong, file by file.
     pub fn findings(&self) -> &[Finding] {
         &self.findings

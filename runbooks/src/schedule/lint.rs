@@ -77,7 +77,7 @@ fn judge(
         }
         Some(_) | None => {}
     }
-    if runbook.exclusive {
+    if runbook.exclusive || runbook.moves_many() {
         let message = format!("`{id}` starts `{}` without anybody having asked", runbook.name);
         out.warning(*place, "scheduled-failover", message);
     }

@@ -44,6 +44,32 @@ fn what_may_be_started() {
     assert!(lint(&starts(false, "rehearsl")).contains("rehearsal"), "the nearest name is said");
 }
 
+/// Goal: an approval that holds for all is one that somebody gives.
+#[test]
+fn whose_word_holds_for_all() {
+    let text = include_str!("../../definitions/region-evacuation.yaml");
+    let own = text.replacen("name: region-evacuation", "name: own", 1);
+    assert_eq!(lint(&own), "");
+    let found = lint(&own.replace("approval: approve", "approval: say-how-it-ended"));
+    assert_eq!(found.matches("[no-approval]").count(), 2, "{found}");
+}
+
+/// Goal: what may move an application is known to do so, however it does it.
+#[test]
+fn what_moves() {
+    let library = Library::shipped();
+    let moves = library.runbooks().filter(|runbook| library.moves(runbook));
+    let moves: Vec<&str> = moves.map(|runbook| runbook.name.as_str()).collect();
+    assert_eq!(
+        moves,
+        ["quarterly-drill", "region-evacuation", "region-failback", "region-failover"]
+    );
+    let preview = starts(false, "region-failover, mode: preview");
+    let library = Library::with([("own.yaml", preview.as_str())]);
+    let own = library.get(&"own".parse().unwrap()).unwrap();
+    assert!(!library.moves(own), "it only looks");
+}
+
 /// An application of the reference's kind.
 fn named(name: &str, priority: u32, after: &[&str]) -> Application {
     let mut one = covetpy();

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    action::child::{MoveApplication, StartRun},
+    action::{
+        child::{MoveApplication, StartRun},
+        control::Approval,
+    },
     check::{Findings, unknown},
     name::RunbookName,
     plan::Arg,
-    runbook::{Runbook, TaskDefinition},
+    request::Mode,
+    runbook::{Runbook, StepDefinition, TaskDefinition},
 };
 
 /// Adds what is wrong with the runbooks that one names as its steps' runs.
@@ -17,6 +21,7 @@ pub(in crate::runbook) fn check(
     out: &mut Findings,
 ) {
     for task in starts(runbook) {
+        approval(runbook, task, out);
         let Some(named) = task.with.get("runbook") else { continue };
         let Some(Arg::Literal(value)) = &named.arg else {
             let message =
@@ -40,6 +45,34 @@ pub(in crate::runbook) fn check(
             out.error(named.place, "locked-out", message)
                 .hint("let the runs take the lock, and not the runbook that starts them");
         }
+    }
+}
+
+/// Whether one of the runs that a runbook starts moves its application for real.
+pub(in crate::runbook) fn moves(runbook: &Runbook, all: &BTreeMap<RunbookName, Runbook>) -> bool {
+    let word = |task: &TaskDefinition, name: &str| match &task.with.get(name)?.arg {
+        Some(Arg::Literal(value)) => value.as_str().map(str::to_owned),
+        Some(Arg::Input(_) | Arg::Output { .. } | Arg::Worst { .. }) | None => None,
+    };
+    starts(runbook).any(|task| {
+        let named = word(task, "runbook");
+        let other = all.values().find(|other| Some(other.name.as_str()) == named.as_deref());
+        let is_preview = word(task, "mode").as_deref() == Some(Mode::Preview.word());
+        // What only the request says counts as the worst that it may say.
+        !is_preview && other.is_none_or(|other| other.exclusive)
+    })
+}
+
+/// The approval whose word holds for each of the runs must be one of this runbook.
+fn approval(runbook: &Runbook, task: &TaskDefinition, out: &mut Findings) {
+    let Some(named) = task.with.get("approval") else { return };
+    let Some(Arg::Literal(value)) = &named.arg else { return };
+    let is_it = |step: &StepDefinition| {
+        value.as_str() == Some(step.id.as_str()) && step.task.action.value == Approval::SPEC.name
+    };
+    if !runbook.steps.iter().any(is_it) {
+        let message = format!("{value} is no approval of this runbook, so each run would ask");
+        out.error(named.place, "no-approval", message);
     }
 }
 
