@@ -71,9 +71,15 @@ async fn pages_follow_the_roles() {
     );
     assert!(text.contains(&format!("\n{promote}\n")), "{text}");
     assert!(text.contains("muster done RUN promote-database-orders --reason TEXT"), "{text}");
+    // The page for people is put there after the text.
+    stage
+        .until("the copy is the page", async |stage| {
+            let page = read(stage, "region-failover-forced.html");
+            copy(stage, WEST, "region-failover-forced.html").await == page
+        })
+        .await;
     let html = read(&stage, "region-failover-forced.html");
     assert!(html.contains(&promote) && !html.contains("href=\"/") && !html.contains("src="));
-    assert_eq!(copy(&stage, WEST, "region-failover-forced.html").await, html);
     let path = "/v1/applications/shop/by-hand/region-failover?manner=forced";
     let (status, view) = stage.daemon.get(path).await.expect("an answer");
     assert_eq!((status, &view["active"], &view["kept"]["copies"]), (200, &EAST.into(), &2.into()));
