@@ -128,7 +128,9 @@ fn measured(real: &Real, on: &On<'_>, database: &Database, now: Timestamp) -> Op
 fn replicated(known: &Known, measured: Option<&Known>, lag_max: Span) -> Progress {
     let canary_lag = measured.map_or(Loss::Unknown, |measured| measured.loss);
     let all = || std::iter::once(known).chain(measured);
-    let mut over = all().filter(|one| one.loss != Loss::Unknown && !one.loss.within(lag_max));
+    // A sample is a minute old at best: its age says what could be lost, and not how far behind it is.
+    let is_over = |one: &&Known| !one.loss.within(lag_max) && !one.follows(lag_max);
+    let mut over = all().filter(|one| one.loss != Loss::Unknown).filter(is_over);
     let none_known = all().all(|one| one.loss == Loss::Unknown);
     if let Some(one) = over.next().or(none_known.then_some(known)) {
         let others = all().filter(|other| other.by != one.by);
@@ -274,7 +276,10 @@ mod tests {
         let unknown = known(Loss::Unknown);
         let over = known(Loss::AtMost(Span::from_mins(6)));
         let under = known(Loss::AtMost(Span::from_mins(4)));
+        let fresh = Known { lag: Some(Span::from_secs(2)), ..over.clone() };
         for (metric, canary, is_well) in [
+            (&fresh, None, true),
+            (&fresh, Some(&over), false),
             (&unknown, None, false),
             (&over, None, false),
             (&under, None, true),
