@@ -78,9 +78,14 @@ impl Sample {
         if self.is_fresh(now) { self.lag } else { Loss::Unknown }
     }
 
+    /// The standby holds whatever was committed before, if somebody has read it lately.
+    pub fn held_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.held_at.filter(|_| self.is_fresh(now))
+    }
+
     /// The most that a failover at `now` would lose. It grows with time until a newer row is seen.
     pub fn loss(&self, now: Timestamp) -> Loss {
-        match self.held_at.filter(|_| self.is_fresh(now)) {
+        match self.held_at(now) {
             Some(held_at) => Loss::AtMost(Span::between(held_at, now)),
             None => Loss::Unknown,
         }

@@ -15,7 +15,11 @@ use muster_runbooks::{
 use muster_state::call::{Answer, Call, CallError, Done, Progress};
 use serde_json::{Value, json};
 
-use super::{Arn, Clients, Side, cluster_in, database, error, instance, lag};
+use super::{
+    Arn, Clients, Side, cluster_in, database, error, instance,
+    lag::{self, Known},
+    readiness,
+};
 use crate::world::real::{Real, Verbs, on, verbs};
 
 /// Makes a side the writer without loss.
@@ -54,14 +58,23 @@ pub async fn observe_failover(
     call: &Call,
     action: &FailoverDatabase,
 ) -> Result<Progress, CallError> {
-    let look = Look::new(real, call, on(call)?.region(action.to), true)?;
-    if let Some(progress) = look.progress().await? {
-        return Ok(progress);
+    let on = on(call)?;
+    let look = Look::new(real, call, on.region(action.to), true)?;
+    match look.progress().await? {
+        Some(Progress::NotStarted { mut before, targets }) => {
+            // After the promotion nobody can tell any more which canary was the last to arrive.
+            let held_at = readiness::held_at(real, &on, look.database, call.asked_at);
+            before[HELD_AT] = json!(held_at);
+            return Ok(Progress::NotStarted { before, targets });
+        }
+        Some(progress) => return Ok(progress),
+        None => {}
     }
     // Samples up to the moment of asking: what came later is about another writer. Counted up to now,
     // because nothing proves that the old side stopped earlier.
     let asked = call.aim.as_ref().map_or(call.started_at, |aim| aim.at);
     let known = lag::known(&look.side, call, &look.target, asked, call.asked_at).await?;
+    let known = tighter(known, by_canary(call));
     let measured_by =
         format!("{}; and that the old side took no writes after {}", known.by, call.asked_at);
     Ok(Progress::Done(Done {
@@ -127,6 +140,32 @@ pub async fn begin_failover(
     match sent {
         Ok(_) => Ok(Answer::Accepted),
         Err(why) => error::trouble(why).begun(side.name("rds"), "FailoverGlobalCluster"),
+    }
+}
+
+/// What is kept of the canary before the promotion is asked for.
+const HELD_AT: &str = "held_at";
+
+/// The bound by the newest canary that had arrived when the promotion was asked for.
+fn by_canary(call: &Call) -> Option<Known> {
+    let held_at = call.aim.as_ref()?.before.get(HELD_AT)?.as_str()?.parse().ok()?;
+    let loss = Loss::AtMost(Span::between(held_at, call.asked_at));
+    let by = format!(
+        "canary: the standby held all of {held_at} before it was promoted; assumes that nothing was \
+         replicated since"
+    );
+    Some(Known { loss, lag: None, by })
+}
+
+/// Both are upper bounds, so the smaller one holds.
+fn tighter(by_lag: Known, by_canary: Option<Known>) -> Known {
+    let Some(by_canary) = by_canary else { return by_lag };
+    match (by_lag.loss, by_canary.loss) {
+        (Loss::AtMost(lag), Loss::AtMost(canary)) if lag < canary => by_lag,
+        (Loss::AtMost(_), Loss::Unknown) => by_lag,
+        (Loss::AtMost(_) | Loss::Unknown, Loss::AtMost(_)) | (Loss::Unknown, Loss::Unknown) => {
+            by_canary
+        }
     }
 }
 

@@ -114,14 +114,28 @@ fn measured(real: &Real, on: &On<'_>, database: &Database, now: Timestamp) -> Op
     database.canary.as_ref()?;
     let sample = real.canaries.of(&on.application.name, &database.name);
     let sample = sample.unwrap_or_else(|| Sample::unknown("it has not been read yet"));
-    let is_here = sample.from.as_ref().is_none_or(|from| from == on.active)
-        && sample.to.as_ref().is_none_or(|to| to == on.standby);
-    let (loss, by) = if is_here {
+    let (loss, by) = if is_between(&sample, on) {
         (sample.loss(now), sample.words(now))
     } else {
         (Loss::Unknown, "canary: it is written elsewhere".to_owned())
     };
     Some(Known { loss, lag: None, by })
+}
+
+/// The instant up to which the canary shows that the standby holds everything.
+pub(super) fn held_at(
+    real: &Real,
+    on: &On<'_>,
+    database: &Database,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let sample = real.canaries.of(&on.application.name, &database.name)?;
+    sample.held_at(now).filter(|_| is_between(&sample, on))
+}
+
+fn is_between(sample: &Sample, on: &On<'_>) -> bool {
+    sample.from.as_ref().is_none_or(|from| from == on.active)
+        && sample.to.as_ref().is_none_or(|to| to == on.standby)
 }
 
 /// Both are reported. What is known must be within the limit, and one of them must be known.
