@@ -161,6 +161,11 @@ impl Emulator {
         self.proxy.url()
     }
 
+    /// Where AWS is reached past the faults.
+    pub fn aws_url(&self) -> String {
+        self.aws.url()
+    }
+
     /// What a program needs in its environment to reach it by way of the faults.
     pub fn env(&self) -> Vec<(String, String)> {
         crate::aws::env(&self.endpoint())

@@ -2,12 +2,14 @@
 
 pub mod aws;
 pub mod daemon;
+pub mod door;
 pub mod emulator;
 pub mod kubernetes;
 pub mod lambda;
 pub mod listing;
 pub mod policy;
 pub mod postgres;
+pub mod rows;
 pub mod simulation;
 pub mod stage;
 pub mod watcher;

@@ -1,6 +1,8 @@
 //! A real PostgreSQL for one test: a primary, and a replica that streams from it. On loopback, in a
 //! folder of its own, gone at the end.
 
+pub mod pair;
+
 use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, chown},
@@ -105,8 +107,13 @@ impl Postgres {
     ///
     /// When it cannot be made.
     pub async fn replicate(&mut self) {
+        self.replicate_through(self.primary.port).await;
+    }
+
+    /// The same by way of another port, which leads to the primary.
+    async fn replicate_through(&mut self, port: u16) {
         let data = self.folder.path().join("replica");
-        let (port, to) = (self.primary.port.to_string(), data.display().to_string());
+        let (port, to) = (port.to_string(), data.display().to_string());
         let arguments =
             ["-h", "127.0.0.1", "-p", &port, "-U", OWNER, "-D", &to, "-X", "stream", "-R"];
         let mut copy = self.program("pg_basebackup");
@@ -286,16 +293,17 @@ impl Postgres {
     ///
     /// When it does not.
     pub async fn settled(&self) {
-        let until = Clock::Real.now() + PATIENCE;
         let at = self.ask(Side::Primary, "select pg_current_wal_lsn()").await.expect("an answer");
         let at = at[0][0].clone().expect("a place");
-        let there = format!("select pg_last_wal_replay_lsn() >= '{at}'");
-        while self.ask(Side::Replica, &there).await != Ok(vec![vec![Some("t".to_owned())]]) {
-            assert!(
-                Clock::Real.now() < until,
-                "the replica is behind: {}",
-                self.said(Side::Replica)
-            );
+        self.replayed(Side::Replica, &format!(">= '{at}'")).await;
+    }
+
+    /// Waits until what a replica shows compares so with a place in the log.
+    async fn replayed(&self, side: Side, place: &str) {
+        let until = Clock::Real.now() + PATIENCE;
+        let there = format!("select pg_last_wal_replay_lsn() {place}");
+        while self.ask(side, &there).await != Ok(vec![vec![Some("t".to_owned())]]) {
+            assert!(Clock::Real.now() < until, "the replica is behind: {}", self.said(side));
             pause().await;
         }
     }

@@ -16,6 +16,7 @@ mod pipeline;
 mod protection;
 mod report;
 mod restore;
+mod rows;
 mod sql;
 mod start;
 mod vault;

@@ -15,8 +15,9 @@ use super::{stage, step};
 /// The password of both roles; it must stand nowhere that people read.
 const PASSWORD: &str = "a-password-that-nobody-shows";
 
-/// Gives the database of the stage its SQL, and starts the daemon anew with that.
-async fn declare(stage: &mut Stage, postgres: &Postgres) {
+/// Gives the database of the stage its SQL and whatever `more` says of the application, and starts the
+/// daemon anew with that.
+pub(super) async fn declare(stage: &mut Stage, postgres: &Postgres, more: impl FnOnce(&mut Value)) {
     let file = stage.folder().join("shop.yaml");
     let mut shop: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
     // The emulator replicates no objects, and nobody waits here for some that never come.
@@ -37,6 +38,7 @@ async fn declare(stage: &mut Stage, postgres: &Postgres) {
         { "name": "enough", "rows": { "table": "orders", "at_least": 3 } },
         { "name": "fresh", "canary_age": { "max": "10m" } },
     ]);
+    more(&mut shop);
     // A line for each key, as people write a file and `muster canary grant` knows one.
     let lines = shop.as_object().unwrap().iter().map(|(key, value)| format!("{key}: {value}\n"));
     fs::write(&file, lines.collect::<String>()).unwrap();
@@ -108,7 +110,7 @@ async fn what_is_measured_is_shown() {
     let mut stage = stage!("[]");
     let Some(mut postgres) = Postgres::start().await else { return };
     postgres.replicate().await;
-    declare(&mut stage, &postgres).await;
+    declare(&mut stage, &postgres, |_| {}).await;
     until_canary(&mut stage, true).await;
     assert!(stage.metrics().await.contains(LAG), "{}", stage.metrics().await);
     let page = stage.daemon.get("/").await.expect("a page").1.to_string();
