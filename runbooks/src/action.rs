@@ -12,6 +12,7 @@ pub mod child;
 pub mod control;
 pub mod custom;
 pub mod database;
+pub mod divergence;
 pub mod expiry;
 pub mod hook;
 pub mod lease;
@@ -327,6 +328,7 @@ actions! {
     check::Probe,
     sql::CheckSql,
     sql::CheckRestored,
+    divergence::InventoryDivergence,
     database::Fence,
     database::SwitchoverDatabase,
     database::FailoverDatabase,

@@ -134,6 +134,9 @@ pub struct Database {
     /// What must be true of its data, in the source and in what was restored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<sql::Check>,
+    /// Where rows are looked for that one side took and never sent; none are without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub divergence: Option<sql::Divergence>,
     /// What the application is asked to do before and after a snapshot, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hooks: Vec<hook::Hook>,

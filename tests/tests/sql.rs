@@ -2,6 +2,7 @@
 
 mod canary;
 mod checks;
+mod divergence;
 mod grant;
 mod login;
 mod simulated;

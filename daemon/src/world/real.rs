@@ -212,6 +212,9 @@ impl Real {
             Action::Probe(with) => reads(call, observe_probe(self, call, with)),
             Action::CheckSql(with) => reads(call, sql::check::observe(self, call, with)),
             Action::CheckRestored(with) => reads(call, sql::check::restored(self, call, with)),
+            Action::InventoryDivergence(with) => {
+                reads(call, sql::divergence::observe(self, call, with))
+            }
             Action::Fence(with) => reads(call, writer::observe_fence(self, call, with)),
             Action::SwitchoverDatabase(with) => global::switchover(self, call, with),
             Action::FailoverDatabase(with) => verbs(

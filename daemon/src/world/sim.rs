@@ -13,6 +13,7 @@ mod control;
 mod custom;
 mod datastores;
 mod dice;
+mod divergence;
 mod expire;
 mod exports;
 mod fault;
@@ -40,7 +41,7 @@ mod write_lease;
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use muster_runbooks::{
     action::{Action, On},
     application::{Application, Bucket, Component, Database},
@@ -61,7 +62,6 @@ use self::{
     restarts::Restarts,
     restored::Beside,
     snapshots::Snapshots,
-    wire::CLIENT_TIMEOUT,
     workers::Workers,
     workloads::Workloads,
     write_lease::WriteLeases,
@@ -185,6 +185,7 @@ impl Sim {
             Action::Probe(action) => check::observe_probe(self, now, call, action),
             Action::CheckSql(action) => sql::observe(self, now, call, action),
             Action::CheckRestored(action) => sql::observe(self, now, call, &action.check()),
+            Action::InventoryDivergence(action) => divergence::observe(self, now, call, action),
             Action::Fence(_) => promote::observe_fence(self, now, call),
             Action::SwitchoverDatabase(action) => {
                 promote::observe_switchover(self, now, call, action.to)
@@ -290,6 +291,7 @@ impl Sim {
             | Action::Probe(_)
             | Action::CheckSql(_)
             | Action::CheckRestored(_)
+            | Action::InventoryDivergence(_)
             | Action::Fence(_)
             | Action::Approval(_)
             | Action::Wait(_)
@@ -302,23 +304,6 @@ impl Sim {
             | Action::StampPoint(_)
             | Action::FindLeaks(_) => Err(no_outside(call)),
         }
-    }
-
-    /// How long a call takes until its answer is there, or until the client gives up.
-    pub fn latency(&self, call: &Call) -> SignedDuration {
-        let binding = call.binding.as_deref();
-        let regions = binding.map(|binding| [&binding.active, &binding.standby]);
-        let hangs = |region: &&Region| self.would_hang(region, call.asked_at);
-        if call.best_effort && regions.into_iter().flatten().any(|region| hangs(&region)) {
-            return CLIENT_TIMEOUT;
-        }
-        if let Action::RunHooks(action) = &*call.action
-            && let Some(length) = hook::hangs_for(self, call, action)
-        {
-            return length;
-        }
-        let nth = call.asked_at.as_millisecond();
-        self.dice.millis("latency", call.token.as_str(), nth, 15..=250)
     }
 
     /// Makes something go wrong from now on.

@@ -5,6 +5,7 @@
 
 pub mod canary;
 pub mod check;
+pub mod divergence;
 pub mod hook;
 mod login;
 mod tls;

@@ -216,7 +216,7 @@ async fn a_page_in_words() {
         assert!(forced.contains(part), "{part}\n{forced}");
     }
     let failback = one_line(&page("region-failback", "graceful"));
-    assert!(failback.contains("do Look at the measured data loss of the failover"), "{failback}");
+    assert!(failback.contains("do Look at what the inventory found, at the measured data loss"));
 }
 
 /// Goal: the same page is printed, served and linked, and what there is none of is said.

@@ -53,14 +53,30 @@ impl CheckSql {
     }
 
     pub(super) fn describe(&self, on: &On<'_>) -> Description {
-        let region = on.region(self.at.unwrap_or(Role::Active));
         let Some(Component::Database(database)) = on.component else {
             return Description::default();
         };
-        let Some(sql) = &database.sql else {
+        if database.sql.is_none() {
             let effect = vec![format!("sql: none, `{}` says nothing about SQL", database.name)];
             return Description { effect, ..Description::default() };
-        };
+        }
+        let Reached { place, connection, permissions } = self.reached(on, database);
+        let names: Vec<&str> = database.checks.iter().map(|check| check.name.as_str()).collect();
+        Description {
+            effect: vec![format!("sql {place}: {} (reads)", names.join(", "))],
+            by_hand: database
+                .checks
+                .iter()
+                .map(|check| command!("psql {} -c {}", connection, by_hand(database, check)))
+                .collect(),
+            permissions,
+        }
+    }
+
+    /// Where it looks, as its description says it; nowhere in a database that says nothing about SQL.
+    pub(super) fn reached(&self, on: &On<'_>, database: &Database) -> Reached {
+        let region = on.region(self.at.unwrap_or(Role::Active));
+        let Some(sql) = &database.sql else { return Reached::default() };
         let own = sql.endpoint(region).filter(|_| self.cluster.is_none());
         let at = self.endpoint.as_deref().or(own);
         let place = at.map_or_else(|| format!("ENDPOINT of {region}"), str::to_owned);
@@ -73,17 +89,19 @@ impl CheckSql {
         }
         let user = sql.login.user.as_deref().unwrap_or("USER");
         let connection = format!("host={place} dbname={} user={user}", sql.database);
-        let names: Vec<&str> = database.checks.iter().map(|check| check.name.as_str()).collect();
-        Description {
-            effect: vec![format!("sql {place}: {} (reads)", names.join(", "))],
-            by_hand: database
-                .checks
-                .iter()
-                .map(|check| command!("psql {} -c {}", connection, by_hand(database, check)))
-                .collect(),
-            permissions,
-        }
+        Reached { place, connection, permissions }
     }
+}
+
+/// Where an action looks into a database.
+#[derive(Debug, Default)]
+pub(super) struct Reached {
+    /// The endpoint, or in words which one.
+    pub(super) place: String,
+    /// What `psql` is told.
+    pub(super) connection: String,
+    /// What reaching it needs.
+    pub(super) permissions: Vec<String>,
 }
 
 action! {

@@ -253,7 +253,7 @@ fn database(
     let restore_test = restore::read(fields.entries("restore_test", out), sides, out);
     let said = sql::read(&fields, sides, out);
     let hooks = hook::read(&fields, sides, workloads, out);
-    let sql::Said { sql, canary, checks } = said?;
+    let sql::Said { sql, canary, checks, divergence } = said?;
     let (engine_backup_window, engine_maintenance_window) = policy::engine_windows(&fields, out);
     let vault = fields.get("vault").map(|node| vault::read(node, &clusters, sides, out));
     let promotion = declared::promotion(&fields, sides, out);
@@ -267,6 +267,7 @@ fn database(
         sql,
         canary,
         checks,
+        divergence,
         hooks: hooks?,
         engine_backup_window,
         engine_maintenance_window,

@@ -66,13 +66,14 @@ impl Workload {
 }
 
 impl Database {
-    /// Data is looked at where it was said what must be true of it, hooks are asked where there are some,
+    /// Data is looked at where it was said what must be true of it or by what it is compared, hooks are asked where there are some,
     /// and another account has copies where one was named. What serves the vault starts from a snapshot in
     /// the vault's region: it is one chain of steps for each side, of which a plan holds the one that fits.
     fn takes_part(&self, step: &Offer<'_>) -> bool {
         let vault = self.vault.as_ref();
         match step.action {
             "check-sql" | "check-restored" => !self.checks.is_empty(),
+            "inventory-divergence" => self.shows_divergence(),
             "run-hooks" => {
                 self.hooks.iter().any(|hook| step.when.is_none_or(|when| hook.when == when))
             }

@@ -1,6 +1,7 @@
 //! How a database is reached by SQL, what is checked in it, and the canary that is written into it.
 //! A password never stands here: only the name of the environment variable or of the secret does.
 
+mod divergence;
 pub mod grant;
 mod statement;
 
@@ -13,6 +14,7 @@ use crate::{
     name::{ComponentName, Region},
     value::{Span, words},
 };
+pub use divergence::{Divergence, Ordered};
 pub use statement::{one_statement_problem, statement_problem};
 
 words! {

@@ -20,6 +20,26 @@ fn each_mistake_is_found_in_its_place() {
 
 const MISTAKES: &[(&str, &str, &str)] = &[
     (
+        "compared without a key",
+        "# divergence: { tables: [{ table: public.users, key: id }] }",
+        "divergence: { tables: [{ table: public.users }] }",
+    ),
+    (
+        "compared by a statement",
+        "# divergence: { tables: [{ table: public.users, key: id }] }",
+        "divergence: { tables: [{ table: public.users, key: id; drop }] }",
+    ),
+    (
+        "compared twice, and nothing",
+        "# divergence: { tables: [{ table: public.users, key: id }] }",
+        "divergence: { tables: [{ table: users, key: id }, { table: users, key: at }], rows: [] }",
+    ),
+    (
+        "nothing to compare",
+        "# divergence: { tables: [{ table: public.users, key: id }] }",
+        "divergence: { tables: [] }",
+    ),
+    (
         "restore test in the default subnets",
         "subnet_group: covetpy-restore-test",
         "subnet_group: default",

@@ -8,7 +8,9 @@ use muster_runbooks::{
 
 use super::{
     Engine,
-    finding::{REPROTECT, finding_id, reprotect, stands_until_it_passes},
+    finding::{
+        REPROTECT, divergence, divergence_id, finding_id, reprotect, stands_until_it_passes,
+    },
 };
 use crate::{call::Done, event::ApplicationEvent, run::Run};
 
@@ -26,17 +28,25 @@ impl Engine {
         match action {
             Action::SwitchoverDatabase(database::SwitchoverDatabase { to })
             | Action::FailoverDatabase(database::FailoverDatabase { to, .. }) => {
+                let mut events = self.reviewed(run, step);
                 // Between two databases of one application nobody can say where it is.
-                if promotes_more(run, step) {
-                    return Vec::new();
+                if !promotes_more(run, step) {
+                    let evidence = format!("run {} made it the writer", run.id);
+                    events.push(ApplicationEvent::ActiveObserved { region: region(*to), evidence });
                 }
-                let evidence = format!("run {} made it the writer", run.id);
-                vec![ApplicationEvent::ActiveObserved { region: region(*to), evidence }]
+                events
             }
             Action::ShiftTraffic(shift) => {
                 let traffic = binding.application.traffic.as_ref();
                 let at_home = traffic.is_some_and(|traffic| traffic.primary == region(shift.to));
                 if at_home { self.closed(run, REPROTECT) } else { vec![reprotect()] }
+            }
+            Action::InventoryDivergence(_) => {
+                let Some(database) = &step.component else { return Vec::new() };
+                match divergence(database, done) {
+                    Some(finding) => vec![ApplicationEvent::FindingOpened { finding }],
+                    None => self.closed(run, &divergence_id(database)),
+                }
             }
             action if stands_until_it_passes(action) => self.closed(run, &finding_id(step)),
             Action::DeleteExpired(delete) => {
@@ -97,6 +107,20 @@ impl Engine {
             | Action::RunJob(_)
             | Action::Notify(_)
             | Action::Rehearse(_) => Vec::new(),
+        }
+    }
+
+    /// What was left behind stands until a run that took its inventory has brought the writer back: between
+    /// the two a person has settled it.
+    fn reviewed(&self, run: &Run, step: &Step) -> Vec<ApplicationEvent> {
+        let was_seen = run.steps().any(|(other, state)| {
+            other.component == step.component
+                && other.task(run.manner).action == "inventory-divergence"
+                && state.is_over()
+        });
+        match &step.component {
+            Some(database) if was_seen => self.closed(run, &divergence_id(database)),
+            Some(_) | None => Vec::new(),
         }
     }
 

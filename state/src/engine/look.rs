@@ -63,6 +63,7 @@ fn cadence(action: &Action) -> SignedDuration {
         | Action::Probe(_)
         | Action::CheckSql(_)
         | Action::CheckRestored(_)
+        | Action::InventoryDivergence(_)
         | Action::Fence(_)
         | Action::SwitchoverDatabase(_)
         | Action::FailoverDatabase(_)

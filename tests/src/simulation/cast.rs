@@ -27,6 +27,7 @@ const APPLICATION: &str = r#"{
       "sql": { "database": "shop", "user": "muster", "password_env": "SHOP_PASSWORD",
                "ca_file": "/etc/muster/authority.pem" },
       "checks": [{ "name": "enough", "rows": { "table": "public.orders", "at_least": 1 } }],
+      "divergence": { "tables": [{ "table": "public.orders", "key": "id" }] },
       "hooks": [
         { "name": "quiesce", "when": "before-snapshot", "limit": "30s", "on_error": "fail",
           "http": { "url": "https://shop.example/quiesce", "token_env": "SHOP_TOKEN" } },

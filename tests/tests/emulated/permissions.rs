@@ -3,6 +3,7 @@
 
 mod beside;
 mod roles;
+mod sql;
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,7 @@ use muster_runbooks::{
     name::Token,
 };
 use muster_state::{
-    call::{Answer, Call, Done, Progress},
+    call::{Call, Done, Progress},
     catalog::{PointChange, RecoveryPoint},
 };
 use muster_tests::{
@@ -21,7 +22,6 @@ use muster_tests::{
     emulator::{
         EAST, Emulator, WEST,
         accounts::VAULT_EXPIRY_ROLE,
-        aws::ACCOUNT,
         calls::{about, application, call, carry_out},
         site::Site,
     },
@@ -189,7 +189,7 @@ async fn what_is_declared_is_what_is_called() {
         Some(clusters) => objects(&mut judge, clusters).await,
         None => judge.judged.extend(["export-objects", "apply-objects"]),
     }
-    sql(&mut judge, &shop).await;
+    sql::reached(&mut judge, &shop).await;
 
     // What Kubernetes is asked stands under its own roles.
     let without_aws = [
@@ -421,67 +421,6 @@ async fn buckets(judge: &mut Judge, shop: &Application) {
         called.iter().flat_map(|(service, operation)| needed(service, operation)).collect();
     assert_eq!(declared(&comparing), used, "{called:?}");
     judge.judged.insert("compare-buckets");
-}
-
-/// What a connection takes before it is made. There is no PostgreSQL behind this AWS: the first of
-/// two calls ends at a cluster that is not there, the second at a port where nobody listens.
-async fn sql(judge: &mut Judge, shop: &Application) {
-    let mut shop = serde_json::to_value(shop).unwrap();
-    let near = json!({ EAST: "127.0.0.1:1", WEST: "127.0.0.1:1" });
-    let secret = judge.world.secret(EAST, "reader", r#"{"username":"a","password":"b"}"#).await;
-    let in_variable = json!({ "database": "shop", "user": "reader", "password_env": "PATH",
-        "sslmode": "disable", "endpoints": near });
-    let in_secret = json!({ "database": "shop", "secret": { EAST: secret },
-        "sslmode": "disable", "endpoints": near });
-    let cases = [
-        (in_variable, json!({ "cluster": "gone" }), ["rds:DescribeDBClusters"]),
-        (in_secret, json!({}), ["secretsmanager:GetSecretValue"]),
-    ];
-    for (sql, with, needs) in cases {
-        shop["databases"][0]["sql"] = sql;
-        shop["databases"][0]["checks"] = json!([{ "name": "people", "roles": ["reader"] }]);
-        let shop: Application = serde_json::from_value(shop.clone()).unwrap();
-        let checking = call(&judge.world, &shop, "check-sql", with);
-        judge.world.forget_calls().await;
-        assert!(judge.real.observe(&checking).await.is_err());
-        let called = judge.world.called().await;
-        let used: BTreeSet<String> =
-            called.iter().flat_map(|(service, operation)| needed(service, operation)).collect();
-        assert_eq!(used, needs.map(str::to_owned).into(), "{called:?}");
-        assert_eq!(declared(&checking), used);
-    }
-    hooks(judge, shop).await;
-    judge.judged.insert("check-sql");
-    // The same call, with what a restore test gave it.
-    judge.judged.insert("check-restored");
-}
-
-/// A hook by SQL reaches the database as a check does. Its server is not there, and its cluster is gone.
-async fn hooks(judge: &mut Judge, mut shop: Value) {
-    shop["databases"][0]["hooks"] = json!([{
-        "name": "rest", "when": "before-snapshot", "limit": "5s", "on_error": "fail",
-        "sql": { "statement": "select 1" },
-    }]);
-    let mut gone = shop.clone();
-    gone["databases"][0]["clusters"][EAST] =
-        json!(format!("arn:aws:rds:{EAST}:{ACCOUNT}:cluster:gone"));
-    gone["databases"][0]["sql"] =
-        json!({ "database": "shop", "user": "reader", "password_env": "PATH" });
-    for (shop, needs) in [(shop, "secretsmanager:GetSecretValue"), (gone, "rds:DescribeDBClusters")]
-    {
-        let shop: Application = serde_json::from_value(shop).unwrap();
-        let with = json!({ "at": "active", "when": "before-snapshot" });
-        let asking = call(&judge.world, &shop, "run-hooks", with);
-        judge.world.forget_calls().await;
-        let begun = judge.real.begin(&asking).await;
-        assert!(!matches!(begun, Ok(Answer::Done(_))), "{begun:?}");
-        let called = judge.world.called().await;
-        let used: BTreeSet<String> =
-            called.iter().flat_map(|(service, operation)| needed(service, operation)).collect();
-        assert_eq!(used, [needs.to_owned()].into(), "{called:?} {begun:?}");
-        assert_eq!(declared(&asking), used);
-    }
-    judge.judged.insert("run-hooks");
 }
 
 async fn databases(judge: &mut Judge, shop: &Application) {

@@ -1,10 +1,10 @@
 //! The way from Muster to a service and back: where calls are delayed, turned away and lost.
 
 use jiff::{SignedDuration, Timestamp};
-use muster_runbooks::name::Region;
-use muster_state::call::CallError;
+use muster_runbooks::{action::Action, name::Region};
+use muster_state::call::{Call, CallError};
 
-use super::{Sim, fault::Fault};
+use super::{Sim, fault::Fault, hook};
 
 /// The service and operation that a call goes to.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +79,23 @@ impl<'a> Door<'a> {
 pub(super) const CLIENT_TIMEOUT: SignedDuration = SignedDuration::from_secs(5);
 
 impl Sim {
+    /// How long a call takes until its answer is there, or until the client gives up.
+    pub fn latency(&self, call: &Call) -> SignedDuration {
+        let binding = call.binding.as_deref();
+        let regions = binding.map(|binding| [&binding.active, &binding.standby]);
+        let hangs = |region: &&Region| self.would_hang(region, call.asked_at);
+        if call.best_effort && regions.into_iter().flatten().any(|region| hangs(&region)) {
+            return CLIENT_TIMEOUT;
+        }
+        if let Action::RunHooks(action) = &*call.action
+            && let Some(length) = hook::hangs_for(self, call, action)
+        {
+            return length;
+        }
+        let nth = call.asked_at.as_millisecond();
+        self.dice.millis("latency", call.token.as_str(), nth, 15..=250)
+    }
+
     /// Sends a reading call. Returns the instant whose state the answer shows: now, or earlier while
     /// reads are stale.
     pub(super) fn ask(&mut self, now: Timestamp, door: Door<'_>) -> Result<Timestamp, CallError> {

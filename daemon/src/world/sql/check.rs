@@ -125,7 +125,7 @@ pub async fn observe(real: &Real, call: &Call, action: &CheckSql) -> Result<Prog
 }
 
 /// Where the checks are made and as whom, or why that cannot be said yet.
-async fn place(
+pub(super) async fn place(
     real: &Real,
     call: &Call,
     action: &CheckSql,

@@ -5,8 +5,8 @@ use std::fmt;
 use super::{Names, Sides, address, texts};
 use crate::{
     application::sql::{
-        Address, CANARY_EVERY, Canary, Check, CheckKind, Login, Rows, STATEMENT_LIMIT, Sql,
-        SslMode, is_identifier, statement_problem,
+        Address, CANARY_EVERY, Canary, Check, CheckKind, Divergence, Login, Ordered, Rows,
+        STATEMENT_LIMIT, Sql, SslMode, Table, is_identifier, statement_problem,
     },
     check::{Fields, Findings, list, text, wrong_kind},
     tree::Node,
@@ -25,10 +25,11 @@ pub(super) struct Said {
     pub(super) sql: Option<Sql>,
     pub(super) canary: Option<Canary>,
     pub(super) checks: Vec<Check>,
+    pub(super) divergence: Option<Divergence>,
 }
 
 /// The keys of a database that are read here.
-pub(super) const KEYS: &[&str] = &["sql", "canary", "checks"];
+pub(super) const KEYS: &[&str] = &["sql", "canary", "checks", "divergence"];
 
 pub(super) fn read(database: &Fields<'_>, sides: &Sides, out: &mut Findings) -> Option<Said> {
     let sql = database.get("sql").map(|node| sql(node, sides, out));
@@ -37,7 +38,8 @@ pub(super) fn read(database: &Fields<'_>, sides: &Sides, out: &mut Findings) -> 
     let nodes = database.list("checks", out);
     let checks: Vec<_> =
         nodes.iter().map(|node| check(node, canary.is_some(), &mut names, out)).collect();
-    for key in ["canary", "checks"] {
+    let divergence = database.get("divergence").map(|node| divergence(node, out));
+    for key in ["canary", "checks", "divergence"] {
         if let (None, Some(node)) = (&sql, database.get(key)) {
             out.error(
                 node.place,
@@ -58,6 +60,7 @@ pub(super) fn read(database: &Fields<'_>, sides: &Sides, out: &mut Findings) -> 
         sql: transposed(sql)?,
         canary: transposed(canary)?,
         checks: checks.into_iter().collect::<Option<_>>()?,
+        divergence: transposed(divergence)?,
     })
 }
 
@@ -242,6 +245,36 @@ fn check(node: &Node, has_canary: bool, names: &mut Names, out: &mut Findings) -
             .map(|(sql, equals)| CheckKind::Query { sql, equals }),
     };
     Some(Check { name: name?, kind: kind? })
+}
+
+/// The tables that are compared between the sides, each once.
+fn divergence(node: &Node, out: &mut Findings) -> Option<Divergence> {
+    let fields = Fields::open(node, "`divergence`", &["tables"], out)?;
+    let nodes = fields.need("tables", out).and_then(|node| list(node, out))?;
+    if nodes.is_empty() {
+        out.error(node.place, "wrong-value", "an empty list compares nothing");
+        return None;
+    }
+    let (mut tables, mut seen) = (Vec::new(), Vec::<Table>::new());
+    for node in nodes {
+        let read = ordered(node, out);
+        if let Some(one) = &read {
+            if seen.contains(&one.table) {
+                let message = format!("`{}` is compared twice", one.table);
+                out.error(node.place, "duplicate-name", message);
+            }
+            seen.push(one.table.clone());
+        }
+        tables.push(read);
+    }
+    Some(Divergence { tables: tables.into_iter().collect::<Option<_>>()? })
+}
+
+fn ordered(node: &Node, out: &mut Findings) -> Option<Ordered> {
+    let fields = Fields::open(node, "a table", &["table", "key"], out)?;
+    let table = fields.need_parsed("table", out);
+    let key = fields.need("key", out).and_then(|node| identifier(node, out));
+    Some(Ordered { table: table?, key: key? })
 }
 
 fn rows(node: &Node, out: &mut Findings) -> Option<CheckKind> {
