@@ -182,10 +182,10 @@ impl Watch {
         }
     }
 
-    /// I22: nothing goes home before the lag in that direction was seen under its limit, and somebody
-    /// has reviewed what home has that the other side has not.
+    /// I22: nothing goes home before the lag in that direction was seen under its limit, somebody has looked
+    /// for what home has that the other side has not, and a person has reviewed it.
     fn failback(&mut self, run: &Run, token: &str) {
-        let asked_first = ["check-replication", "gate"];
+        let asked_first = ["check-replication", "inventory-divergence", "gate"];
         let mut first = run
             .steps()
             .filter(|(step, _)| asked_first.contains(&step.task.action.as_str()))

@@ -20,8 +20,8 @@ pub(super) async fn reached(judge: &mut Judge, shop: &Application) {
     let in_secret = json!({ "database": "shop", "secret": { EAST: secret },
         "sslmode": "disable", "endpoints": near });
     let cases = [
-        (in_variable, json!({ "cluster": "gone" }), ["rds:DescribeDBClusters"]),
-        (in_secret, json!({}), ["secretsmanager:GetSecretValue"]),
+        (in_variable, json!({ "at": "active", "cluster": "gone" }), ["rds:DescribeDBClusters"]),
+        (in_secret, json!({ "at": "active" }), ["secretsmanager:GetSecretValue"]),
     ];
     for (sql, with, needs) in cases {
         shop["databases"][0]["sql"] = sql;
