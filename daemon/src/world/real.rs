@@ -212,9 +212,7 @@ impl Real {
             Action::Probe(with) => reads(call, observe_probe(self, call, with)),
             Action::CheckSql(with) => reads(call, sql::check::observe(self, call, with)),
             Action::CheckRestored(with) => reads(call, sql::check::restored(self, call, with)),
-            Action::InventoryDivergence(with) => {
-                reads(call, sql::divergence::observe(self, call, with))
-            }
+            Action::InventoryDivergence(with) => sql::divergence::inventory(self, call, with),
             Action::Fence(with) => reads(call, writer::observe_fence(self, call, with)),
             Action::SwitchoverDatabase(with) => global::switchover(self, call, with),
             Action::FailoverDatabase(with) => verbs(
@@ -310,7 +308,7 @@ pub(super) fn verbs<'a>(
 }
 
 /// The verbs of an action that only reads. The engine never begins it.
-fn reads<'a>(
+pub(super) fn reads<'a>(
     call: &'a Call,
     observe: impl Future<Output = Result<Progress, CallError>> + Send + 'a,
 ) -> Verbs<'a> {

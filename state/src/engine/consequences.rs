@@ -41,13 +41,7 @@ impl Engine {
                 let at_home = traffic.is_some_and(|traffic| traffic.primary == region(shift.to));
                 if at_home { self.closed(run, REPROTECT) } else { vec![reprotect()] }
             }
-            Action::InventoryDivergence(_) => {
-                let Some(database) = &step.component else { return Vec::new() };
-                match divergence(database, done) {
-                    Some(finding) => vec![ApplicationEvent::FindingOpened { finding }],
-                    None => self.closed(run, &divergence_id(database)),
-                }
-            }
+            Action::InventoryDivergence(_) => self.looked_for(run, step, done),
             action if stands_until_it_passes(action) => self.closed(run, &finding_id(step)),
             Action::DeleteExpired(delete) => {
                 let place = match delete.at.role() {
@@ -107,6 +101,15 @@ impl Engine {
             | Action::RunJob(_)
             | Action::Notify(_)
             | Action::Rehearse(_) => Vec::new(),
+        }
+    }
+
+    /// What was found of rows that were left behind stands as a finding, and so does that nobody knows.
+    fn looked_for(&self, run: &Run, step: &Step, done: &Done) -> Vec<ApplicationEvent> {
+        let Some(database) = &step.component else { return Vec::new() };
+        match divergence(database, done) {
+            Some(finding) => vec![ApplicationEvent::FindingOpened { finding }],
+            None => self.closed(run, &divergence_id(database)),
         }
     }
 

@@ -23,7 +23,10 @@ use self::judge::{Canaries, Mark, Tally, told, unknown};
 use super::{Class, Purpose, Session, Trouble, check};
 use crate::{
     clock::Clock,
-    world::{aws::database, real::Real},
+    world::{
+        aws::database,
+        real::{Real, Verbs, reads},
+    },
 };
 
 const OPERATION: &str = "inventory-divergence";
@@ -46,7 +49,15 @@ const BEGIN: &str = "begin transaction read only; set local timezone to 'UTC'; \
      set local extra_float_digits to 1; set local bytea_output to 'hex'";
 
 /// Compares the two sides.
-pub async fn observe(
+pub(in crate::world) fn inventory<'a>(
+    real: &'a Real,
+    call: &'a Call,
+    action: &'a InventoryDivergence,
+) -> Verbs<'a> {
+    reads(call, observe(real, call, action))
+}
+
+async fn observe(
     real: &Real,
     call: &Call,
     action: &InventoryDivergence,
