@@ -10,7 +10,10 @@ use std::{
 
 use jiff::{Timestamp, tz::TimeZone};
 use muster_runbooks::{
-    action::{Action, control::PersonRole},
+    action::{
+        Action,
+        control::{PersonRole, Risk},
+    },
     application::{
         Application,
         detection::{Authorised, Then},
@@ -25,7 +28,6 @@ use muster_state::{
     detect::{self, ASKS_EVERY, Detector, Follow, Standing, Vote},
     step::StepState,
 };
-use serde_json::json;
 use tracing::{info, warn};
 
 use crate::{
@@ -119,12 +121,7 @@ impl Follower<'_> {
 
     /// Where it was last seen to be served from; its home, as long as nobody has seen.
     fn active(&self) -> Region {
-        let name = &self.application.name;
-        let seen = self.intake.known(|known| {
-            let state = known.applications.get(name)?;
-            state.active.as_ref().map(|active| active.region.clone())
-        });
-        seen.unwrap_or_else(|| self.application.home.clone())
+        self.intake.known(|known| known.served_from(self.application).clone())
     }
 
     async fn look(&self, region: &Region, detector: &mut Detector) {
@@ -245,9 +242,9 @@ impl Follower<'_> {
             }
             waiting
         });
-        for (run, step, plan_hash) in waiting {
+        for (run, step, accepts, plan_hash) in waiting {
             let reason = format!("approved beforehand: {}", authorised.because);
-            let steer = Steer::Approve { step, accepts: Vec::new(), plan_hash };
+            let steer = Steer::Approve { step, accepts, plan_hash };
             info!(%run, by = authorised.by, "approved beforehand");
             self.intake.steer(run, policy_of(authorised), reason, steer).await?;
         }

@@ -197,23 +197,14 @@ impl Intake {
     fn served(&self) -> Vec<(&Application, Region)> {
         let applications = self.catalogue.applications.values();
         let known = self.journal.progress();
-        let served = applications.map(|application| {
-            let state = known.applications.get(&application.name);
-            let active = state.and_then(|state| state.active.as_ref());
-            let from = active.map_or_else(|| application.home.clone(), |seen| seen.region.clone());
-            (application, from)
-        });
-        served.collect()
+        applications.map(|one| (one, known.served_from(one).clone())).collect()
     }
 
-    /// Binds the roles: the active region is where the application was last seen, and its home as
-    /// long as nobody has looked.
+    /// Binds the roles: the active region is where the application is served from.
     fn binding(&self, name: &ApplicationName) -> Result<Binding, Rejected> {
         let unknown = || Rejected::UnknownApplication { name: name.to_string() };
         let application = self.catalogue.applications.get(name).ok_or_else(unknown)?.clone();
-        let seen =
-            self.journal.progress().applications.get(name).and_then(|state| state.active.clone());
-        let active = seen.map_or_else(|| application.home.clone(), |active| active.region);
+        let active = self.journal.progress().served_from(&application).clone();
         let standby = application.other(&active).cloned().ok_or_else(|| Rejected::Invalid {
             problems: vec![format!(
                 "`{name}` was last seen in {active}, which is neither its home nor its standby"

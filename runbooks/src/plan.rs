@@ -11,9 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    action::{self, Action, BadAction, Outputs, Role, Spec, custom::CallHttp},
+    action::{
+        self, Action, BadAction, Outputs, Role, Spec, child::MoveApplication, custom::CallHttp,
+    },
     application::{Application, Component},
-    name::{ComponentName, Region, RunbookName, StepId},
+    name::{ApplicationName, ComponentName, Region, RunbookName, StepId},
     request::{Manner, Mode},
     value::{Kind, Loss, Span, words},
 };
@@ -210,6 +212,16 @@ impl Step {
             (Manner::Forced, Some(forced)) => forced,
             (Manner::Forced, None) | (Manner::Graceful, _) => &self.task,
         }
+    }
+
+    /// The application that it moves by a run of its own, if it moves one.
+    pub fn moves(&self, manner: Manner) -> Option<ApplicationName> {
+        let task = self.task(manner);
+        let is_move = task.action == MoveApplication::SPEC.name;
+        let Some(Arg::Literal(name)) = task.with.get("application").filter(|_| is_move) else {
+            return None;
+        };
+        name.as_str()?.parse().ok()
     }
 }
 

@@ -101,7 +101,7 @@ impl Run {
     /// paused or on its way out, and of those that go one after the other no more than may be open at once.
     pub fn wants_started(&self) -> Vec<(&Step, Wanted<'_>)> {
         let mut wants = Vec::new();
-        if self.is_paused() || self.failing || self.abandoned.is_some() {
+        if self.is_paused() || self.is_on_its_way_out() {
             return wants;
         }
         let mut open = self.open_children().count();
@@ -150,16 +150,12 @@ impl Run {
 
     /// Takes in that a step's run has ended.
     pub(crate) fn child_ended(&mut self, run: &RunId, outcome: Outcome, at: Timestamp) -> bool {
-        let is_it = |child: &&mut Child| child.run == *run && child.ended.is_none();
-        let Some(place) = self.children.iter_mut().find(is_it).map(|child| child.step.clone())
-        else {
-            return false;
-        };
-        let attempt = self.state(&place).and_then(StepState::attempt).map(|open| open.number);
-        for child in self.children.iter_mut().filter(|child| child.run == *run) {
-            child.ended = Some(Ended { outcome, at });
-            child.result_of = attempt;
-        }
+        let is_it = |child: &Child| child.run == *run && child.ended.is_none();
+        let Some(place) = self.children.iter().position(is_it) else { return false };
+        let attempt = self.state(&self.children[place].step).and_then(StepState::attempt);
+        let result_of = attempt.map(|open| open.number);
+        let child = &mut self.children[place];
+        (child.ended, child.result_of) = (Some(Ended { outcome, at }), result_of);
         true
     }
 }

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
-    name::{ApplicationName, ComponentName, RunId, ScheduleId},
+    application::Application,
+    name::{ApplicationName, ComponentName, Region, RunId, ScheduleId},
     request::{Request, Trigger},
 };
 use serde::{Deserialize, Serialize};
@@ -215,6 +216,13 @@ pub enum Misfit {
 }
 
 impl Progress {
+    /// Where an application is served from: where that was last seen, and its home as long as nobody has looked.
+    pub fn served_from<'a>(&'a self, application: &'a Application) -> &'a Region {
+        let state = self.applications.get(&application.name);
+        let active = state.and_then(|state| state.active.as_ref());
+        active.map_or(&application.home, |active| &active.region)
+    }
+
     /// Who was answered under a dedupe key, if anybody was.
     ///
     /// # Errors

@@ -1,13 +1,13 @@
 //! A by-hand page as one HTML file that needs nothing beside it: no script, no style sheet, no picture.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, PreEscaped, html};
 use muster_runbooks::plan::Part;
 
 use super::{
     sheet::{Line, Sheet, heading},
     text::{facts, limit},
 };
-use crate::page::parts::{badge, said};
+use crate::page::parts::{badge, document, said};
 
 /// The style of the status page, inside the file: nothing lies beside a copy.
 const STYLE: &str = include_str!("../page/style.css");
@@ -15,21 +15,9 @@ const STYLE: &str = include_str!("../page/style.css");
 /// Writes a page out.
 pub fn write(sheet: &Sheet) -> String {
     let title = format!("By hand: {} ({})", sheet.title, sheet.manner);
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                link rel="icon" href="data:,";
-                title { (title) " — " (sheet.application) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body { main { (show(sheet)) } }
-        }
-    }
-    .into_string()
+    let named = format!("{title} — {}", sheet.application);
+    let body = html! { main { (show(sheet)) } };
+    document(&named, &html! { style { (PreEscaped(STYLE)) } }, &body).into_string()
 }
 
 /// The page without what stands around it.

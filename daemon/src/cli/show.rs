@@ -192,16 +192,19 @@ pub(super) fn leaving(view: &RunView, terminal: &mut Terminal) {
         return;
     }
     let rows = view.leaving.iter().map(|one| {
-        let ways: Vec<&str> = one.paths.iter().map(|path| path.path.as_str()).collect();
         let unknown = || "unknown".to_owned();
-        vec![
-            one.application.clone(),
-            one.verdict.word().to_owned(),
-            if ways.is_empty() { unknown() } else { ways.join(", ") },
-            one.expected.as_ref().map_or_else(unknown, |length| length.text.clone()),
-            one.loss.as_ref().map_or_else(unknown, |loss| loss.text.clone()),
-            one.run.clone().unwrap_or_else(|| one.state.replace('_', " ")),
-        ]
+        let mut row = vec![one.application.clone()];
+        row.extend(match &one.ahead {
+            None => ["", "", "", ""].map(str::to_owned),
+            Some(ahead) => [
+                ahead.verdict.word().to_owned(),
+                ahead.ways(),
+                ahead.expected.as_ref().map_or_else(unknown, |length| length.text.clone()),
+                ahead.loss.as_ref().map_or_else(unknown, |loss| loss.text.clone()),
+            ],
+        });
+        row.push(one.run.clone().unwrap_or_else(|| one.state.replace('_', " ")));
+        row
     });
     terminal.table(&["APPLICATION", "READY", "WAY", "TAKES", "LOSES", "RUN"], rows.collect());
     if let Some(out) = view.leaving.iter().find_map(|one| one.leave_out.as_ref()) {
@@ -273,7 +276,7 @@ fn figures(view: &RunView, terminal: &mut Terminal) {
     }
     if let Some(LossesView { measured, .. }) = &view.losses {
         prediction(view, terminal);
-        terminal.line(format!("data loss measured: {} ({})", measured.text, measured.by));
+        terminal.line(format!("lost at most: {} ({})", measured.text, measured.by));
     }
 }
 

@@ -1,7 +1,7 @@
 //! What stands around every page: the banners that nobody may overlook, and when it was made.
 
 use jiff::{SignedDuration, Timestamp};
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
 
 use super::parts;
 use crate::{api::Api, perform::Health};
@@ -60,34 +60,25 @@ impl Frame {
 
     /// The whole document.
     pub fn wrap(&self, body: &Markup) -> Markup {
-        html! {
-            (DOCTYPE)
-            html lang="en" {
-                head {
-                    meta charset="utf-8";
-                    meta name="viewport" content="width=device-width, initial-scale=1";
-                    meta name="color-scheme" content="light dark";
-                    @if self.refresh { meta http-equiv="refresh" content=(REFRESH_SECS); }
-                    link rel="icon" href="data:,";
-                    link rel="stylesheet" href="/style.css";
-                    title { (self.title) }
-                }
-                body {
-                    header {
-                        a class="brand" href="/" { "Muster" }
-                        span class="asof" { "as of " (parts::clock(self.now)) }
-                    }
-                    @for alarm in &self.alarms {
-                        p class="alarm" role="alert" { (alarm) }
-                    }
-                    main { (body) }
-                    footer {
-                        "This page only reads. What you decide, you type: "
-                        code { "muster status" } "."
-                    }
-                }
+        let head = html! {
+            @if self.refresh { meta http-equiv="refresh" content=(REFRESH_SECS); }
+            link rel="stylesheet" href="/style.css";
+        };
+        let body = html! {
+            header {
+                a class="brand" href="/" { "Muster" }
+                span class="asof" { "as of " (parts::clock(self.now)) }
             }
-        }
+            @for alarm in &self.alarms {
+                p class="alarm" role="alert" { (alarm) }
+            }
+            main { (body) }
+            footer {
+                "This page only reads. What you decide, you type: "
+                code { "muster status" } "."
+            }
+        };
+        parts::document(&self.title, &head, &body)
     }
 }
 

@@ -1,10 +1,28 @@
 //! The small pieces that every page is made of.
 
 use jiff::{Timestamp, tz::TimeZone};
-use maud::{Markup, html};
+use maud::{DOCTYPE, Markup, html};
 use muster_runbooks::value::Span;
 
 use crate::api::view::{Length, next::NextView, wait::WaitView};
+
+/// A whole document. `head` is what its head has beside the title.
+pub fn document(title: &str, head: &Markup, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                link rel="icon" href="data:,";
+                title { (title) }
+                (head)
+            }
+            body { (body) }
+        }
+    }
+}
 
 /// An instant as `2026-03-01 02:00:07 UTC`: at night nobody converts zones.
 pub fn clock_text(at: Timestamp) -> String {

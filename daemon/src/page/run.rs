@@ -8,7 +8,6 @@ use crate::api::view::{
     Length, LossFigure,
     approval::ApprovalView,
     figures::{LossesView, PartsView, RecoveryView},
-    leaving::LeavingView,
     run::RunView,
     step::StepView,
     way_back::WayBackView,
@@ -98,14 +97,17 @@ fn leaving(run: &RunView) -> Markup {
             ul class="lines" {
                 @for one in &run.leaving {
                     li {
-                        strong { (one.application) } " " (badge(one.verdict.word()))
+                        strong { (one.application) } " "
+                        @if let Some(ahead) = &one.ahead { (badge(ahead.verdict.word())) }
                         @if let Some(own) = &one.run { " run " (link(own)) } @else { " " (badge(&one.state)) }
-                        br;
-                        span class="quiet" {
-                            "way " (ways(one)) ", takes "
-                            @match &one.expected { Some(length) => (short(length)), None => "unknown" }
-                            ", loses "
-                            @match &one.loss { Some(loss) => (loss.text), None => "unknown" }
+                        @if let Some(ahead) = &one.ahead {
+                            br;
+                            span class="quiet" {
+                                "way " (ahead.ways()) ", takes "
+                                @match &ahead.expected { Some(length) => (short(length)), None => "unknown" }
+                                ", loses "
+                                @match &ahead.loss { Some(loss) => (loss.text), None => "unknown" }
+                            }
                         }
                         @if let Some(out) = &one.leave_out { br; (command(out)) }
                     }
@@ -113,11 +115,6 @@ fn leaving(run: &RunView) -> Markup {
             }
         }
     }
-}
-
-fn ways(one: &LeavingView) -> String {
-    let ways: Vec<&str> = one.paths.iter().map(|path| path.path.as_str()).collect();
-    if ways.is_empty() { "unknown".to_owned() } else { ways.join(", ") }
 }
 
 fn link(run: &str) -> Markup {
@@ -221,7 +218,7 @@ fn losses(one: &LossesView) -> Markup {
     html! {
         dl {
             @if let Some(predicted) = &one.predicted { dt { "Loss predicted" } dd { (figure(predicted, one.limit.as_ref())) } }
-            dt { "Loss measured" } dd { (figure(&one.measured, None)) }
+            dt { "Lost, at most" } dd { (figure(&one.measured, None)) }
         }
     }
 }

@@ -56,7 +56,7 @@ pub struct Heading {
     pub reason: String,
     /// Who asked.
     pub requested_by: String,
-    /// `person`, `schedule`, `observers` or `event`.
+    /// `person`, `schedule`, `observers`, `event`, or `run` for one that a step of another run started.
     pub requested_through: String,
     /// When the trouble began, if the requester said so.
     pub symptom_at: Option<Timestamp>,

@@ -7,11 +7,14 @@ mod around;
 mod happened;
 mod pieces;
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, PreEscaped, html};
 
 use self::pieces::when;
-use super::{Report, account::Child, envelope::Envelope};
-use crate::page::parts::clock_text;
+use super::{Report, account::Child};
+use crate::{
+    envelope::Envelope,
+    page::parts::{clock_text, document},
+};
 
 /// What stands in front of the envelope in a page. Everything else that could look so is escaped.
 pub const OPEN: &str = "<script type=\"application/json\" id=\"envelope\">";
@@ -28,35 +31,21 @@ pub fn write(report: &Report, envelope: &Envelope) -> String {
     let title = format!("Report of {} {}", report.run.means.runbook, heading.run);
     // A text that nobody signed stands in the envelope too, such as the name of a key.
     let inside = serde_json::to_string(envelope).unwrap_or_default().replace('<', "\\u003c");
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                link rel="icon" href="data:,";
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                header { span class="brand" { (title) } span class="asof" { "as of " (when(report.made_at)) } }
-                main {
-                    (seal(report, envelope))
-                    (account::show(&report.run))
-                    (happened::show(&report.run))
-                    @for child in &report.children.items { (started(child)) }
-                    (pieces::more(report.children.left_off, "runs that it started"))
-                    (around::show(report))
-                    (sign_off())
-                }
-                footer { "Made by Muster " (report.made_by) " at " (clock_text(report.made_at)) ", payload version " (report.v) "." }
-            }
-            (PreEscaped(OPEN)) (PreEscaped(inside)) (PreEscaped(CLOSE))
+    let body = html! {
+        header { span class="brand" { (title) } span class="asof" { "as of " (when(report.made_at)) } }
+        main {
+            (seal(report, envelope))
+            (account::show(&report.run))
+            (happened::show(&report.run))
+            @for child in &report.children.items { (started(child)) }
+            (pieces::more(report.children.left_off, "runs that it started"))
+            (around::show(report))
+            (sign_off())
         }
-    }
-    .into_string()
-        + "\n"
+        footer { "Made by Muster " (report.made_by) " at " (clock_text(report.made_at)) ", payload version " (report.v) "." }
+        (PreEscaped(OPEN)) (PreEscaped(inside)) (PreEscaped(CLOSE))
+    };
+    document(&title, &html! { style { (PreEscaped(STYLE)) } }, &body).into_string() + "\n"
 }
 
 /// What a reader must know before everything else: whether the file proves anything, and whether it is over.

@@ -106,7 +106,7 @@ async fn a_failover_by_hand() {
         "approve",
         "approved by ana: seen it",
         "recovery time:",
-        "data loss measured: 0s",
+        "lost at most: 0s",
         "next: muster run region-failback",
     ] {
         assert!(said.out.contains(part), "{part}: {}", said.out);

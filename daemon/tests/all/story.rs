@@ -33,6 +33,38 @@ pub(super) fn covetpy() -> Application {
     Application::parse("covetpy.yaml", COVETPY).unwrap()
 }
 
+/// The admission of a run that a person asked for, of the reference application where it needs one.
+pub(super) fn admission(
+    runbook: &str,
+    mode: Mode,
+    manner: Manner,
+    reason: &str,
+    symptom_at: Option<Timestamp>,
+) -> RunEvent {
+    let (application, library) = (covetpy(), Library::shipped());
+    let runbook = library.get(&runbook.parse().unwrap()).unwrap();
+    let needs = runbook.needs_application();
+    let request = Request {
+        runbook: runbook.name.clone(),
+        application: needs.then(|| application.name.clone()),
+        inputs: BTreeMap::new(),
+        trigger: Trigger::Person { name: "olga".to_owned() },
+        mode,
+        manner,
+        reason: reason.to_owned(),
+        dedupe_key: None,
+        symptom_at,
+        not_after: None,
+    };
+    let binding = needs.then(|| Binding {
+        active: application.home.clone(),
+        standby: application.standby.clone(),
+        application,
+    });
+    let plan = Plan::make(runbook, &request, binding).unwrap().freeze().unwrap();
+    RunEvent::Admitted { request: Box::new(request), plan }
+}
+
 /// A run that is told record by record.
 pub(super) struct Story {
     pub(super) run: Run,
@@ -41,29 +73,8 @@ pub(super) struct Story {
 
 impl Story {
     pub(super) fn begin(runbook: &str, mode: Mode, manner: Manner) -> Story {
-        let (application, library) = (covetpy(), Library::shipped());
-        let runbook = library.get(&runbook.parse().unwrap()).unwrap();
-        let needs = runbook.needs_application();
-        let request = Request {
-            runbook: runbook.name.clone(),
-            application: needs.then(|| application.name.clone()),
-            inputs: BTreeMap::new(),
-            trigger: Trigger::Person { name: "olga".to_owned() },
-            mode,
-            manner,
-            reason: "the quarter's exercise".to_owned(),
-            dedupe_key: None,
-            symptom_at: Some(at(-60)),
-            not_after: None,
-        };
-        let binding = needs.then(|| Binding {
-            active: application.home.clone(),
-            standby: application.standby.clone(),
-            application,
-        });
-        let plan = Plan::make(runbook, &request, binding).unwrap().freeze().unwrap();
+        let admitted = admission(runbook, mode, manner, "the quarter's exercise", Some(at(-60)));
         let id: RunId = "a00000000001".parse().unwrap();
-        let admitted = RunEvent::Admitted { request: Box::new(request), plan };
         let run = Run::admitted(&id, &admitted, at(0)).unwrap();
         let mut story = Story { run, records: Vec::new() };
         story.record(0, admitted);

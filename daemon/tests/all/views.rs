@@ -1,6 +1,6 @@
 //! The views as tables: what is said about a run at each point of its life, without a daemon.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use muster::{
@@ -9,11 +9,8 @@ use muster::{
     world::canary::Canaries,
 };
 use muster_runbooks::{
-    application::Application,
-    name::{RunId, StepId},
-    plan::{Binding, Plan},
-    request::{Manner, Mode, Request, Trigger},
-    runbook::library::Library,
+    name::StepId,
+    request::{Manner, Mode},
     schedule::parse,
 };
 use muster_state::{
@@ -25,40 +22,13 @@ use muster_state::{
 };
 use serde_json::json;
 
-fn at(secs: i64) -> Timestamp {
-    Timestamp::from_second(1_772_330_400 + secs).unwrap()
-}
+use super::story::{admission, at, covetpy};
 
-fn covetpy() -> Application {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/covetpy/applications/covetpy.yaml");
-    Application::parse("covetpy.yaml", &std::fs::read_to_string(root).unwrap()).unwrap()
-}
-
+/// A run that was just admitted, asked for in words that no page may take for its own.
 fn run(runbook: &str, mode: Mode, manner: Manner, symptom_at: Option<Timestamp>) -> Run {
-    let application = covetpy();
-    let library = Library::shipped();
-    let runbook = library.get(&runbook.parse().unwrap()).unwrap();
-    let needs = runbook.needs_application();
-    let request = Request {
-        runbook: runbook.name.clone(),
-        application: needs.then(|| application.name.clone()),
-        inputs: BTreeMap::new(),
-        trigger: Trigger::Person { name: "olga".to_owned() },
-        mode,
-        manner,
-        reason: "<script>alert(1)</script> & \"it is down\"".to_owned(),
-        dedupe_key: None,
-        symptom_at,
-        not_after: None,
-    };
-    let binding = needs.then(|| Binding {
-        active: application.home.clone(),
-        standby: application.standby.clone(),
-        application,
-    });
-    let plan = Plan::make(runbook, &request, binding).unwrap().freeze().unwrap();
-    let id: RunId = "a00000000001".parse().unwrap();
-    Run::admitted(&id, &RunEvent::Admitted { request: Box::new(request), plan }, at(0)).unwrap()
+    let reason = "<script>alert(1)</script> & \"it is down\"";
+    let admitted = admission(runbook, mode, manner, reason, symptom_at);
+    Run::admitted(&"a00000000001".parse().unwrap(), &admitted, at(0)).unwrap()
 }
 
 fn step(id: &str) -> StepId {
@@ -293,7 +263,7 @@ fn the_page_in_words() {
     for part in [
         "To decide: Ask for the failover",
         "Data loss at most 2s",
-        "Loss measured unknown",
+        "Lost, at most unknown",
         "Steps check-readiness-main succeeded",
         "(in 9m 50s)",
     ] {

@@ -8,6 +8,7 @@ use muster_runbooks::{
 
 use super::{Engine, Output};
 use crate::{
+    approval,
     child::Wanted,
     command::{Accepted, Person, Refusal, Steer},
     event::{Entry, Event, RunEvent, Stream},

@@ -25,7 +25,7 @@ impl Run {
     }
 
     /// Whether the run ends early: what has not begun does not begin any more.
-    pub(super) fn is_on_its_way_out(&self) -> bool {
+    pub(crate) fn is_on_its_way_out(&self) -> bool {
         self.failing || self.abandoned.is_some()
     }
 

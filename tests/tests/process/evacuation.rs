@@ -31,7 +31,7 @@ async fn a_region_is_left_through_a_kill() {
     assert_eq!(leaving.as_array().map(Vec::len), Some(1), "{leaving:#}");
     assert_eq!(leaving[0]["application"], "shop");
     assert_eq!(leaving[0]["leave_out"], format!("muster skip {run} move-shop --reason TEXT"));
-    assert!(leaving[0]["expected"]["secs"].is_u64(), "{leaving:#}");
+    assert!(leaving[0]["ahead"]["expected"]["secs"].is_u64(), "{leaving:#}");
     assert_eq!(child(&view), None, "nobody approved");
 
     stage.daemon.approve("ben", &run).await;

@@ -19,10 +19,9 @@ fn inventory(shop: &Application, with: Value) -> Call {
 }
 
 async fn done(real: &Real, call: &Call) -> Done {
-    match real.observe(call).await.expect("an answer").progress {
-        Progress::Done(done) => done,
-        other => panic!("{other}"),
-    }
+    let progress = real.observe(call).await.expect("an answer").progress;
+    let Progress::Done(done) = progress else { panic!("{progress}") };
+    done
 }
 
 fn words<'a>(done: &'a Done, name: &str) -> &'a str {

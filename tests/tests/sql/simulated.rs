@@ -48,10 +48,9 @@ fn what_was_lost_is_found_in_the_simulation_too() {
         let mut call =
             calls::call_at(now, &SHOP, "inventory-divergence", json!({ "at": "active" }));
         call.started_at = now - SignedDuration::from_mins(1);
-        match sim.observe(now, &call).expect("an answer").progress {
-            Progress::Done(done) => done.outputs["verdict"].as_str().map(str::to_owned),
-            other => panic!("{other}"),
-        }
+        let progress = sim.observe(now, &call).expect("an answer").progress;
+        let Progress::Done(done) = progress else { panic!("{progress}") };
+        done.outputs["verdict"].as_str().map(str::to_owned)
     };
     assert_eq!(look(&mut sim, start).as_deref(), Some("none"));
     // The old side writes on until the fence holds.

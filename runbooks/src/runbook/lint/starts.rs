@@ -30,7 +30,7 @@ pub(in crate::runbook) fn check(
             continue;
         };
         let name = value.as_str().unwrap_or_default();
-        let Some(other) = all.values().find(|other| other.name.as_str() == name) else {
+        let Some(other) = name.parse().ok().and_then(|name: RunbookName| all.get(&name)) else {
             let names: Vec<&str> = all.keys().map(RunbookName::as_str).collect();
             unknown(named.place, "no runbook is called", "unknown-runbook", name, &names, out);
             continue;
@@ -56,7 +56,7 @@ pub(in crate::runbook) fn moves(runbook: &Runbook, all: &BTreeMap<RunbookName, R
     };
     starts(runbook).any(|task| {
         let named = word(task, "runbook");
-        let other = all.values().find(|other| Some(other.name.as_str()) == named.as_deref());
+        let other = named.and_then(|name| all.get(&name.parse::<RunbookName>().ok()?));
         let is_preview = word(task, "mode").as_deref() == Some(Mode::Preview.word());
         // What only the request says counts as the worst that it may say.
         !is_preview && other.is_none_or(|other| other.exclusive)
