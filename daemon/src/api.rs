@@ -5,7 +5,9 @@ pub mod auth;
 pub mod detection;
 pub mod error;
 pub mod events;
+pub mod findings;
 pub mod freeze;
+pub mod glass;
 pub mod list;
 pub mod observe;
 pub mod protection;
@@ -53,7 +55,9 @@ use self::{
     auth::{Access, SharedToken},
     error::Problem,
 };
-use crate::{config::Token, intake::Intake, metrics::Meters, page, signing::SigningKey};
+use crate::{
+    config::Token, glass::Glass, intake::Intake, metrics::Meters, page, signing::SigningKey,
+};
 
 /// The most requests that are answered at a time.
 const REQUESTS_MAX: usize = 256;
@@ -72,6 +76,7 @@ pub struct Api {
     streams: Arc<Semaphore>,
     numbers: Arc<AtomicU64>,
     report_key: Option<Arc<SigningKey>>,
+    glass: Option<Arc<Glass>>,
 }
 
 #[derive(OpenApi)]
@@ -112,12 +117,19 @@ impl Api {
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             numbers: Arc::default(),
             report_key: None,
+            glass: None,
         })
     }
 
     /// The same, signing the reports of runs with a key, if there is one.
     pub fn signing_reports(mut self, key: Option<SigningKey>) -> Api {
         self.report_key = key.map(Arc::new);
+        self
+    }
+
+    /// The same, believing approvals that were sealed beforehand, if anybody's are to be believed.
+    pub fn behind_glass(mut self, glass: Option<Glass>) -> Api {
+        self.glass = glass.map(Arc::new);
         self
     }
 
@@ -149,6 +161,7 @@ impl Api {
             .merge(runs::routes())
             .merge(report::routes())
             .merge(steer::routes())
+            .merge(glass::routes())
             .merge(steps::routes())
             .merge(events::routes())
             .merge(applications::routes())
@@ -156,6 +169,7 @@ impl Api {
             .merge(by_hand::routes())
             .merge(freeze::routes())
             .merge(holds::routes())
+            .merge(findings::routes())
             .merge(protection::routes())
             .merge(schedules::routes())
             .merge(switch::routes())

@@ -11,8 +11,11 @@ mod canary;
 mod client;
 mod compare;
 mod detection;
+mod disk;
 mod files;
+mod finding;
 mod freeze;
+mod glass;
 mod hold;
 mod objectives;
 mod observe;
@@ -40,7 +43,9 @@ pub use self::{
     compare::Compare,
     detection::{Acknowledge, Detection, Downtime},
     files::Lint,
+    finding::{Finding, Findings},
     freeze::{Freeze, Thaw},
+    glass::Glass,
     hold::Hold,
     objectives::Objectives,
     observe::Observe,
@@ -200,6 +205,8 @@ pub enum ClientVerb {
     Watch(Watch),
     /// Approve a step, after showing what it means.
     Approve(Approve),
+    /// Approve alone, by what approvers sealed beforehand; or seal that, on a calm day.
+    BreakGlass(Glass),
     /// Decline a step that asks for approval; the run fails.
     Decline(Step),
     /// Begin nothing new in a run.
@@ -232,6 +239,10 @@ pub enum ClientVerb {
     Release(Hold),
     /// Show what could be kept today of what was promised, and why.
     Objectives(Objectives),
+    /// Show what is wrong or unknown, and who looks after it.
+    Findings(Findings),
+    /// Raise a finding, give it to somebody, or settle it.
+    Finding(Finding),
     /// Show whether an application could be moved now, and what is missing.
     Readiness(Readiness),
     /// Show what those who watch say, and what follows.
@@ -317,6 +328,9 @@ pub async fn carry_out(verb: ClientVerb, global: &Global, terminal: &mut Termina
         | ClientVerb::Status(_)
         | ClientVerb::Watch(_)
         | ClientVerb::Approve(_)
+        | ClientVerb::BreakGlass(_)
+        | ClientVerb::Findings(_)
+        | ClientVerb::Finding(_)
         | ClientVerb::Decline(_)
         | ClientVerb::Pause(_)
         | ClientVerb::Resume(_)
@@ -354,6 +368,11 @@ async fn ask(verb: ClientVerb, client: &Client, terminal: &mut Terminal) -> Resu
         ClientVerb::Status(args) => show::status(&args, client, terminal).await,
         ClientVerb::Watch(args) => watch::watch(&args.run, client, terminal).await,
         ClientVerb::Approve(args) => approve::approve(args, client, terminal).await,
+        ClientVerb::BreakGlass(Glass { verb: glass::Verb::Open(args) }) => {
+            glass::open(args, client, terminal).await
+        }
+        ClientVerb::Findings(args) => finding::list(&args, client, terminal).await,
+        ClientVerb::Finding(args) => finding::say(args, client, terminal).await,
         ClientVerb::Decline(args) => say::decline(args, client, terminal).await,
         ClientVerb::Pause(args) => say::about("pause", args, client, terminal).await,
         ClientVerb::Resume(args) => say::about("resume", args, client, terminal).await,
@@ -385,6 +404,7 @@ async fn ask(verb: ClientVerb, client: &Client, terminal: &mut Terminal) -> Resu
         | ClientVerb::Canary(_)
         | ClientVerb::Token(_)
         | ClientVerb::Off(_)
+        | ClientVerb::BreakGlass(_)
         | ClientVerb::Completions { .. } => Ok(Exit::BadUse),
     }
 }

@@ -82,6 +82,9 @@ pub struct Config {
     /// With which key reports of runs are signed; they are served unsigned without.
     #[serde(default)]
     pub reports: Option<Reports>,
+    /// Whose approvals a lone person may open, when they were sealed beforehand; nobody's without.
+    #[serde(default)]
+    pub break_glass: Option<BreakGlass>,
     /// The text that this was read from, so that what is found later still has its place.
     #[serde(skip)]
     source: Source,

@@ -32,6 +32,7 @@ use tracing::{info, warn};
 
 use crate::{
     intake::{Intake, Rejected, fingerprint},
+    pager,
     perform::{Health, fresh_id},
     queue::judge::PROPOSAL_LIFE,
     world::World,
@@ -45,9 +46,6 @@ pub const BLIND: &str = "observers-blind";
 
 /// What moves an application whose region is lost.
 const FAILOVER: &str = "region-failover";
-
-/// What pages.
-const PAGE: &str = "page-on-call";
 
 /// What was found when everybody was asked last. A sample, and no fact.
 #[derive(Clone, Debug)]
@@ -281,24 +279,9 @@ impl Follower<'_> {
     /// Pages once for each proposal and each run.
     async fn page(&self, about: &RunId, text: String) -> Result<(), Rejected> {
         let key = format!("observers/page/{about}");
-        let asked = fingerprint(&about);
-        if self.intake.answered(&key, &asked)?.is_some() {
-            return Ok(());
-        }
-        let page = Request {
-            runbook: name(PAGE),
-            application: None,
-            inputs: BTreeMap::from([("text".to_owned(), json!(text))]),
-            trigger: Trigger::Observers { of: self.active() },
-            mode: Mode::Live,
-            manner: Manner::Graceful,
-            reason: format!("what the observers of {} say", self.application.name),
-            dedupe_key: Some(key),
-            symptom_at: None,
-            not_after: None,
-        };
-        self.intake.request(page, None, Some(asked)).await?;
-        Ok(())
+        let trigger = Trigger::Observers { of: self.active() };
+        let reason = format!("what the observers of {} say", self.application.name);
+        pager::page(self.intake, key, trigger, reason, text).await
     }
 }
 

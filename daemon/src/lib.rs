@@ -21,6 +21,7 @@ pub mod observe;
 pub mod offline;
 pub mod overdue;
 pub mod page;
+pub mod pager;
 pub mod perform;
 pub mod queue;
 pub mod report;

@@ -2,7 +2,7 @@
 //!
 //! Facts go in and the payload comes out: between them nobody reads a clock, a disk or the network. The
 //! payload has a version of its own, because it is kept for years and read by other programs; what the API
-//! shows may change without it. [`envelope`] signs it, [`html`] shows it, [`verify`] believes it or not.
+//! shows may change without it. [`crate::envelope`] signs it, [`html`] shows it, [`verify`] believes it or not.
 
 pub mod absent;
 pub mod account;
@@ -10,7 +10,6 @@ pub mod aftermath;
 pub mod controls;
 pub mod deviations;
 pub mod duties;
-pub mod envelope;
 pub mod evidence;
 pub mod facts;
 pub mod findings;
@@ -40,6 +39,9 @@ use self::{
 
 /// The version of the payload that this program writes, and the only one that it can show.
 pub const VERSION: u32 = 1;
+
+/// The type of the payload in its envelope.
+pub const PAYLOAD_TYPE: &str = "application/vnd.muster.report+json";
 
 /// A text of the payload is not longer, in characters; what is cut off stands in the journal.
 const TEXT_CHARS_MAX: usize = 2_000;

@@ -202,7 +202,8 @@ async fn run(args: &Serve) -> Result<(), CannotServe> {
     process.read_queues(&config);
     let api = Api::new(process.intake.clone(), &config.tokens)
         .map_err(|why| CannotServe::Doors(why.into()))?
-        .signing_reports(report_key);
+        .signing_reports(report_key)
+        .behind_glass(config.glass());
     info!(http = %config.listen.http, metrics = %config.listen.metrics, epoch, "serving");
     let stop = doors.stop();
     let served = tokio::select! {

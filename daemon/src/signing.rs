@@ -130,6 +130,17 @@ pub fn is_signed(said: &[u8], signature: &[u8], key: &PublicKey) -> bool {
     UnparsedPublicKey::new(&ED25519, key.bytes()).verify(said, signature).is_ok()
 }
 
+/// A name that nothing else has: 128 random bits in hexadecimal digits.
+///
+/// # Errors
+///
+/// When the machine gives no random bytes.
+pub fn unique() -> Result<String, BadKey> {
+    let mut bytes = [0; 16];
+    rand::SecureRandom::fill(&rand::SystemRandom::new(), &mut bytes).map_err(|_| BadKey)?;
+    Ok(hex(&bytes))
+}
+
 /// Bytes as hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

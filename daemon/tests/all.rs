@@ -4,7 +4,9 @@ mod all {
     mod attacks;
     mod by_hand;
     mod commands;
+    mod findings;
     mod freezing;
+    mod glass;
     mod holding;
     mod house;
     mod keys;

@@ -167,6 +167,22 @@ pub struct Finding {
     pub hint: String,
 }
 
+/// Who looks after a finding, and until when.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Assigned {
+    /// Who looks after it.
+    pub owner: String,
+    /// Until when it is to be settled.
+    pub due_at: Timestamp,
+    /// Where more is written about it.
+    pub ticket: Option<String>,
+    /// Who said so.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// How many of the newest available points per component, region and account always stay.
 pub const NEWEST_KEPT: usize = policy::NEWEST_KEPT as usize;
 

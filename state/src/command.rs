@@ -1,5 +1,7 @@
 //! What people and doors ask of the engine, and how it refuses.
 
+mod refusal;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -14,7 +16,9 @@ use muster_runbooks::{
 };
 use serde::Serialize;
 
-use crate::{catalog::Finding, lease::Granted};
+pub use refusal::Refusal;
+
+use crate::{catalog::Finding, event::Seal, lease::Granted};
 
 /// An authenticated person.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -36,6 +40,19 @@ pub enum Steer {
         accepts: Vec<Risk>,
         /// The hash of the plan that the person saw.
         plan_hash: String,
+    },
+    /// Open approvals that others sealed beforehand, because nobody else can be reached.
+    BreakGlass {
+        /// The step.
+        step: StepId,
+        /// The risks that the person accepts, and every seal with them.
+        accepts: Vec<Risk>,
+        /// The hash of the plan that the person saw.
+        plan_hash: String,
+        /// How many seals of different people it takes.
+        needed: usize,
+        /// The seals, each verified at the door.
+        seals: Vec<Seal>,
     },
     /// Decline it.
     Decline {
@@ -204,6 +221,17 @@ pub enum Command {
         /// What.
         keep: Keep,
     },
+    /// Say something about a finding.
+    Care {
+        /// The application.
+        application: ApplicationName,
+        /// Who.
+        by: Person,
+        /// Why.
+        reason: String,
+        /// What.
+        care: Care,
+    },
     /// Let nothing change an application until then.
     Freeze {
         /// The application.
@@ -253,6 +281,29 @@ pub enum Mark {
     Up,
 }
 
+/// A word about a finding.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Care {
+    /// A person found something. It stands until people settle it.
+    Raise(Finding),
+    /// Somebody is to look after it.
+    Assign {
+        /// The finding's id.
+        id: String,
+        /// Who looks after it.
+        owner: String,
+        /// Until when it is to be settled.
+        due_at: Timestamp,
+        /// Where more is written about it.
+        ticket: Option<String>,
+    },
+    /// It is settled. Only for what people, or a broken glass, raised.
+    Settle {
+        /// The finding's id.
+        id: String,
+    },
+}
+
 /// A word about a hold on a recovery point.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Keep {
@@ -290,173 +341,4 @@ pub struct Accepted {
     pub run: Option<RunId>,
     /// Whether it had been done before, by a request with the same key.
     pub repeated: bool,
-}
-
-/// Why something was not done.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Refusal {
-    /// No open run has this id.
-    #[error("no open run is called `{run}`")]
-    UnknownRun {
-        /// The id.
-        run: RunId,
-    },
-    /// The run has no such step.
-    #[error("run `{run}` has no step `{step}`")]
-    UnknownStep {
-        /// The run.
-        run: RunId,
-        /// The step.
-        step: StepId,
-    },
-    /// No proposal that can still be started has this id.
-    #[error("no open proposal is called `{id}`")]
-    UnknownProposal {
-        /// The id.
-        id: RunId,
-    },
-    /// The person's role is too low.
-    #[error("this needs the role {needs}; `{who}` is {has}")]
-    Role {
-        /// Who.
-        who: String,
-        /// The role that is needed.
-        needs: PersonRole,
-        /// The role that the person has.
-        has: PersonRole,
-    },
-    /// The requester may not approve.
-    #[error("`{who}` asked for this run and cannot approve it")]
-    OwnRequest {
-        /// Who.
-        who: String,
-    },
-    /// The same person approved before.
-    #[error("`{who}` has already approved `{step}`")]
-    Twice {
-        /// Who.
-        who: String,
-        /// The step.
-        step: StepId,
-    },
-    /// The person saw another plan.
-    #[error("the approval is for another plan than the one that this run carries out")]
-    OtherPlan,
-    /// A risk must be ticked, and was not.
-    #[error("approving `{step}` means accepting {}", risks.iter().map(|risk| risk.word()).collect::<Vec<_>>().join(", "))]
-    RiskNotAccepted {
-        /// The step.
-        step: StepId,
-        /// The risks.
-        risks: Vec<Risk>,
-    },
-    /// A risk was ticked that this step does not offer.
-    #[error("`{step}` does not offer to accept `{risk}`")]
-    RiskNotOffered {
-        /// The step.
-        step: StepId,
-        /// The risk.
-        risk: Risk,
-    },
-    /// The step or run is not in a state for this.
-    #[error("{what} is not possible: {because}")]
-    NotNow {
-        /// What was asked for.
-        what: &'static str,
-        /// Why not.
-        because: String,
-    },
-    /// A guard cannot be skipped or marked done.
-    #[error("`{step}` is a guard; it is passed by an approval, not by {what}")]
-    Guard {
-        /// The step.
-        step: StepId,
-        /// What was asked for.
-        what: &'static str,
-    },
-    /// Another run has the application's lock.
-    #[error("run `{by}` has the lock of `{application}`")]
-    Locked {
-        /// The application.
-        application: ApplicationName,
-        /// The run that has it.
-        by: RunId,
-    },
-    /// Nothing may change the application now.
-    #[error("`{application}` is frozen: {because}{}", until.map_or_else(String::new, |until| format!(", until {until}")))]
-    Frozen {
-        /// The application.
-        application: ApplicationName,
-        /// Why.
-        because: String,
-        /// Until when; nothing as long as a run moves it.
-        until: Option<Timestamp>,
-    },
-    /// The key stands for another request.
-    #[error("this key was used before, for something else: `{by}`")]
-    KeyReused {
-        /// The run or notice that it stands for.
-        by: RunId,
-    },
-    /// The request came too late.
-    #[error("the request was worth starting until {not_after}")]
-    TooLate {
-        /// Until when.
-        not_after: Timestamp,
-    },
-    /// The occurrence was started or recorded before.
-    #[error("this occurrence of `{schedule}` was taken before")]
-    OccurrenceTaken {
-        /// The schedule.
-        schedule: ScheduleId,
-    },
-    /// The application has no such recovery point.
-    #[error("no recovery point is called `{id}`")]
-    UnknownPoint {
-        /// The id.
-        id: String,
-    },
-    /// The point is not held under this name.
-    #[error("`{id}` is not held by `{name}`")]
-    UnknownHold {
-        /// The point.
-        id: String,
-        /// The name.
-        name: String,
-    },
-    /// Downtime ends by itself, and soon enough not to be forgotten.
-    #[error("downtime ends between now and {latest:.0}, and not at {until:.0}")]
-    BadDowntime {
-        /// When it was to end.
-        until: Timestamp,
-        /// When it must have ended.
-        latest: Timestamp,
-    },
-    /// A hold needs a name.
-    #[error("say what the hold is called, in 1 to 100 characters such as the number of the case")]
-    NoHoldName,
-    /// A reason is required.
-    #[error("say why: the reason is empty or longer than 2,000 characters")]
-    NoReason,
-    /// As many runs are open as are allowed.
-    #[error("{open} runs are open, the most that are allowed")]
-    TooManyRuns {
-        /// How many.
-        open: usize,
-    },
-    /// Muster is switched off.
-    #[error("muster is switched off")]
-    SwitchedOff,
-    /// Another process acts, or must.
-    #[error("this process does not act: {because}")]
-    NotTheActor {
-        /// Why not.
-        because: String,
-    },
-    /// The request and its plan do not fit together. A bug at the door.
-    #[error("the plan does not fold: {because}")]
-    BadPlan {
-        /// Why.
-        because: String,
-    },
 }

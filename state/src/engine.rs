@@ -6,6 +6,7 @@
 
 mod answer;
 mod ask;
+mod care;
 mod child;
 mod consequences;
 mod finding;
@@ -40,6 +41,7 @@ use crate::{
 };
 use look::Look;
 
+pub use care::RAISED;
 pub use leaks::LEAK;
 
 /// A journal that was silent for longer was not being written by a living daemon; what it promised

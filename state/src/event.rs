@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The version of the events that this program writes. It reads all older ones.
-pub const VERSION: u16 = 5;
+pub const VERSION: u16 = 6;
 
 /// The sequence of records that one subject has.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -128,6 +128,19 @@ pub enum RunEvent {
         /// Why.
         reason: String,
     },
+    /// A lone person opened approvals that others had sealed beforehand. Each counts as one of its approver.
+    GlassBroken {
+        /// The step.
+        step: StepId,
+        /// Who opened them.
+        by: String,
+        /// The risks that were ticked, each of which every seal accepts.
+        accepts: Vec<Risk>,
+        /// The sealed approvals.
+        seals: Vec<Seal>,
+        /// Why.
+        reason: String,
+    },
     /// A person declined. The run fails.
     Declined {
         /// The step.
@@ -205,6 +218,16 @@ pub enum RunEvent {
         /// How.
         outcome: Outcome,
     },
+}
+
+/// An approval that was sealed beforehand, for a night on which nobody else can be reached.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seal {
+    /// What tells it from every other one: it is opened once.
+    pub id: String,
+    /// Whose approval it is.
+    pub by: String,
 }
 
 /// What happened to a schedule.
@@ -384,15 +407,26 @@ impl Claim {
         format!("lock/{application}")
     }
 
+    /// The claim of the run in which a sealed approval was opened. It is never dropped: nothing opens it again.
+    pub fn seal(id: &str, holder: &RunId) -> Claim {
+        Claim::new(Claim::seal_key(id), holder)
+    }
+
+    /// The key of that claim.
+    pub fn seal_key(id: &str) -> String {
+        format!("seal/{id}")
+    }
+
     /// The claim on a due occurrence.
     pub fn due(schedule: &ScheduleId, due_at: Timestamp, holder: &RunId) -> Claim {
         Claim::new(format!("due/{schedule}/{due_at}"), holder)
     }
 
-    /// Whether it is dropped by itself once it is a week old: a lock is held until it is freed, a
-    /// key only has to outlive every retry of its sender (facts §9: 48 h at least).
-    pub fn ages(&self) -> bool {
-        !self.key.starts_with("lock/")
+    /// Whether a claim is dropped by itself once it is a week old: a lock is held until it is freed, an
+    /// opened seal stays open, and a dedupe key only has to outlive every retry of its sender (facts §9:
+    /// 48 h at least).
+    pub fn ages(key: &str) -> bool {
+        !key.starts_with("lock/") && !key.starts_with("seal/")
     }
 }
 

@@ -19,7 +19,7 @@ pub use schedule::{EndedOccurrence, MISSED_KEPT, ScheduleState};
 pub use seen::{Active, Counted, Downtime, Moved, Peak};
 
 use crate::{
-    catalog::{Finding, RecoveryPoint},
+    catalog::{Assigned, Finding, RecoveryPoint},
     command::Refusal,
     event::{AccessEvent, Claim, Commit, Entry, Event, NoticeEvent, RunEvent, Stream},
     freeze::Freeze,
@@ -59,6 +59,12 @@ pub struct ApplicationState {
     pub points: BTreeMap<String, RecoveryPoint>,
     /// What is wrong with it, by the finding's id, each with the time since when.
     pub findings: BTreeMap<String, (Timestamp, Finding)>,
+    /// Who looks after each finding that somebody was given, by the finding's id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub assigned: BTreeMap<String, Assigned>,
+    /// Who raised each finding that people settle, by the finding's id. Every other one closes by itself.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub raised: BTreeMap<String, String>,
     /// The open maintenance window: its run and when it closes.
     pub window: Option<(RunId, Timestamp)>,
     /// The rows that were last counted in the source, by database.
@@ -279,7 +285,7 @@ impl Progress {
         if !commit.take.is_empty() {
             let old = commit.at - CLAIMS_KEPT;
             self.claims.retain(|key, held| {
-                let keep = key.starts_with("lock/") || held.at >= old;
+                let keep = !Claim::ages(key) || held.at >= old;
                 if !keep {
                     touched.rows.push(Row::Claim(key.clone()));
                 }

@@ -231,6 +231,19 @@ impl Run {
                     at,
                 });
             }
+            RunEvent::GlassBroken { step, by, accepts, seals, reason } => {
+                self.position(step).ok_or_else(|| self.no_step(step))?;
+                for seal in seals {
+                    self.approvals.push(Approved {
+                        step: step.clone(),
+                        by: seal.by.clone(),
+                        accepts: accepts.clone(),
+                        reason: format!("sealed beforehand, and opened by {by}: {reason}"),
+                        at,
+                    });
+                }
+                self.note(by, &format!("broke the glass for `{step}`: {reason}"), at);
+            }
             RunEvent::Declined { step, by, reason } => {
                 self.position(step).ok_or_else(|| self.no_step(step))?;
                 self.failing = true;

@@ -1,5 +1,6 @@
 //! What a person may do to a run, and the events it becomes.
 
+mod glass;
 mod reopen;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -23,6 +24,9 @@ use crate::{
     step::{Change, StepState},
 };
 
+use glass::Broken;
+pub use glass::{GLASS, review};
+
 /// The longest reason that is kept, in bytes.
 const REASON_BYTES_MAX: usize = 2_000;
 
@@ -38,6 +42,10 @@ pub fn steer(
     match steer {
         Steer::Approve { step, accepts, plan_hash } => {
             approve(run, by, reason, step, accepts, plan_hash)
+        }
+        Steer::BreakGlass { step, accepts, plan_hash, needed, seals } => {
+            let broken = Broken { step, accepts, plan_hash, needed: *needed, seals };
+            glass::open(run, by, reason, &broken)
         }
         Steer::Decline { step } => {
             let needs = asked(run, step)?.0;
@@ -190,12 +198,36 @@ fn approve(
     if run.requesters.contains(&by.name) {
         return Err(Refusal::OwnRequest { who: by.name.clone() });
     }
+    may_approve(run, id, &by.name)?;
+    ticked(run, id, accepts, plan_hash, &offers, insists)?;
+    Ok(vec![RunEvent::Approved {
+        step: id.clone(),
+        by: by.name.clone(),
+        accepts: accepts.to_vec(),
+        reason: reason.to_owned(),
+    }])
+}
+
+/// Each counts once, but for a risk that is asked about again.
+fn may_approve(run: &Run, id: &StepId, who: &str) -> Result<(), Refusal> {
+    let is_held = matches!(find(run, id)?.1, StepState::Held { .. });
+    if !is_held && run.approvers(id).iter().any(|approved| approved.by == who) {
+        return Err(Refusal::Twice { who: who.to_owned(), step: id.clone() });
+    }
+    Ok(())
+}
+
+/// Whether what was ticked is what must be, in the plan that this run carries out.
+fn ticked(
+    run: &Run,
+    id: &StepId,
+    accepts: &[Risk],
+    plan_hash: &str,
+    offers: &[Risk],
+    insists: Vec<Risk>,
+) -> Result<(), Refusal> {
     if plan_hash != run.hash {
         return Err(Refusal::OtherPlan);
-    }
-    let is_held = matches!(find(run, id)?.1, StepState::Held { .. });
-    if !is_held && run.approvers(id).iter().any(|approved| approved.by == by.name) {
-        return Err(Refusal::Twice { who: by.name.clone(), step: id.clone() });
     }
     if let Some(risk) = accepts.iter().find(|risk| !offers.contains(risk)) {
         return Err(Refusal::RiskNotOffered { step: id.clone(), risk: *risk });
@@ -204,12 +236,7 @@ fn approve(
     if !risks.is_empty() {
         return Err(Refusal::RiskNotAccepted { step: id.clone(), risks });
     }
-    Ok(vec![RunEvent::Approved {
-        step: id.clone(),
-        by: by.name.clone(),
-        accepts: accepts.to_vec(),
-        reason: reason.to_owned(),
-    }])
+    Ok(())
 }
 
 fn resume(run: &Run, by: &Person, reason: String) -> Result<Vec<RunEvent>, Refusal> {

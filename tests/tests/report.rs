@@ -1,12 +1,14 @@
 //! The report of a failover in the simulator, whole: what an auditor would read.
 
 use jiff::{SignedDuration, Timestamp};
-use muster::report::{
-    Report,
-    absent::PERIOD,
+use muster::{
     envelope::Envelope,
-    facts::{Around, Facts, Head, Part, RunFacts, ScheduleFacts},
-    html,
+    report::{
+        PAYLOAD_TYPE, Report,
+        absent::PERIOD,
+        facts::{Around, Facts, Head, Part, RunFacts, ScheduleFacts},
+        html,
+    },
 };
 use muster_runbooks::schedule::{self, Schedule};
 use muster_state::{
@@ -103,7 +105,7 @@ fn a_failover_as_it_is_read() {
         assert!(!simulation.watch.has_failed());
         let made_at = simulation.now + SignedDuration::from_hours(1);
         let report = Report::make(&facts(&simulation, &schedules, made_at));
-        let envelope = Envelope::seal(&report, None);
+        let envelope = Envelope::seal(PAYLOAD_TYPE, &report, None);
         let page = html::write(&report, &envelope);
         let read: Report =
             serde_json::from_slice(&envelope.payload().expect("base64")).expect("a report");

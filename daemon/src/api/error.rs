@@ -244,6 +244,18 @@ impl From<Refusal> for Problem {
                 .hint(format!("ask somebody with the role {needs}")),
             Refusal::OwnRequest { .. } => forbidden("own-request", "You asked for this run")
                 .hint("somebody else must approve it"),
+            Refusal::OwnGlass { .. } => {
+                forbidden("own-glass", "You broke this glass").hint("another approver reviews it")
+            }
+            Refusal::FewSeals { .. } => forbidden("few-seals", "That takes more seals")
+                .hint("bring seals of people who neither asked for the run nor open them"),
+            Refusal::SealOpened { run, .. } => {
+                forbidden("seal-opened", "A seal is opened once").run(run)
+            }
+            Refusal::UnknownFinding { .. } => {
+                Problem::not_found(detail).hint("`muster findings` lists what stands").audited()
+            }
+            Refusal::Unfit { .. } => Problem::invalid(detail),
             Refusal::Twice { .. } => conflict("approved-twice", "You have approved this").audited(),
             Refusal::OtherPlan => conflict("other-plan", "That is another plan")
                 .hint("read the run again: its `plan_hash` is what you approve")

@@ -22,10 +22,10 @@ use super::{
     runs,
 };
 use crate::{
+    envelope::Envelope,
     program,
     report::{
-        Report,
-        envelope::Envelope,
+        PAYLOAD_TYPE, Report,
         facts::{ChildFacts, RunFacts},
         gather::gather,
         html,
@@ -130,7 +130,7 @@ fn make(api: &Api, id: &RunId, since: Option<Timestamp>) -> Result<(Report, Enve
     let program = program();
     let facts = gather(&api.intake, &program, run, children, since)?;
     let report = Report::make(&facts);
-    let envelope = Envelope::seal(&report, api.report_key.as_deref());
+    let envelope = Envelope::seal(PAYLOAD_TYPE, &report, api.report_key.as_deref());
     Ok((report, envelope))
 }
 

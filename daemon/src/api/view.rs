@@ -8,6 +8,7 @@ pub mod canary;
 pub mod detection;
 pub mod event;
 pub mod figures;
+pub mod finding;
 pub mod freeze;
 pub mod inventory;
 pub mod leaving;

@@ -37,38 +37,14 @@ pub(super) async fn approve(
 ) -> Result<Exit, Failure> {
     let path = format!("/v1/runs/{}", segment(&args.run)?);
     let run: RunView = client.get(&path).await?;
-    let Some(asked) = find(&run, args.step.as_deref())? else {
-        terminal.aside(format!("error: run {} asks nobody for this: it is {}", run.id, run.status));
-        terminal.next(&run.next);
+    let Some(step) = look(&run, args.step.as_deref(), &args.accepts, terminal)? else {
         return Ok(Exit::No);
     };
-    leaving(&run, terminal);
-    show(&run, asked, terminal);
-    let accepts: Vec<String> = args.accepts.iter().map(ToString::to_string).collect();
-    let left: Vec<&String> =
-        asked.must_accept.iter().filter(|risk| !accepts.contains(risk)).collect();
-    if !left.is_empty() {
-        let flags: Vec<String> = left.iter().map(|risk| format!("--accept {risk}")).collect();
-        terminal.aside(format!("error: approving means accepting more; add {}", flags.join(" ")));
+    if !confirmed(args.yes, "Do you approve this?", terminal)? {
         return Ok(Exit::No);
     }
-    if !args.yes {
-        match terminal.confirms("Do you approve this?") {
-            Some(true) => {}
-            Some(false) => {
-                terminal.aside("nothing was approved");
-                return Ok(Exit::No);
-            }
-            None => {
-                return Err(Failure::BadUse {
-                    because: "nobody is here to be asked".to_owned(),
-                    hint: Some("--yes approves without asking".to_owned()),
-                });
-            }
-        }
-    }
     let body = steer::Approve {
-        step: asked.step.clone(),
+        step,
         plan_hash: run.plan_hash.clone(),
         accepts: args.accepts,
         reason: args.reason,
@@ -79,6 +55,54 @@ pub(super) async fn approve(
     terminal.line(format!("approved; run {} is {}", run.id, terminal.loud(&status)));
     terminal.then(format!("muster watch {}", run.id));
     Ok(Exit::Done)
+}
+
+/// Shows what would be approved, and says which step asks for it; nothing when none does, or when more must
+/// be accepted.
+pub(super) fn look(
+    run: &RunView,
+    step: Option<&str>,
+    accepts: &[Risk],
+    terminal: &mut Terminal,
+) -> Result<Option<String>, Failure> {
+    let Some(asked) = find(run, step)? else {
+        terminal.aside(format!("error: run {} asks nobody for this: it is {}", run.id, run.status));
+        terminal.next(&run.next);
+        return Ok(None);
+    };
+    leaving(run, terminal);
+    show(run, asked, terminal);
+    let accepts: Vec<String> = accepts.iter().map(ToString::to_string).collect();
+    let left: Vec<&String> =
+        asked.must_accept.iter().filter(|risk| !accepts.contains(risk)).collect();
+    if !left.is_empty() {
+        let flags: Vec<String> = left.iter().map(|risk| format!("--accept {risk}")).collect();
+        terminal.aside(format!("error: approving means accepting more; add {}", flags.join(" ")));
+        return Ok(None);
+    }
+    Ok(Some(asked.step.clone()))
+}
+
+/// Whether the person who types it is sure.
+pub(super) fn confirmed(
+    yes: bool,
+    question: &str,
+    terminal: &mut Terminal,
+) -> Result<bool, Failure> {
+    if yes {
+        return Ok(true);
+    }
+    match terminal.confirms(question) {
+        Some(true) => Ok(true),
+        Some(false) => {
+            terminal.aside("nothing was approved");
+            Ok(false)
+        }
+        None => Err(Failure::BadUse {
+            because: "nobody is here to be asked".to_owned(),
+            hint: Some("--yes approves without asking".to_owned()),
+        }),
+    }
 }
 
 fn find<'a>(run: &'a RunView, step: Option<&str>) -> Result<Option<&'a ApprovalView>, Failure> {
@@ -127,7 +151,7 @@ fn show(run: &RunView, asked: &ApprovalView, terminal: &mut Terminal) {
     ));
     for effect in &asked.effects {
         for line in &effect.effect {
-            terminal.line(format!("{:<24}{line}", effect.step));
+            terminal.line(format!("{:<24} {line}", effect.step));
         }
     }
     terminal.line(format!("plan          {}", run.plan_hash));

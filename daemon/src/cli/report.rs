@@ -1,18 +1,17 @@
 //! `muster report`: fetches the report of a run; makes the key that signs it; verifies one, offline.
 
-use std::{
-    fs::{File, OpenOptions},
-    io::{Read as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use muster_runbooks::application::detection::PublicKey;
 use serde_json::{Value, json};
 
-use super::{Client, Exit, Failure, Terminal, say::segment};
+use super::{
+    Client, Exit, Failure, Terminal,
+    disk::{read, write_new},
+    say::segment,
+};
 use crate::{
     offline::chain,
     report::verify::{self, FILE_BYTES_MAX, Page, Vouched},
@@ -97,24 +96,12 @@ pub(super) async fn fetch(
         terminal.raw(text.as_bytes());
         return Ok(Exit::Done);
     };
-    write_new(out, &text)?;
+    // It names people, and one that is there is evidence.
+    write_new(out, &text, "name a file that is not there yet; no report is written over")?;
     terminal.json(&json!({ "run": run, "format": format, "file": out }));
     terminal.line(format!("{}: the report of run {run}", out.display()));
     terminal.then(format!("muster report verify {} --key PUBLICKEY", out.display()));
     Ok(Exit::Done)
-}
-
-/// Writes a file that only its owner reads: a report names people. One that is there is evidence, and stays.
-fn write_new(out: &Path, text: &str) -> Result<(), Failure> {
-    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(out);
-    let written = opened.and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    written.map_err(|why| Failure::BadUse {
-        because: format!("`{}` cannot be written: {why}", out.display()),
-        hint: Some("name a file that is not there yet; no report is written over".to_owned()),
-    })
 }
 
 /// Carries out what asks no daemon.
@@ -136,7 +123,7 @@ pub(super) fn offline(verb: &Verb, terminal: &mut Terminal) -> Result<Exit, Fail
 }
 
 fn verify(args: &Verify, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let bytes = read(&args.file)?;
+    let bytes = read(&args.file, FILE_BYTES_MAX)?;
     let name = args.file.display();
     match verify::verify(&bytes, &args.key) {
         Ok(vouched) => {
@@ -190,16 +177,4 @@ fn say(vouched: &Vouched, terminal: &mut Terminal) {
             );
         }
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let bad = |why: String| Failure::bad_use(format!("`{}`: {why}", path.display()));
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|why| bad(why.to_string()))?;
-    let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
-    read.map_err(|why| bad(why.to_string()))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(bad(format!("more than {FILE_BYTES_MAX} bytes are no report")));
-    }
-    Ok(bytes)
 }

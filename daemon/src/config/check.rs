@@ -72,13 +72,14 @@ impl Findings<'_> {
     }
 
     /// Says which of the list's entries have a value that another one has.
-    fn clashes(&mut self, list: &str, field: &str, what: &str, values: &[&str]) {
+    pub(super) fn clashes(&mut self, list: &[&str], field: &str, what: &str, values: &[&str]) {
         let mut first: BTreeMap<&str, usize> = BTreeMap::new();
         for (at, value) in values.iter().enumerate() {
             if let Some(other) = first.insert(value, at) {
-                let place = self.source.place(&[list, &other.to_string(), field]);
+                let (other, at) = (other.to_string(), at.to_string());
+                let place = self.source.place(&[list, &[other.as_str(), field]].concat());
                 let message = format!("{what} `{value}` stands at {place} too");
-                self.add(&[list, &at.to_string(), field], "clash", message, "");
+                self.add(&[list, &[at.as_str(), field]].concat(), "clash", message, "");
             }
         }
     }
@@ -108,7 +109,7 @@ impl Config {
         }
         self.by_hand.check(&mut found);
         let names: Vec<&str> = self.receivers.iter().map(|one| one.name.as_str()).collect();
-        found.clashes("receivers", "name", "receiver", &names);
+        found.clashes(&["receivers"], "name", "receiver", &names);
         for (at, receiver) in self.receivers.iter().enumerate() {
             receiver.check(at, &mut found);
         }
@@ -123,7 +124,7 @@ impl Config {
 
     fn check_tokens(&self, found: &mut Findings<'_>) {
         let names: Vec<&str> = self.tokens.iter().map(|one| one.name.as_str()).collect();
-        found.clashes("tokens", "name", "token", &names);
+        found.clashes(&["tokens"], "name", "token", &names);
         let mut hashes: BTreeMap<String, &str> = BTreeMap::new();
         for (at, token) in self.tokens.iter().enumerate() {
             let at = at.to_string();
@@ -145,7 +146,7 @@ impl Config {
 
     fn check_queues(&self, found: &mut Findings<'_>) {
         let urls: Vec<&str> = self.queues.iter().map(|one| one.url.as_str()).collect();
-        found.clashes("queues", "url", "queue", &urls);
+        found.clashes(&["queues"], "url", "queue", &urls);
         for (at, queue) in self.queues.iter().enumerate() {
             let at = at.to_string();
             if !queue.url.starts_with("https://") && !queue.url.starts_with("http://") {

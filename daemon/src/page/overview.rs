@@ -9,6 +9,7 @@ use crate::api::view::{
     application::{ApplicationView, NewestView},
     canary::CanaryView,
     detection::{DetectionView, SeesView},
+    finding::FindingView,
     objectives::{AchievableView, Kept, ObjectivesView, ThreatView},
     readiness::{ReadinessView, Stands},
     run::{RunLine, RunView},
@@ -156,7 +157,7 @@ fn application(one: &ApplicationView, all: &Overview, now: Timestamp) -> Markup 
                 div class="finding" {
                     p { strong { (said(&finding.message)) } }
                     p { (said(&finding.hint)) }
-                    p class="quiet" { code { (finding.id) } " since " (when(finding.since_at, now)) }
+                    p class="quiet" { code { (finding.id) } " since " (when(finding.since_at, now)) ", " (care(finding, now)) }
                 }
             }
             @if let Some(window) = &one.window {
@@ -213,6 +214,15 @@ fn by_hand<'a>(links: impl Iterator<Item = &'a ByHandLink>) -> Markup {
                 }
             }
         }
+    }
+}
+
+fn care(one: &FindingView, now: Timestamp) -> Markup {
+    let Some(care) = &one.care else { return html! { "nobody's" } };
+    html! {
+        (care.owner) "'s until " (when(care.due_at, now))
+        @if care.overdue { " " (badge("overdue")) }
+        @if let Some(ticket) = &care.ticket { ", " (said(ticket)) }
     }
 }
 

@@ -53,6 +53,11 @@ fn refused(refusal: &Refusal) -> Settled {
         | Refusal::NoHoldName
         | Refusal::BadDowntime { .. }
         | Refusal::UnknownPoint { .. }
+        | Refusal::UnknownFinding { .. }
+        | Refusal::Unfit { .. }
+        | Refusal::OwnGlass { .. }
+        | Refusal::FewSeals { .. }
+        | Refusal::SealOpened { .. }
         | Refusal::UnknownHold { .. }
         | Refusal::OccurrenceTaken { .. }
         | Refusal::UnknownRun { .. }

@@ -39,6 +39,8 @@ words! {
         Again = "tried again by a person",
         /// A person accepted a risk by its name.
         Risk = "risk accepted",
+        /// A lone person opened approvals that others had sealed beforehand.
+        Glass = "glass broken",
         /// It stood still.
         Pause = "pause",
         /// A person let it go on.
@@ -115,6 +117,11 @@ fn otherwise(event: &RunEvent) -> Option<Told> {
             let risks: Vec<&str> = accepts.iter().map(|risk| risk.word()).collect();
             let text = format!("{}: {reason}", risks.join(", "));
             (Kind::Risk, Some(step.to_string()), by(who), text)
+        }
+        RunEvent::GlassBroken { step, by: who, seals, reason, .. } => {
+            let of: Vec<&str> = seals.iter().map(|seal| seal.by.as_str()).collect();
+            let text = format!("the seals of {}: {reason}", of.join(", "));
+            (Kind::Glass, Some(step.to_string()), by(who), text)
         }
         RunEvent::Declined { step, by: who, reason } => {
             (Kind::Declined, Some(step.to_string()), by(who), reason.clone())

@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 use muster_runbooks::value::words;
-use muster_state::event::{ApplicationEvent, Event};
+use muster_state::{
+    event::{ApplicationEvent, Event},
+    progress::ApplicationState,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{List, clip, facts::Facts};
@@ -15,8 +18,14 @@ words! {
     Turn {
         /// It was opened, or said anew in other words.
         Opened = "opened",
+        /// A person raised it.
+        Raised = "raised by a person",
+        /// Somebody was to look after it.
+        Assigned = "assigned",
         /// It was closed.
         Closed = "closed",
+        /// A person settled it.
+        Settled = "settled by a person",
     }
 }
 
@@ -35,7 +44,7 @@ pub struct Findings {
     pub meanwhile_cut: bool,
 }
 
-/// A finding that stands. How grave it is, whose it is and until when, a person must add.
+/// A finding that stands. How grave it is, a person must add.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Standing {
     /// Its id.
@@ -48,6 +57,21 @@ pub struct Standing {
     pub message: String,
     /// What to do about it.
     pub hint: String,
+    /// Who looks after it; nothing while nobody was given it.
+    pub care: Option<Care>,
+}
+
+/// Who looks after a finding.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Care {
+    /// Who.
+    pub owner: String,
+    /// Until when it is to be settled.
+    pub due_at: Timestamp,
+    /// Whether that was over when the report was made.
+    pub overdue: bool,
+    /// Where more is written about it.
+    pub ticket: Option<String>,
 }
 
 /// A finding that was opened or closed.
@@ -61,7 +85,7 @@ pub struct Turned {
     pub id: String,
     /// What became of it.
     pub turn: Turn,
-    /// What was wrong; nothing where it was closed.
+    /// What was wrong, or who said what about it; nothing where a check closed it.
     pub message: Option<String>,
 }
 
@@ -71,17 +95,26 @@ impl Findings {
         let run = &facts.run.run;
         let until = facts.until();
         let known = facts.around.application.as_ref();
-        let mut standing: Vec<Standing> = known
-            .iter()
-            .flat_map(|known| &known.findings)
-            .map(|(id, (since, finding))| Standing {
+        let care = |state: &ApplicationState, id: &str| {
+            state.assigned.get(id).map(|assigned| Care {
+                owner: clip(&assigned.owner),
+                due_at: assigned.due_at,
+                overdue: assigned.due_at < facts.made_at,
+                ticket: assigned.ticket.as_deref().map(clip),
+            })
+        };
+        let stands = |state: &'_ ApplicationState| {
+            let all = state.findings.iter().map(|(id, (since, finding))| Standing {
                 id: id.clone(),
                 since: *since,
                 during: (run.admitted_at..=until).contains(since),
                 message: clip(&finding.message),
                 hint: clip(&finding.hint),
-            })
-            .collect();
+                care: care(state, id),
+            });
+            all.collect::<Vec<Standing>>()
+        };
+        let mut standing = known.map(stands).unwrap_or_default();
         standing.sort_by_key(|one| one.since);
         let meanwhile = facts.around.meanwhile.records.iter().filter_map(|record| {
             let Event::Application(event) = &record.event else { return None };
@@ -102,6 +135,17 @@ fn turned(event: &ApplicationEvent) -> Option<(String, Turn, Option<String>)> {
     match event {
         ApplicationEvent::FindingOpened { finding } => {
             Some((finding.id.clone(), Turn::Opened, Some(clip(&finding.message))))
+        }
+        ApplicationEvent::FindingRaised { finding, by, reason } => {
+            let said = clip(&format!("{by}: {} ({reason})", finding.message));
+            Some((finding.id.clone(), Turn::Raised, Some(said)))
+        }
+        ApplicationEvent::FindingAssigned { id, owner, due_at, by, .. } => {
+            let said = clip(&format!("{by}: {owner}, until {due_at}"));
+            Some((id.clone(), Turn::Assigned, Some(said)))
+        }
+        ApplicationEvent::FindingSettled { id, by, reason } => {
+            Some((id.clone(), Turn::Settled, Some(clip(&format!("{by}: {reason}")))))
         }
         ApplicationEvent::FindingClosed { id } => Some((id.clone(), Turn::Closed, None)),
         ApplicationEvent::ActiveObserved { .. }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use muster_runbooks::action::control::Notify;
+use muster_runbooks::{
+    action::control::{Notify, Risk},
+    name::StepId,
+};
 use muster_state::{
     event::{Event, Record, RunEvent},
     run::PauseCause,
@@ -140,6 +143,7 @@ fn deed(event: &RunEvent) -> Option<(String, String)> {
             return Some((request.trigger.who(), "asked for the run".to_owned()));
         }
         RunEvent::Approved { step, by, .. } => (by, format!("approved `{step}`")),
+        RunEvent::GlassBroken { step, by, .. } => (by, format!("broke the glass for `{step}`")),
         RunEvent::Declined { step, by, .. } => (by, format!("declined `{step}`")),
         RunEvent::Paused { cause: PauseCause::Operator { who, .. } } => {
             (who, "paused it".to_owned())
@@ -181,19 +185,29 @@ pub fn approvals(one: &RunFacts) -> List<Approval> {
         .iter()
         .rfind(|record| matches!(record.event, Event::Run(RunEvent::Forced { .. })));
     let forced_at = forced_at.map(|record| record.seq);
-    let given = one.records.iter().filter_map(|record| {
-        let Event::Run(RunEvent::Approved { step, by, accepts, reason }) = &record.event else {
-            return None;
-        };
-        Some(Approval {
+    let approval =
+        |record: &Record, step: &StepId, by: &str, accepts: &[Risk], reason: &str| Approval {
             step: step.to_string(),
-            by: by.clone(),
+            by: by.to_owned(),
             at: record.at,
             reason: clip(reason),
             accepts: accepts.iter().map(ToString::to_string).collect(),
-            by_requester: one.run.requesters.contains(by),
+            by_requester: one.run.requesters.iter().any(|requester| requester == by),
             withdrawn: forced_at.is_some_and(|forced| record.seq < forced),
-        })
+        };
+    let given = one.records.iter().flat_map(|record| match &record.event {
+        Event::Run(RunEvent::Approved { step, by, accepts, reason }) => {
+            vec![approval(record, step, by, accepts, reason)]
+        }
+        Event::Run(RunEvent::GlassBroken { step, by, accepts, seals, reason }) => {
+            let reason = format!("sealed beforehand, and opened by {by}: {reason}");
+            seals.iter().map(|seal| approval(record, step, &seal.by, accepts, &reason)).collect()
+        }
+        Event::Run(_)
+        | Event::Application(_)
+        | Event::Schedule(_)
+        | Event::Access(_)
+        | Event::Notice(_) => Vec::new(),
     });
     List::first(LINES_MAX, given)
 }

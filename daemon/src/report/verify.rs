@@ -5,12 +5,11 @@ use std::ops::Range;
 use muster_runbooks::application::detection::PublicKey;
 use serde_json::Value;
 
-use super::{
-    Report, VERSION,
+use super::{PAYLOAD_TYPE, Report, VERSION, html};
+use crate::{
     envelope::{Envelope, Unbelieved},
-    html,
+    program,
 };
-use crate::program;
 
 /// The largest file that is looked at. A report of ten thousand records has a few megabytes.
 pub const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -68,7 +67,7 @@ pub fn verify(file: &[u8], key: &PublicKey) -> Result<Vouched, Refused> {
     let inside = if is_page { &text[inside(text)?] } else { text };
     let envelope: Envelope = serde_json::from_str(inside)
         .map_err(|why| no_report(&format!("its envelope cannot be read: {why}")))?;
-    let payload = envelope.open(key)?;
+    let payload = envelope.open(PAYLOAD_TYPE, key)?;
     let payload: Value = serde_json::from_slice(&payload)
         .map_err(|why| no_report(&format!("what was signed is not JSON: {why}")))?;
     let page = if is_page { page(text, envelope, &payload, key)? } else { Page::None };

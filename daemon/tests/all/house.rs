@@ -17,6 +17,7 @@ use muster::{
     catalogue::Catalogue,
     clock::Clock,
     config::{Listen, Token},
+    glass::Glass,
     intake::{Intake, Rejected},
     perform::{Health, Order, Samples},
     signing::SigningKey,
@@ -87,6 +88,15 @@ impl House {
 
     /// One that signs its reports, if it has a key for that.
     pub(super) async fn signing(key: Option<SigningKey>) -> House {
+        House::with(key, None).await
+    }
+
+    /// One that believes what was sealed, if it has keys for that.
+    pub(super) async fn behind_glass(glass: Glass) -> House {
+        House::with(None, Some(glass)).await
+    }
+
+    async fn with(key: Option<SigningKey>, glass: Option<Glass>) -> House {
         let shelf = Arc::new(MemoryJournal::new().auto());
         let (orders, queue) = mpsc::channel(64);
         let (health, healthy) = watch::channel(Health::Ready);
@@ -107,7 +117,7 @@ impl House {
             person("ana", PersonRole::Approver),
             person("adam", PersonRole::Admin),
         ];
-        let api = Api::new(intake, &people).unwrap().signing_reports(key);
+        let api = Api::new(intake, &people).unwrap().signing_reports(key).behind_glass(glass);
         let any = "127.0.0.1:0".parse().unwrap();
         let doors = Doors::open(&Listen { http: any, metrics: any, tls: None }).await.unwrap();
         let url = format!("http://{}", doors.http().unwrap());

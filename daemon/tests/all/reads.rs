@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::house::{House, token};
 
-async fn post(house: &House, path: &str, by: &str, body: Value) -> (StatusCode, Value) {
+pub(super) async fn post(house: &House, path: &str, by: &str, body: Value) -> (StatusCode, Value) {
     let response = Client::new()
         .post(format!("{}{path}", house.url))
         .bearer_auth(token(by))
@@ -16,7 +16,7 @@ async fn post(house: &House, path: &str, by: &str, body: Value) -> (StatusCode, 
     (response.status(), response.json().await.unwrap())
 }
 
-async fn get(house: &House, path: &str) -> Value {
+pub(super) async fn get(house: &House, path: &str) -> Value {
     let response = Client::new().get(format!("{}{path}", house.url)).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK, "{path}");
     response.json().await.unwrap()

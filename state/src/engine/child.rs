@@ -45,7 +45,7 @@ impl Engine {
         let is_passed_on = match said {
             Steer::Pause | Steer::Resume | Steer::Force | Steer::Abandon { .. } => true,
             // They take it over by their own rules as soon as they are looked at ([`Engine::inherit`]).
-            Steer::Approve { .. } => false,
+            Steer::Approve { .. } | Steer::BreakGlass { .. } => false,
             Steer::Decline { .. }
             | Steer::Retry { .. }
             | Steer::Skip { .. }

@@ -78,6 +78,7 @@ impl Engine {
             | Command::Missed { .. }
             | Command::Keep { .. }
             | Command::Mark { .. }
+            | Command::Care { .. }
             | Command::Freeze { .. }
             | Command::Thaw { .. }
             | Command::Nudge { .. } => Err(Refusal::NotTheActor { because: why.to_string() }),

@@ -91,6 +91,9 @@ impl Engine {
                 self.mark(now, &application, by, reason, &mark, out)
             }
             Command::Keep { application, keep } => self.keep(now, &application, keep, out),
+            Command::Care { application, by, reason, care } => {
+                self.care(now, &application, by, reason, care, out)
+            }
             Command::Freeze { application, by, reason, until } => {
                 self.freeze(now, &application, by, reason, until, out)
             }
@@ -122,13 +125,30 @@ impl Engine {
         if *steer == Steer::OverrideLease {
             self.may_override(now)?;
         }
+        let take = self.seals(id, steer)?;
         let events = steer::steer(run, by, reason, steer)?;
-        let entries = events.into_iter().map(|event| Entry::run(id, event)).collect();
-        self.commit(now, entries, Vec::new(), out);
+        let mut entries: Vec<Entry> =
+            events.into_iter().map(|event| Entry::run(id, event)).collect();
+        if !take.is_empty() {
+            entries.extend(steer::review(run, by, now));
+        }
+        self.commit(now, entries, take, out);
         self.forget_naps(id);
         self.advance(now, id, out);
         self.pass_on(now, id, by, reason, steer, out);
         Ok(about(id))
+    }
+
+    /// The claims on the seals that are opened; a seal that was opened before opens nothing.
+    fn seals(&self, id: &RunId, steer: &Steer) -> Result<Vec<Claim>, Refusal> {
+        let Steer::BreakGlass { seals, .. } = steer else { return Ok(Vec::new()) };
+        for seal in seals {
+            if let Some(held) = self.known.claims.get(&Claim::seal_key(&seal.id)) {
+                let (id, by, run) = (seal.id.clone(), seal.by.clone(), held.holder.clone());
+                return Err(Refusal::SealOpened { id, by, run });
+            }
+        }
+        Ok(seals.iter().map(|seal| Claim::seal(&seal.id, id)).collect())
     }
 
     fn off(

@@ -80,6 +80,39 @@ pub enum ApplicationEvent {
         /// The finding's id.
         id: String,
     },
+    /// A person found something, which stands until people settle it.
+    FindingRaised {
+        /// What.
+        finding: Finding,
+        /// Who.
+        by: String,
+        /// Why, or where it was seen.
+        reason: String,
+    },
+    /// Somebody looks after a finding from now on.
+    FindingAssigned {
+        /// The finding's id.
+        id: String,
+        /// Who looks after it.
+        owner: String,
+        /// Until when it is to be settled.
+        due_at: Timestamp,
+        /// Where more is written about it.
+        ticket: Option<String>,
+        /// Who said so.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A person settled what a person, or a broken glass, had raised.
+    FindingSettled {
+        /// The finding's id.
+        id: String,
+        /// Who.
+        by: String,
+        /// How.
+        reason: String,
+    },
     /// The maintenance window is open.
     WindowOpened {
         /// The run that opened it.

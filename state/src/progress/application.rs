@@ -3,7 +3,11 @@
 use jiff::Timestamp;
 
 use super::{Active, ApplicationState, Counted, Downtime, Peak};
-use crate::{catalog::Hold, event::ApplicationEvent, freeze::Freeze};
+use crate::{
+    catalog::{Assigned, Finding, Hold},
+    event::ApplicationEvent,
+    freeze::Freeze,
+};
 
 impl ApplicationState {
     pub(super) fn apply(&mut self, event: &ApplicationEvent, at: Timestamp) {
@@ -27,13 +31,8 @@ impl ApplicationState {
                 }
             }
             ApplicationEvent::PointHeld { id, name, by, reason } => {
-                if let Some(point) = self.points.get_mut(id) {
-                    let (name, by, reason) = (name.clone(), by.clone(), reason.clone());
-                    point.holds.retain(|hold| hold.name != name);
-                    point.holds.push(Hold { name, by, reason, at });
-                    // Once it is released, it waits its whole time again.
-                    point.marked_at = None;
-                }
+                let (name, by, reason) = (name.clone(), by.clone(), reason.clone());
+                self.hold(id, Hold { name, by, reason, at });
             }
             ApplicationEvent::PointReleased { id, name, .. } => {
                 if let Some(point) = self.points.get_mut(id) {
@@ -43,11 +42,7 @@ impl ApplicationState {
             ApplicationEvent::PointDeleted { id } => {
                 self.points.remove(id);
             }
-            ApplicationEvent::PointVerified { id } => {
-                if let Some(point) = self.points.get_mut(id) {
-                    point.verified_at = Some(at);
-                }
-            }
+            ApplicationEvent::PointVerified { id } => self.proven(id, at),
             ApplicationEvent::PointTested { id, tested } => {
                 if let Some(point) = self.points.get_mut(id) {
                     if tested.proves() {
@@ -56,12 +51,21 @@ impl ApplicationState {
                     point.tested = Some(tested.clone());
                 }
             }
-            ApplicationEvent::FindingOpened { finding } => {
-                let since = self.findings.get(&finding.id).map_or(at, |(since, _)| *since);
-                self.findings.insert(finding.id.clone(), (since, finding.clone()));
+            ApplicationEvent::FindingOpened { finding } => self.stands(finding, at),
+            ApplicationEvent::FindingRaised { finding, by, .. } => {
+                self.stands(finding, at);
+                self.raised.insert(finding.id.clone(), by.clone());
             }
-            ApplicationEvent::FindingClosed { id } => {
+            ApplicationEvent::FindingAssigned { id, owner, due_at, ticket, by, .. } => {
+                let (owner, ticket, by) = (owner.clone(), ticket.clone(), by.clone());
+                let assigned = Assigned { owner, due_at: *due_at, ticket, by, at };
+                self.assigned.insert(id.clone(), assigned);
+            }
+            ApplicationEvent::FindingClosed { id }
+            | ApplicationEvent::FindingSettled { id, .. } => {
                 self.findings.remove(id);
+                self.assigned.remove(id);
+                self.raised.remove(id);
             }
             ApplicationEvent::WindowOpened { run, closes_at } => {
                 self.window = Some((run.clone(), *closes_at));
@@ -92,5 +96,25 @@ impl ApplicationState {
             // It names the writes that follow it; nothing else depends on it.
             ApplicationEvent::CanaryGranted { .. } => {}
         }
+    }
+
+    fn proven(&mut self, id: &str, at: Timestamp) {
+        if let Some(point) = self.points.get_mut(id) {
+            point.verified_at = Some(at);
+        }
+    }
+
+    fn hold(&mut self, id: &str, hold: Hold) {
+        if let Some(point) = self.points.get_mut(id) {
+            point.holds.retain(|other| other.name != hold.name);
+            point.holds.push(hold);
+            // Once it is released, it waits its whole time again.
+            point.marked_at = None;
+        }
+    }
+
+    fn stands(&mut self, finding: &Finding, at: Timestamp) {
+        let since = self.findings.get(&finding.id).map_or(at, |(since, _)| *since);
+        self.findings.insert(finding.id.clone(), (since, finding.clone()));
     }
 }

@@ -12,7 +12,7 @@ use muster_state::{
     catalog::{Finding, RecoveryPoint, Stamp, Tested},
     event::{
         AccessEvent, ApplicationEvent, Batch, Claim, Entry, Event, NoticeEvent, RunEvent,
-        ScheduleEvent, Stream, VERSION,
+        ScheduleEvent, Seal, Stream, VERSION,
     },
     journal::{
         Journal, LogJournal, Options,
@@ -76,6 +76,14 @@ fn version_5_is_read() {
     read(5);
 }
 
+/// Goal: version 6 is read for ever, with what it added: a glass that was broken, and findings that people
+/// look after.
+/// Method: see [`read`], which looks at them.
+#[test]
+fn version_6_is_read() {
+    read(6);
+}
+
 /// Brings back the export and the segment of a journal of a version that holds every kind of event, and
 /// looks at what is known. `MUSTER_WRITE_FIXTURES=1` writes what is not there for the present version;
 /// what is there is never written again once a release has written such journals.
@@ -112,13 +120,20 @@ fn read(version: u16) -> ApplicationState {
     assert_eq!(granted, is_leased.then_some((7, "host:/var/lib/muster")));
     assert_eq!(progress.off, None);
     let run = &progress.runs[&run_id(1)];
-    assert_eq!((run.notes.len(), run.approvals.len()), (3, 0));
-    let more = u64::from(is_leased) + 2 * u64::from(version >= 5);
+    // A glass that was broken is two approvals and a note.
+    let is_broken = version >= 6;
+    let (notes, approvals) = (3 + usize::from(is_broken), 2 * usize::from(is_broken));
+    assert_eq!((run.notes.len(), run.approvals.len()), (notes, approvals));
+    assert_eq!(progress.claims.contains_key("seal/seal-ben"), is_broken);
+    let more = u64::from(is_leased) + 2 * u64::from(version >= 5) + u64::from(is_broken);
     assert_eq!((run.len, run.lease_overridden.is_some()), (8 + more, is_leased));
     assert_eq!(run.children.len(), usize::from(version >= 5));
     let known = &progress.applications[&application("covetpy")];
     assert_eq!(known.active.as_ref().map(|active| active.region.as_str()), Some("eu-west-1"));
-    assert_eq!(known.findings.keys().collect::<Vec<_>>(), ["stays"]);
+    let raised: &[&str] = if is_broken { &["raised/quota", "stays"] } else { &["stays"] };
+    assert_eq!(known.findings.keys().collect::<Vec<_>>(), raised);
+    let owners = known.assigned.values().map(|assigned| assigned.owner.as_str());
+    assert_eq!(owners.collect::<Vec<_>>(), vec!["mia"; usize::from(is_broken)]);
     assert_eq!(known.points.len(), 1);
     assert_eq!(progress.schedules.len(), 1);
     assert_eq!(progress.proposals.len(), 1);
@@ -132,7 +147,10 @@ fn read(version: u16) -> ApplicationState {
 fn every_kind() -> Vec<Batch> {
     let mut batches = vec![admit(1), admit(2)];
     batches.push(Batch {
-        take: vec![Claim::lock(&application("covetpy"), &run_id(1))],
+        take: vec![
+            Claim::lock(&application("covetpy"), &run_id(1)),
+            Claim::seal("seal-ben", &run_id(1)),
+        ],
         free: vec!["lock/other".to_owned()],
         ..finding("covetpy", "stays")
     });
@@ -174,10 +192,23 @@ fn run_events() -> Vec<RunEvent> {
         RunEvent::Resumed { by: by(), reason: reason() },
         RunEvent::Forced { by: by(), reason: reason() },
         RunEvent::LeaseOverridden { by: by(), reason: reason() },
+        RunEvent::GlassBroken {
+            step: "second".parse().expect("a name"),
+            by: by(),
+            accepts: vec![Risk::NoWayBack],
+            seals: ["ben", "cara"]
+                .map(|who| Seal { id: format!("seal-{who}"), by: who.into() })
+                .into(),
+            reason: reason(),
+        },
         RunEvent::ChildAdmitted { step: "second".parse().expect("a name"), run: run_id(9) },
         RunEvent::ChildEnded { run: run_id(9), outcome: Outcome::Succeeded },
         RunEvent::Noted { by: by(), text: "Größe: 10 °C \"so\"".to_owned() },
     ]
+}
+
+fn raised(id: &str) -> Finding {
+    Finding { id: id.to_owned(), message: "m".to_owned(), hint: "h".to_owned() }
 }
 
 fn application_events() -> Vec<ApplicationEvent> {
@@ -235,6 +266,29 @@ fn application_events() -> Vec<ApplicationEvent> {
         ApplicationEvent::PointDeleted { id: "two".to_owned() },
         ApplicationEvent::FindingOpened { finding },
         ApplicationEvent::FindingClosed { id: "goes".to_owned() },
+        ApplicationEvent::FindingRaised {
+            finding: raised("raised/settled"),
+            by: by(),
+            reason: "a drill".to_owned(),
+        },
+        ApplicationEvent::FindingSettled {
+            id: "raised/settled".to_owned(),
+            by: by(),
+            reason: "mended".to_owned(),
+        },
+        ApplicationEvent::FindingRaised {
+            finding: raised("raised/quota"),
+            by: by(),
+            reason: "a drill".to_owned(),
+        },
+        ApplicationEvent::FindingAssigned {
+            id: "raised/quota".to_owned(),
+            owner: "mia".to_owned(),
+            due_at: at(1_000),
+            ticket: Some("OPS-7".to_owned()),
+            by: by(),
+            reason: "hers".to_owned(),
+        },
         ApplicationEvent::Frozen { by: by(), reason: "a move".to_owned(), until: at(600) },
         ApplicationEvent::Thawed { by: by(), reason: "it is over".to_owned() },
         ApplicationEvent::Frozen { by: by(), reason: "a sale".to_owned(), until: at(900) },

@@ -12,13 +12,14 @@ use muster_runbooks::{
 use muster_state::{
     approval,
     command::{Command, Person, Steer},
+    event::Seal,
     progress::Progress,
     run::{PauseCause, Run},
     step::{Attempt, StepState},
 };
 use serde_json::json;
 
-use super::cast::{ben, cara, olga};
+use super::cast::{ben, cara, dora, olga};
 
 /// How patient and how bold they are.
 #[derive(Clone, Debug)]
@@ -29,11 +30,14 @@ pub struct Manners {
     pub forces: bool,
     /// Whether they accept an unproven fence together with the approval, or only when asked.
     pub accepts_early: bool,
+    /// Whether nobody can be reached who may approve, and one person opens what they sealed beforehand.
+    pub is_alone: bool,
 }
 
 impl Default for Manners {
     fn default() -> Manners {
-        Manners { thinks: SignedDuration::from_secs(20), forces: true, accepts_early: false }
+        let thinks = SignedDuration::from_secs(20);
+        Manners { thinks, forces: true, accepts_early: false, is_alone: false }
     }
 }
 
@@ -93,10 +97,13 @@ impl People {
         for (step, state) in run.steps() {
             let id = &step.id;
             match state {
-                StepState::Held { risk, .. } => {
+                StepState::Held { risk, attempt, .. } => {
                     if self.is_time(now, run, &format!("held {id}"), 1) {
-                        let steer = approve(run, id, vec![*risk]);
-                        said.push((cara(), steer));
+                        said.push(if self.manners.is_alone {
+                            break_glass(run, id, attempt, vec![*risk])
+                        } else {
+                            (cara(), approve(run, id, vec![*risk]))
+                        });
                     }
                 }
                 StepState::Running(attempt) => {
@@ -154,7 +161,13 @@ impl People {
             let has_ben = run.approvers(id).iter().any(|one| one.by == "ben");
             let who = if has_ben { cara() } else { ben() };
             let is_time = self.is_time(now, run, &format!("approve {id} {}", attempt.number), 1);
-            return is_time.then(|| (who, approve(run, id, accepts)));
+            return is_time.then(|| {
+                if self.manners.is_alone {
+                    break_glass(run, id, attempt, accepts)
+                } else {
+                    (who, approve(run, id, accepts))
+                }
+            });
         }
         if matches!(*attempt.action, Action::Gate(_)) {
             let done = Steer::Done { step: id.clone(), outputs: Outputs::new() };
@@ -182,6 +195,22 @@ impl People {
 
 fn approve(run: &Run, step: &StepId, accepts: Vec<Risk>) -> Steer {
     Steer::Approve { step: step.clone(), accepts, plan_hash: run.hash.clone() }
+}
+
+/// Two seals, such as are opened once.
+fn break_glass(run: &Run, step: &StepId, attempt: &Attempt, accepts: Vec<Risk>) -> (Person, Steer) {
+    let seal = |by: Person| Seal {
+        id: format!("{}-{step}-{}-{}", run.id, attempt.number, by.name),
+        by: by.name,
+    };
+    let steer = Steer::BreakGlass {
+        step: step.clone(),
+        accepts,
+        plan_hash: run.hash.clone(),
+        needed: 2,
+        seals: [ben(), cara()].map(seal).to_vec(),
+    };
+    (dora(), steer)
 }
 
 fn by_hand(step: &StepId, action: &Action) -> Steer {

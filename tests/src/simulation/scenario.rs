@@ -193,6 +193,7 @@ pub fn in_short(command: &Command) -> String {
         | Command::Peak { .. }
         | Command::Grant(_)
         | Command::Mark { .. }
+        | Command::Care { .. }
         | Command::Freeze { .. }
         | Command::Thaw { .. }
         | Command::Nudge { .. } => "something else".to_owned(),

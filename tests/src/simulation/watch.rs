@@ -53,6 +53,9 @@ pub struct Watch {
     counts: BTreeMap<(String, String), u32>,
     /// Runs for which a named person accepted that the fence is not proven.
     accepted: BTreeSet<RunId>,
+    /// The seals that were opened, and the runs in which that was.
+    seals: BTreeSet<String>,
+    broken: BTreeSet<RunId>,
     /// Occurrences that became runs.
     pub(super) due: BTreeMap<(String, Timestamp), u32>,
     /// Occurrences that were recorded as missed.
@@ -368,10 +371,17 @@ impl Watch {
             let times = *times;
             self.check("I21", times == 1, || format!("`{key}` became {times} runs"));
         }
-        if let RunEvent::Approved { accepts, .. } = event
+        if let RunEvent::Approved { accepts, .. } | RunEvent::GlassBroken { accepts, .. } = event
             && accepts.contains(&Risk::UnprovenFence)
         {
             self.accepted.insert(id.clone());
+        }
+        if let RunEvent::GlassBroken { seals, .. } = event {
+            self.broken.insert(id.clone());
+            for seal in seals {
+                let is_first = self.seals.insert(seal.id.clone());
+                self.check("I9", is_first, || format!("`{}` is opened again", seal.id));
+            }
         }
         if let RunEvent::Noted { text, .. } = event {
             self.notes.entry(id.clone()).or_default().push(text.clone());
@@ -416,6 +426,13 @@ impl Watch {
         }
         self.clean_ups(now, sim, disk);
         self.stands_still(sim);
+        for id in std::mem::take(&mut self.broken) {
+            let finding = format!("break-glass/{id}");
+            let known = disk.progress();
+            let mut all = known.applications.values();
+            let holds = all.any(|state| state.raised.contains_key(&finding));
+            self.check("I9", holds, || format!("nobody reviews the glass of {id}"));
+        }
         let open: Vec<String> = disk
             .progress()
             .runs

@@ -62,6 +62,7 @@ fn storm(seed: u64) -> Scenario {
         thinks: SignedDuration::from_secs(5 + chance.below(60) as i64),
         forces: chance.happens(70),
         accepts_early: chance.happens(50),
+        is_alone: chance.happens(15),
     };
     // The Off switch may have been said while no process ran; in the end somebody turns it on.
     let on = Command::On { by: dora(), reason: "all is well".to_owned() };

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use super::{
     Length, Verdict,
     canary::{self, CanaryView},
+    finding::{FindingView, findings},
     freeze::{self, FreezeView},
     point::{PointHoldView, holds},
 };
@@ -69,19 +70,6 @@ pub struct ActiveView {
     pub seen_at: Timestamp,
     /// Whether that is its home; if not, the way back is open.
     pub at_home: bool,
-}
-
-/// Something wrong or unknown.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
-pub struct FindingView {
-    /// Its id.
-    pub id: String,
-    /// What is wrong.
-    pub message: String,
-    /// What to do about it.
-    pub hint: String,
-    /// Since when.
-    pub since_at: Timestamp,
 }
 
 /// An open maintenance window.
@@ -143,7 +131,7 @@ pub fn view(
             seen_at: active.at,
             at_home: active.region == application.home,
         }),
-        findings: findings(state),
+        findings: findings(state, now),
         window: state.window.as_ref().map(|(run, closes_at)| WindowView {
             run: run.to_string(),
             closes_at: *closes_at,
@@ -156,16 +144,6 @@ pub fn view(
         locked_by: known.claims.get(&Claim::lock_key(name)).map(|held| held.holder.to_string()),
         open_runs: open_runs(known, name),
     }
-}
-
-fn findings(state: &ApplicationState) -> Vec<FindingView> {
-    let views = state.findings.values().map(|(since_at, finding)| FindingView {
-        id: finding.id.clone(),
-        message: finding.message.clone(),
-        hint: finding.hint.clone(),
-        since_at: *since_at,
-    });
-    views.collect()
 }
 
 fn open_runs(known: &Progress, name: &ApplicationName) -> Vec<String> {

@@ -50,6 +50,11 @@ pub fn view(record: &Record) -> Option<EventView> {
             };
             ("approved", Some(step.to_string()), None, Some(by.clone()), text)
         }
+        RunEvent::GlassBroken { step, by, seals, reason, .. } => {
+            let of: Vec<&str> = seals.iter().map(|seal| seal.by.as_str()).collect();
+            let text = format!("{reason} (the sealed approvals of {})", of.join(", "));
+            ("glass_broken", Some(step.to_string()), None, Some(by.clone()), text)
+        }
         RunEvent::Declined { step, by, reason } => {
             ("declined", Some(step.to_string()), None, Some(by.clone()), reason.clone())
         }

@@ -8,7 +8,7 @@ use super::{
         absent::{Absent, ScheduleLine},
         controls::{Control, Cover},
         evidence::{Evidence, Range},
-        findings::Findings,
+        findings::{Care, Findings},
     },
     pieces::{maybe_when, more, name, table, text, unknown, when},
 };
@@ -29,13 +29,13 @@ fn findings(one: &Findings) -> Markup {
         section {
             h1 { "7 Findings" }
             @if one.known {
-                p class="quiet" { "What stood at " (when(one.as_of_at)) ". Whose each is, and until when, a person adds." }
+                p class="quiet" { "What stood at " (when(one.as_of_at)) "." }
                 (table(&["finding", "since", "what is wrong", "what to do", "owner, due"], &one.standing.items.iter().map(|finding| vec![
                     html! { code { (finding.id) } @if finding.during { " " span class="badge warn" { "began in this run" } } },
                     when(finding.since),
                     text(&finding.message),
                     text(&finding.hint),
-                    html! {},
+                    care(finding.care.as_ref()),
                 ]).collect::<Vec<_>>()))
                 (more(one.standing.left_off, "findings"))
                 h3 { "Opened and closed during the run" }
@@ -52,6 +52,15 @@ fn findings(one: &Findings) -> Markup {
                 p { "The run is bound to no application: there are no findings to show." }
             }
         }
+    }
+}
+
+fn care(one: Option<&Care>) -> Markup {
+    let Some(one) = one else { return html! { span class="badge warn" { "nobody's" } } };
+    html! {
+        (text(&one.owner)) ", " (when(one.due_at))
+        @if one.overdue { " " span class="badge bad" { "overdue" } }
+        @if let Some(ticket) = &one.ticket { br; (text(ticket)) }
     }
 }
 

@@ -48,6 +48,7 @@ impl Watch {
             Command::Propose { .. }
             | Command::Unstarted { .. }
             | Command::Mark { .. }
+            | Command::Care { .. }
             | Command::Missed { .. }
             | Command::Refused { .. }
             | Command::Active { .. }

@@ -1,4 +1,4 @@
-//! The envelope of a report: a payload and its signature, as DSSE puts them together
+//! The envelope of what is signed: a payload and its signature, as DSSE puts them together
 //! (the Dead Simple Signing Envelope of in-toto), so that other programs can verify it too.
 //!
 //! The signature is over the type and the bytes of the payload, and over nothing that was parsed: whoever
@@ -9,11 +9,7 @@ use muster_runbooks::application::detection::PublicKey;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Report;
 use crate::signing::{self, SigningKey};
-
-/// The type of the payload. It is signed with it, so that nothing else can be taken for a report.
-pub const PAYLOAD_TYPE: &str = "application/vnd.muster.report+json";
 
 /// The most signatures that are looked at.
 const SIGNATURES_MAX: usize = 16;
@@ -21,10 +17,11 @@ const SIGNATURES_MAX: usize = 16;
 /// A payload and its signatures.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Envelope {
-    /// `application/vnd.muster.report+json`.
+    /// What the payload is, such as `application/vnd.muster.report+json`. It is signed with it, so that nothing
+    /// can be taken for something else.
     #[serde(rename = "payloadType")]
     pub payload_type: String,
-    /// The report as JSON, in base64.
+    /// JSON, in base64.
     pub payload: String,
     /// One signature; none where the daemon has no key to sign with.
     pub signatures: Vec<Signature>,
@@ -44,8 +41,13 @@ pub struct Signature {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Unbelieved {
     /// It is the envelope of something else.
-    #[error("it holds `{0}`, and no report of a run")]
-    Type(String),
+    #[error("it holds `{found}`, and not `{wanted}`")]
+    Type {
+        /// What it says it is.
+        found: String,
+        /// What it should be.
+        wanted: &'static str,
+    },
     /// It has no signature.
     #[error("it is not signed")]
     Unsigned,
@@ -61,17 +63,17 @@ pub enum Unbelieved {
 }
 
 impl Envelope {
-    /// Puts a report into an envelope, signed where there is a key.
-    pub fn seal(report: &Report, key: Option<&SigningKey>) -> Envelope {
+    /// Puts something into an envelope, signed where there is a key.
+    pub fn seal(kind: &str, payload: &impl Serialize, key: Option<&SigningKey>) -> Envelope {
         // Maps with text keys and numbers: there is nothing in it that JSON cannot hold.
-        let payload = serde_json::to_vec(report).unwrap_or_default();
-        let said = encoding(PAYLOAD_TYPE, &payload);
+        let payload = serde_json::to_vec(payload).unwrap_or_default();
+        let said = encoding(kind, &payload);
         let signatures = key.map(|key| Signature {
             keyid: key.public().to_string(),
             sig: STANDARD.encode(key.sign(&said)),
         });
         Envelope {
-            payload_type: PAYLOAD_TYPE.to_owned(),
+            payload_type: kind.to_owned(),
             payload: STANDARD.encode(&payload),
             signatures: signatures.into_iter().collect(),
         }
@@ -82,10 +84,10 @@ impl Envelope {
     /// # Errors
     ///
     /// With the reason, when none does.
-    pub fn open(&self, key: &PublicKey) -> Result<Vec<u8>, Unbelieved> {
-        if self.payload_type != PAYLOAD_TYPE {
-            let named: String = self.payload_type.chars().take(80).collect();
-            return Err(Unbelieved::Type(named));
+    pub fn open(&self, kind: &'static str, key: &PublicKey) -> Result<Vec<u8>, Unbelieved> {
+        if self.payload_type != kind {
+            let found: String = self.payload_type.chars().take(80).collect();
+            return Err(Unbelieved::Type { found, wanted: kind });
         }
         if self.signatures.is_empty() {
             return Err(Unbelieved::Unsigned);
@@ -126,6 +128,8 @@ fn encoding(kind: &str, payload: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    const KIND: &str = "application/vnd.muster.report+json";
+
     /// Goal: other programs compute the same bytes.
     /// Method: the example of the specification.
     #[test]
@@ -150,20 +154,20 @@ mod tests {
     fn what_is_believed() {
         let (key, _) = SigningKey::make().unwrap();
         let (other, _) = SigningKey::make().unwrap();
-        let right = signed(PAYLOAD_TYPE, b"{}", &key);
-        assert_eq!(right.open(&key.public()), Ok(b"{}".to_vec()));
+        let right = signed(KIND, b"{}", &key);
+        assert_eq!(right.open(KIND, &key.public()), Ok(b"{}".to_vec()));
         let refused = |change: &dyn Fn(&mut Envelope)| {
             let mut envelope = right.clone();
             change(&mut envelope);
-            envelope.open(&key.public()).unwrap_err()
+            envelope.open(KIND, &key.public()).unwrap_err()
         };
-        assert_eq!(right.open(&other.public()), Err(Unbelieved::Signature));
+        assert_eq!(right.open(KIND, &other.public()), Err(Unbelieved::Signature));
         // Somebody else's signature beside the right one takes nothing away, whatever it calls itself.
         let mut two = right.clone();
-        two.signatures.insert(0, signed(PAYLOAD_TYPE, b"{}", &other).signatures.remove(0));
-        assert_eq!(two.open(&key.public()), Ok(b"{}".to_vec()));
+        two.signatures.insert(0, signed(KIND, b"{}", &other).signatures.remove(0));
+        assert_eq!(two.open(KIND, &key.public()), Ok(b"{}".to_vec()));
         let posing = refused(&|one| {
-            one.signatures = signed(PAYLOAD_TYPE, b"{}", &other).signatures;
+            one.signatures = signed(KIND, b"{}", &other).signatures;
             one.signatures[0].keyid = key.public().to_string();
         });
         assert_eq!(posing, Unbelieved::Signature);
@@ -178,7 +182,10 @@ mod tests {
         );
         let kind = "application/vnd.in-toto+json";
         let another = signed(kind, b"{}", &key);
-        assert_eq!(another.open(&key.public()), Err(Unbelieved::Type(kind.to_owned())));
+        assert_eq!(
+            another.open(KIND, &key.public()),
+            Err(Unbelieved::Type { found: kind.to_owned(), wanted: KIND })
+        );
         assert_eq!(
             refused(&|one| one.signatures = signed(kind, b"{}", &key).signatures.clone()),
             Unbelieved::Signature,
