@@ -233,8 +233,11 @@ impl Follower<'_> {
                     let Action::Approval(asked) = &*attempt.action else { continue };
                     let by = policy_of(authorised);
                     let is_new = !run.approvers(&step.id).iter().any(|one| one.by == by.name);
-                    if approval::risks(asked).is_empty() && is_new {
-                        waiting.push((run.id.clone(), step.id.clone(), run.hash.clone()));
+                    // The policy is a person's word given beforehand, also for the point of no return. What
+                    // nobody could know then is asked of somebody now.
+                    let risks = approval::risks(asked);
+                    if risks.iter().all(|risk| *risk == Risk::NoWayBack) && is_new {
+                        waiting.push((run.id.clone(), step.id.clone(), risks, run.hash.clone()));
                     }
                 }
             }

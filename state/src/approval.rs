@@ -41,11 +41,19 @@ pub fn risks(approval: &Approval) -> Vec<Risk> {
     if asks && approval.observers.as_deref() != Some("lost") {
         risks.push(Risk::ObserversDisagree);
     }
+    let named = approval.must_accept.iter().flatten().filter(|risk| !risks.contains(risk));
+    let named: Vec<Risk> = named.copied().collect();
+    risks.extend(named);
     risks
 }
 
 fn shows(approval: &Approval, what: Shown) -> bool {
     approval.shows.as_ref().is_some_and(|shows| shows.contains(&what))
+}
+
+/// The risks that an approver of this step may tick.
+pub fn offers(approval: &Approval) -> Vec<Risk> {
+    approval.may_accept.iter().chain(&approval.must_accept).flatten().copied().collect()
 }
 
 /// How many different people must approve: one more when data loss is over the limit or unknown

@@ -176,8 +176,7 @@ fn asked(run: &Run, id: &StepId) -> Result<(PersonRole, Vec<Risk>, Vec<Risk>), R
     }
     match state.attempt().map(|attempt| &*attempt.action) {
         Some(Action::Approval(approval)) => {
-            let offers = approval.may_accept.clone().unwrap_or_default();
-            Ok((approval.role, offers, approval::risks(approval)))
+            Ok((approval.role, approval::offers(approval), approval::risks(approval)))
         }
         Some(_) | None => {
             not_now("approving", &format!("`{id}` is {} and asks nobody", state.word()))

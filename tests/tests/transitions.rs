@@ -16,7 +16,7 @@ use serde_json::Value;
 const T: Timestamp = Timestamp::UNIX_EPOCH;
 
 fn action() -> Action {
-    Action::Gate(Gate { asks: "go on?".to_owned() })
+    Action::Gate(Gate { asks: "go on?".to_owned(), opens_after: None })
 }
 
 fn started(attempt: u32) -> Change {

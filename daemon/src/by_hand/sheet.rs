@@ -12,7 +12,7 @@ use muster_runbooks::{
     shell::word,
     value::Span,
 };
-use muster_state::{progress::Active, steer::is_guard};
+use muster_state::{approval, progress::Active, steer::is_guard};
 
 use crate::{BUILD_ID, intake::Intake};
 
@@ -241,7 +241,7 @@ fn by_word(inside: &Inside<'_>) -> String {
     match inside {
         Inside::Approval(asked) => {
             let risks: Vec<&str> =
-                asked.may_accept.iter().flatten().map(|risk| risk.word()).collect();
+                approval::offers(asked).into_iter().map(|risk| risk.word()).collect();
             let risks = if risks.is_empty() {
                 String::new()
             } else {

@@ -199,10 +199,10 @@ async fn a_page_in_words() {
     let forced = one_line(&page("region-failover", "forced"));
     for part in [
         "BY HAND: Move an application to its standby region (forced) CovetPy (covetpy)",
-        "inputs data_loss_max=\"5m\" objective back within 15m way back the page of `region-failback`",
+        "inputs data_loss_max=\"5m\", hold_for=\"0s\" objective back within 15m way back the page of `region-failback`",
         "Ask one person with the role `approver`, not yourself, for a yes, and write down who said it and \
          when; ask whether they accept each of these risks: unproven-fence, data-loss-over-max, \
-         observers-disagree.",
+         observers-disagree, no-way-back.",
         "[data-loss] Make the standby cluster the writer after settle-old-side",
         "aws rds failover-global-cluster --region us-west-2 --global-cluster-identifier covetpy \
          --target-db-cluster-identifier arn:aws:rds:us-west-2:123456789012:cluster:covetpy-us-west-2 \

@@ -81,7 +81,10 @@ async fn an_unknown_loss_is_never_zero() {
     assert_eq!(approval["data_loss"]["text"], "unknown");
     assert_eq!(approval["data_loss"]["secs"], Value::Null);
     assert_eq!(approval["needed"], 2, "one more than the runbook asks for");
-    assert_eq!(approval["must_accept"], json!(["data-loss-over-max", "observers-disagree"]));
+    assert_eq!(
+        approval["must_accept"],
+        json!(["data-loss-over-max", "observers-disagree", "no-way-back"])
+    );
     let page =
         reqwest::get(format!("{}/runs/{id}", house.url)).await.unwrap().text().await.unwrap();
     assert!(page.contains("<span>--accept</span> <span>data-loss-over-max</span>"));

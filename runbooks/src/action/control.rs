@@ -42,6 +42,8 @@ words! {
         DataLossOverMax = "data-loss-over-max",
         /// Fewer observers than the quorum agree that the active region is lost.
         ObserversDisagree = "observers-disagree",
+        /// What the old side has and the other side has not is gone from here on: the point of no return.
+        NoWayBack = "no-way-back",
     }
 }
 
@@ -69,6 +71,8 @@ action! {
         shows: Option<Vec<Shown>>,
         /// The risks that they may accept.
         may_accept: Option<Vec<Risk>>,
+        /// The risks that each of them must accept, whatever else is known.
+        must_accept: Option<Vec<Risk>>,
         /// The data loss predicted by an earlier step.
         data_loss: Option<Loss>,
         /// Over this, or unknown, one more person must approve, and each must accept `data-loss-over-max`.
@@ -115,19 +119,26 @@ impl Wait {
 }
 
 action! {
-    /// Blocks until an operator says go on by `muster done RUN STEP`.
+    /// Blocks until an operator says go on by `muster done RUN STEP`, or until its time is over.
     Gate = "gate", Inside, on: &[], needs_active: false, global: false,
     with {
         /// What the operator should look at or do first.
         asks: String,
+        /// It opens by itself then, counted from the start of the step; never without.
+        opens_after: Option<Span>,
     }
     gives {
-        /// Who said go on.
+        /// Who said go on; `its time` when nobody did.
         opened_by: String,
     }
 }
 
 impl Gate {
+    /// When one that began then opens by itself, if it does.
+    pub fn opens_at(&self, started_at: Timestamp) -> Option<Timestamp> {
+        self.opens_after.map(|after| started_at + after.duration())
+    }
+
     pub(super) fn describe(&self, _on: &On<'_>) -> Description {
         Description {
             by_hand: vec!["muster done RUN STEP --reason TEXT".to_owned()],

@@ -98,8 +98,8 @@ impl Engine {
                 if given.iter().any(|given| given.by == one.by) {
                     continue;
                 }
-                let offered = asked.may_accept.iter().flatten();
-                let accepts = offered.filter(|risk| one.accepts.contains(risk)).copied().collect();
+                let offered = approval::offers(asked).into_iter();
+                let accepts = offered.filter(|risk| one.accepts.contains(risk)).collect();
                 let says =
                     Steer::Approve { step: step.id.clone(), accepts, plan_hash: run.hash.clone() };
                 let by = Person { name: one.by.clone(), role: PersonRole::Approver };

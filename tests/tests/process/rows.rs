@@ -320,7 +320,7 @@ async fn forced_while_the_old_side_writes_on() {
     let events = scene.stage.daemon.get(&format!("/v1/runs/{run}/events?limit=200")).await;
     let (_, events) = events.expect("an answer");
     let accepted = events.to_string();
-    assert!(accepted.contains("(accepts unproven-fence"), "{accepted}");
+    assert!(accepted.contains("unproven-fence, data-loss-over-max"), "{accepted}");
     let by = view["losses"]["measured"]["by"].as_str().unwrap_or_default();
     assert!(by.contains("assumes") && by.contains("took no writes after"), "{by}");
     print("unfenced", &scene.stage, &view, before, "no end: the old side writes on").await;

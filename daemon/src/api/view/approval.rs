@@ -145,7 +145,7 @@ fn asked_for(run: &Run, step: &Step, attempt: &Attempt, asked: &control::Approva
         missing: needed.saturating_sub(u32::try_from(counted).unwrap_or(u32::MAX)),
         given,
         must_accept: risks.iter().map(ToString::to_string).collect(),
-        may_accept: asked.may_accept.iter().flatten().map(ToString::to_string).collect(),
+        may_accept: approval::offers(asked).iter().map(ToString::to_string).collect(),
         data_loss: loss.map(|loss| figures::predicted(run, Some(loss))),
         data_loss_max: asked.data_loss_max.map(Length::from),
         observers: asked

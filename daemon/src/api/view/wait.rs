@@ -181,7 +181,12 @@ fn running(run: &Run, step: &Step, attempt: &Attempt) -> WaitView {
         );
     }
     if let Action::Gate(gate) = &*attempt.action {
-        return WaitView::person(gate.asks.clone(), "an operator", deadline_at);
+        let opens_at = gate.opens_at(attempt.started_at).filter(|at| *at < attempt.deadline);
+        let asks = match opens_at {
+            Some(_) => format!("{} It opens by itself when its time is over.", gate.asks),
+            None => gate.asks.clone(),
+        };
+        return WaitView::person(asks, "an operator", opens_at.or(deadline_at));
     }
     if Wanted::of(&attempt.action).is_some() {
         let child = run.children.iter().rev().find(|child| child.step == step.id);
