@@ -127,7 +127,7 @@ impl CheckReplication {
 }
 
 action! {
-    /// Checks that a side writes, answers and is what the zone's own name servers say.
+    /// Checks that a side writes, answers and is what the zone's own name servers say. Where a canary is declared, one of its rows must have committed there since the step began.
     CheckActive = "check-active", Reads, on: &[ComponentKind::Databases], needs_active: false, global: false,
     with {
         /// The side that should serve.
@@ -138,6 +138,8 @@ action! {
         writer: String,
         /// What the name servers answered.
         answers: String,
+        /// The write that was seen to commit there, or why there is none.
+        wrote: String,
     }
 }
 

@@ -9,6 +9,7 @@ use muster_runbooks::{
     },
     application::{Application, Database},
     name::Region,
+    value::Span,
 };
 use muster_state::call::{Call, CallError, Done, Progress};
 use serde_json::json;
@@ -21,6 +22,7 @@ use crate::world::http::probe;
 use crate::world::{
     dns,
     real::{Real, on},
+    sql::canary,
     whereabouts::agree,
 };
 
@@ -113,7 +115,34 @@ pub async fn observe_active(
             return Ok(Progress::in_progress(format!("the probe of {region} answers {status}")));
         }
     }
-    Ok(Progress::Done(Done::with([("writer", json!(region)), ("answers", json!(answers))])))
+    let wrote = match wrote(real, call, database, region).await? {
+        Ok(wrote) => wrote,
+        Err(note) => return Ok(Progress::in_progress(note)),
+    };
+    let outputs = [("writer", json!(region)), ("answers", json!(answers)), ("wrote", json!(wrote))];
+    Ok(Progress::Done(Done::with(outputs)))
+}
+
+/// The canary's row that committed since the step began; `Err` as long as there is none. A cluster that calls
+/// itself the writer and takes no writes is what this finds out.
+async fn wrote(
+    real: &Real,
+    call: &Call,
+    database: &Database,
+    region: &Region,
+) -> Result<Result<String, String>, CallError> {
+    let Some(canary) = &database.canary else {
+        return Ok(Ok("nothing: no canary is declared".to_owned()));
+    };
+    let newest = canary::newest_at(real, database, canary, region).await?;
+    let waited = call.asked_at.duration_since(call.started_at);
+    Ok(match newest {
+        Some(row) if row.age <= waited => {
+            let age = Span::between(call.asked_at - row.age, call.asked_at);
+            Ok(format!("canary row {} committed in {region} {age} ago", row.sequence))
+        }
+        Some(_) | None => Err(format!("no row of the canary has committed in {region} yet")),
+    })
 }
 
 fn told((verdict, because): (Verdict, String)) -> Progress {

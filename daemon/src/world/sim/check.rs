@@ -125,7 +125,9 @@ pub(super) fn observe_active(
         return Ok(Progress::in_progress("a probe does not succeed"));
     }
     let answers = answers.map(|(_, text)| text).unwrap_or_default();
-    Ok(Progress::Done(Done::with([("writer", json!(writer)), ("answers", json!(answers))])))
+    let wrote = format!("the simulated writer takes writes in {region}");
+    let outputs = [("writer", json!(writer)), ("answers", json!(answers)), ("wrote", json!(wrote))];
+    Ok(Progress::Done(Done::with(outputs)))
 }
 
 pub(super) fn observe_probe(

@@ -74,6 +74,18 @@ pub async fn newest(session: &mut Session, canary: &Canary) -> Result<Option<Row
     read(session, canary, 1).await.map(|rows| rows.first().copied())
 }
 
+/// Reads the newest row that has committed at the writer of a region, by a session of its own.
+pub async fn newest_at(
+    real: &Real,
+    database: &Database,
+    canary: &Canary,
+    region: &Region,
+) -> Result<Option<Row>, CallError> {
+    let mut session = session(real, database, region, Purpose::Write).await?;
+    let found = newest(&mut session, canary).await;
+    found.map_err(|trouble| trouble.at(session.service().to_owned(), "canary"))
+}
+
 /// Reads every row, oldest first.
 pub async fn all(session: &mut Session, canary: &Canary) -> Result<Vec<Row>, Trouble> {
     let mut rows = read(session, canary, CANARY_SLOTS).await?;
