@@ -25,7 +25,7 @@ use tracing::{info, warn};
 use crate::{
     config::Config,
     intake::Intake,
-    world::{World, aws::by_hand::Place},
+    world::{World, aws::copies::Place},
 };
 use sheet::Sheet;
 
@@ -73,9 +73,7 @@ impl Pages {
 /// Works until the future is dropped.
 pub async fn keep(intake: Intake, world: Arc<World>, config: Config) {
     let places = match &*world {
-        World::Real(real) => {
-            config.by_hand.copies.iter().map(|copy| real.place_of_pages(copy)).collect()
-        }
+        World::Real(real) => config.by_hand.copies.iter().map(|copy| real.copies(copy)).collect(),
         World::Sim(_) => Vec::new(),
     };
     let folder = config.state.join(FOLDER);
@@ -187,7 +185,8 @@ impl Keeper<'_> {
             }
             if trouble.is_none() {
                 for (ending, content) in kept.files() {
-                    let put = place.put(&format!("{name}/{page}.{ending}"), ending, content).await;
+                    let kind = if ending == "html" { "text/html" } else { "text/plain" };
+                    let put = place.put(&format!("{name}/{page}.{ending}"), kind, content).await;
                     if let Err(why) = put {
                         warn!(%place, why = in_one_line(&why), "a page is not put there");
                         trouble = Some(why.to_string());

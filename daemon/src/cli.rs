@@ -310,6 +310,17 @@ pub async fn carry_out(verb: ClientVerb, global: &Global, terminal: &mut Termina
         let done = report::offline(verb, terminal);
         return done.unwrap_or_else(|failure| terminal.failure(&failure));
     }
+    if let ClientVerb::Freeze(Freeze { verb: Some(freeze::Verb::Check(check)), .. }) = &verb
+        && let Some(from) = &check.from
+    {
+        let done = freeze::check_from(&check.application, from, terminal).await;
+        return done.unwrap_or_else(|failure| terminal.failure(&failure));
+    }
+    if let ClientVerb::BreakGlass(Glass { verb }) = &verb
+        && let Some(done) = glass::offline(verb, terminal)
+    {
+        return done.unwrap_or_else(|failure| terminal.failure(&failure));
+    }
     let done = match verb {
         ClientVerb::Lint(args) => files::lint(&args, terminal),
         ClientVerb::Plan(args) => plan::plan(&args, terminal),

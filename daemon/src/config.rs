@@ -3,6 +3,8 @@
 
 mod by_hand;
 mod check;
+mod copies;
+mod glass;
 mod home;
 mod lease;
 mod receiver;
@@ -24,7 +26,9 @@ use serde::Deserialize;
 
 use check::Source;
 
-pub use by_hand::{ByHand, Place as CopyPlace};
+pub use by_hand::ByHand;
+pub use copies::Place as CopyPlace;
+pub use glass::{BreakGlass, SealKey};
 pub use home::Home;
 pub use lease::Lease;
 pub use receiver::{Receiver, ReceiverKind};
@@ -79,6 +83,9 @@ pub struct Config {
     /// Where the pages for doing it by hand are put beside the state directory.
     #[serde(default)]
     pub by_hand: ByHand,
+    /// Where it is said outside whether an application is frozen.
+    #[serde(default)]
+    pub freeze: Freezes,
     /// With which key reports of runs are signed; they are served unsigned without.
     #[serde(default)]
     pub reports: Option<Reports>,
@@ -88,6 +95,15 @@ pub struct Config {
     /// The text that this was read from, so that what is found later still has its place.
     #[serde(skip)]
     source: Source,
+}
+
+/// Where it is said outside whether an application is frozen.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Freezes {
+    /// Buckets that pipelines read, with one object for each application.
+    #[serde(default)]
+    pub copies: Vec<CopyPlace>,
 }
 
 /// Where the process listens.

@@ -21,7 +21,7 @@ use crate::{
     cli::{Exit, Serve, Terminal},
     clock::Clock,
     config::{BadConfig, Config},
-    heartbeat,
+    freezes, heartbeat,
     intake::Intake,
     lease, letter,
     offline::chain,
@@ -198,6 +198,7 @@ async fn run(args: &Serve) -> Result<(), CannotServe> {
     process.keep(ship::keep(process.intake.clone(), Arc::clone(&world), config.clone()));
     process.keep(letter::keep(process.intake.clone(), config.state.clone()));
     process.keep(by_hand::keep(process.intake.clone(), Arc::clone(&world), config.clone()));
+    process.keep(freezes::keep(process.intake.clone(), Arc::clone(&world), config.clone()));
     process.keep(canary::keep(process.intake.clone(), world));
     process.read_queues(&config);
     let api = Api::new(process.intake.clone(), &config.tokens)

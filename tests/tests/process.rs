@@ -8,6 +8,7 @@ mod disk;
 mod evacuation;
 mod failover;
 mod faults;
+mod freezes;
 mod hooks;
 mod kills;
 mod lease;

@@ -1,8 +1,10 @@
 //! `muster freeze` and `muster thaw`: nothing may change an application, or something may again; and the
 //! question that a pipeline asks before it changes anything.
 
+use std::io::Cursor;
+
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::value::Span;
 
 use super::{Client, Exit, Failure, Terminal, say::segment, show::at_text};
@@ -12,7 +14,13 @@ use crate::{
         view::freeze::FreezeView,
     },
     clock::Clock,
+    freezes,
+    offline::chain,
+    world::aws::export::{self, Place},
 };
+
+/// The largest object that is read.
+const OBJECT_BYTES_MAX: usize = 64 * 1024;
 
 /// Arguments of `freeze`.
 #[derive(Clone, Debug, Args)]
@@ -45,6 +53,10 @@ pub enum Verb {
 pub struct Check {
     /// The application.
     pub application: String,
+    /// Read it from where `freeze.copies` puts it, with the credentials and the region of the environment, and
+    /// ask no daemon.
+    #[arg(long, value_name = "s3://BUCKET/PREFIX/")]
+    pub from: Option<String>,
 }
 
 /// Arguments of `thaw`.
@@ -57,14 +69,17 @@ pub struct Thaw {
     pub reason: String,
 }
 
-fn instant(text: &str) -> Result<Timestamp, String> {
+pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at);
     }
-    let span: Span = text.parse().map_err(|_| {
-        "write an instant such as 2026-03-01T02:00:00Z, or in how long, such as 4h".to_owned()
-    })?;
-    Ok(Clock::Real.now() + span.duration())
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<u16>().ok());
+    let days = days.map(|days| SignedDuration::from_hours(24 * i64::from(days)));
+    let span = days.or_else(|| text.parse::<Span>().ok().map(Span::duration));
+    let span = span.ok_or(
+        "write an instant such as 2026-03-01T02:00:00Z, or in how long, such as 4h or 14d",
+    )?;
+    Clock::Real.now().checked_add(span).map_err(|why| why.to_string())
 }
 
 /// Freezes, or asks.
@@ -104,7 +119,33 @@ pub(super) async fn thaw(
 /// refused, or asked for a name that nobody knows.
 async fn check(args: &Check, client: &Client, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let path = format!("/v1/applications/{}/freeze", segment(&args.application)?);
-    match client.get::<FreezeView>(&path).await {
+    told(client.get::<FreezeView>(&path).await, terminal)
+}
+
+/// The same out of a bucket. What is old or cannot be read is no answer either.
+pub(super) async fn check_from(
+    application: &str,
+    from: &str,
+    terminal: &mut Terminal,
+) -> Result<Exit, Failure> {
+    let file = freezes::object(segment(application)?);
+    let place = format!("{}/{file}", from.trim_end_matches('/')).parse::<Place>();
+    let place = place.map_err(|why| Failure::bad_use(chain(&why)))?;
+    let mut room = vec![0; OBJECT_BYTES_MAX];
+    let unknown = |because: String| Failure::Garbled { server: place.to_string(), because };
+    let read = match export::fetch_into(&place, &mut Cursor::new(&mut room[..])).await {
+        Err(why) => Err(unknown(chain(&why))),
+        Ok(bytes) => {
+            let bytes = usize::try_from(bytes).unwrap_or(OBJECT_BYTES_MAX).min(OBJECT_BYTES_MAX);
+            freezes::read(&room[..bytes], application, Clock::Real.now())
+                .map_err(|why| unknown(why.to_string()))
+        }
+    };
+    told(read, terminal)
+}
+
+fn told(read: Result<FreezeView, Failure>, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    match read {
         Ok(view) => {
             show(&view, terminal);
             Ok(if view.frozen { Exit::No } else { Exit::Done })

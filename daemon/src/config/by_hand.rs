@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use muster_runbooks::{
-    application::Application,
-    name::{ApplicationName, Region},
-};
+use muster_runbooks::{application::Application, name::ApplicationName};
 use serde::Deserialize;
 
-use super::check::Findings;
+use super::{
+    check::Findings,
+    copies::{self, Place},
+};
 
 /// Where they are put.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -19,34 +19,10 @@ pub struct ByHand {
     pub copies: Vec<Place>,
 }
 
-/// A place in a bucket.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Place {
-    /// The region of the bucket.
-    pub region: Region,
-    /// The bucket.
-    pub bucket: String,
-    /// What every object's key begins with.
-    pub prefix: String,
-}
-
 impl ByHand {
     /// What is wrong with it by itself.
     pub(super) fn check(&self, found: &mut Findings<'_>) {
-        for (at, place) in self.copies.iter().enumerate() {
-            let at = at.to_string();
-            if !super::lease::is_bucket(&place.bucket) {
-                let message = format!("`{}` is not the name of a bucket", place.bucket);
-                let path = ["by_hand", "copies", &at, "bucket"];
-                found.add(&path, "wrong-value", message, "");
-            }
-            if !super::ship::is_prefix(&place.prefix) {
-                let message = format!("`{}` is not the prefix of keys", place.prefix);
-                let path = ["by_hand", "copies", &at, "prefix"];
-                found.add(&path, "wrong-value", message, "such as `by-hand`");
-            }
-        }
+        copies::check("by_hand", &self.copies, found);
     }
 
     /// What is wrong with it next to the applications.

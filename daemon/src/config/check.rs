@@ -108,6 +108,10 @@ impl Config {
             ship.check(&mut found);
         }
         self.by_hand.check(&mut found);
+        super::copies::check("freeze", &self.freeze.copies, &mut found);
+        if let Some(glass) = &self.break_glass {
+            glass.check(&mut found);
+        }
         let names: Vec<&str> = self.receivers.iter().map(|one| one.name.as_str()).collect();
         found.clashes(&["receivers"], "name", "receiver", &names);
         for (at, receiver) in self.receivers.iter().enumerate() {

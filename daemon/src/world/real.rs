@@ -125,9 +125,9 @@ impl Real {
         lease::Store::new(self.aws.side(&at.region), at)
     }
 
-    /// A place for copies of the pages for doing it by hand.
-    pub fn place_of_pages(&self, at: &config::CopyPlace) -> by_hand::Place {
-        by_hand::Place::new(self.aws.side(&at.region), at)
+    /// A place for copies of small files.
+    pub fn copies(&self, at: &config::CopyPlace) -> copies::Place {
+        copies::Place::new(self.aws.side(&at.region), at)
     }
 
     /// Where the log is shipped to.

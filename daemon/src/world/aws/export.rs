@@ -120,6 +120,17 @@ pub enum FetchError {
 ///
 /// When S3 refuses it, when it broke off too often, or when the file cannot be written.
 pub async fn fetch(place: &Place, to: &mut File) -> Result<u64, FetchError> {
+    let bytes = fetch_into(place, to).await?;
+    to.sync_all().map_err(|source| FetchError::Write { place: place.clone(), source })?;
+    Ok(bytes)
+}
+
+/// The same into anything that takes it, such as memory for an object that is known to be small.
+///
+/// # Errors
+///
+/// As [`fetch`].
+pub async fn fetch_into(place: &Place, to: &mut impl Write) -> Result<u64, FetchError> {
     let aws = Aws::load(&Access::Environment).await;
     let region = aws.shared.region().and_then(|region| region.as_ref().parse::<Region>().ok());
     let side = aws.side(&region.ok_or(FetchError::NoRegion)?);
@@ -131,7 +142,6 @@ pub async fn fetch(place: &Place, to: &mut File) -> Result<u64, FetchError> {
             return Err(FetchError::BrokeOff { place: place.clone(), bytes, source });
         }
     }
-    to.sync_all().map_err(|source| FetchError::Write { place: place.clone(), source })?;
     Ok(coming.bytes)
 }
 
@@ -202,7 +212,7 @@ struct Coming<'a> {
 impl Coming<'_> {
     /// One request for what is missing; says whether everything is there. `breaks` counts the requests
     /// in a row that brought nothing.
-    async fn go_on(&mut self, to: &mut File, breaks: &mut u32) -> Result<bool, FetchError> {
+    async fn go_on(&mut self, to: &mut impl Write, breaks: &mut u32) -> Result<bool, FetchError> {
         let before = self.bytes;
         let Some(mut answer) = self.ask().await? else {
             *breaks += 1;

@@ -1,4 +1,4 @@
-//! Copies of the pages for doing it by hand: objects below a prefix, written over by newer ones.
+//! Copies of small files: objects below a prefix, written over by newer ones.
 
 use std::{fmt, sync::Arc};
 
@@ -28,17 +28,16 @@ impl Place {
         Place { side, region, bucket, prefix: at.prefix.trim_matches('/').to_owned() }
     }
 
-    /// Puts a page, whatever was there before. `ending` is that of its name.
+    /// Puts a file of a kind, such as `text/html`, whatever was there before.
     ///
     /// # Errors
     ///
     /// When there is no answer, or a definite refusal.
-    pub async fn put(&self, name: &str, ending: &str, page: &str) -> Result<(), CallError> {
-        let kind = if ending == "html" { "text/html" } else { "text/plain" };
+    pub async fn put(&self, name: &str, kind: &str, file: &str) -> Result<(), CallError> {
         let put = self.side.act.s3.put_object().bucket(&self.bucket);
         let put = put.key(format!("{}/{name}", self.prefix));
         let put = put.content_type(format!("{kind}; charset=utf-8"));
-        let sent = put.body(page.as_bytes().to_vec().into()).send().await;
+        let sent = put.body(file.as_bytes().to_vec().into()).send().await;
         sent.map_err(|why| error::trouble(why).at(self.side.name("s3"), "PutObject"))?;
         Ok(())
     }
