@@ -1,5 +1,6 @@
 //! The process: three doors, one intake, the engine's performer, and the world.
 
+pub mod abort;
 pub mod api;
 pub mod by_hand;
 pub mod canary;

@@ -91,6 +91,7 @@ impl Process {
         );
         tasks.spawn(crate::watch::watch(intake.clone(), Arc::clone(&world), seen));
         tasks.spawn(crate::detect::watch(intake.clone(), Arc::clone(&world)));
+        tasks.spawn(crate::abort::watch(intake.clone(), Arc::clone(&world)));
         tasks.spawn(crate::inventory::watch(intake.clone(), world, located));
         tasks.spawn(crate::overdue::watch(intake.clone()));
         tasks.spawn(crate::children::watch(intake.clone()));

@@ -26,10 +26,13 @@ mod workload;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
-use muster_runbooks::{application::Application, name::Region};
+use muster_runbooks::{
+    application::{Application, detection::Alarm},
+    name::Region,
+};
 use muster_state::{
     call::{Answer, Call, CallError, Reading},
-    detect::Vote,
+    detect::{Sees, Vote},
 };
 
 use crate::clock::Clock;
@@ -94,6 +97,17 @@ impl World {
         match self {
             World::Real(world) => observers::votes(world, application, region).await,
             World::Sim(world) => world.with(|sim, now| sim.votes(now, application, region)),
+        }
+    }
+
+    /// What one alarm says now. Belongs to no run, and changes nothing.
+    pub async fn alarm(&self, alarm: &Alarm) -> (Sees, String) {
+        match self {
+            World::Real(world) => {
+                let (sees, _, why) = aws::alarm::observe(world, alarm).await;
+                (sees, why)
+            }
+            World::Sim(_) => (Sees::Unknown, "the simulated world has no alarms".to_owned()),
         }
     }
 

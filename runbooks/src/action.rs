@@ -13,6 +13,7 @@ pub mod control;
 pub mod custom;
 pub mod database;
 pub mod divergence;
+pub mod drill;
 pub mod expiry;
 pub mod hook;
 pub mod lease;
@@ -326,6 +327,8 @@ actions! {
     check::CheckActive,
     check::WriteCanary,
     check::Probe,
+    drill::CheckAlarms,
+    @inside drill::CheckCalendar,
     sql::CheckSql,
     sql::CheckRestored,
     divergence::InventoryDivergence,

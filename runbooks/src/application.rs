@@ -4,6 +4,7 @@ mod beside;
 mod controller;
 pub mod declared;
 pub mod detection;
+pub mod drills;
 pub mod hook;
 pub mod job;
 mod parse;
@@ -34,6 +35,7 @@ pub use beside::{Cache, Objects, Secret};
 pub use controller::{Controller, ControllerKind};
 pub use declared::{Attested, Beside, ByHand, DeclaredLoss, Promotion};
 use detection::{Detection, Observer};
+use drills::Drills;
 use recovery::Recovery;
 use write_lease::WriteLease;
 
@@ -88,6 +90,9 @@ pub struct Application {
     /// When its turn comes while a whole region is left.
     #[serde(default, skip_serializing_if = "Recovery::is_usual")]
     pub recovery: Recovery,
+    /// When a drill may move its users, and which alarms keep it from that.
+    #[serde(default, skip_serializing_if = "Drills::is_usual")]
+    pub drills: Drills,
     /// What its owner says that is lost of what nobody can measure. What is not declared is unknown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<DeclaredLoss>,

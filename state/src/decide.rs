@@ -6,7 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
     action::{
         Action, Inside, Outputs, Reach,
+        child::NOT_WANTED,
         control::{Risk, Wait},
+        drill::CheckCalendar,
     },
     name::StepId,
     plan::{Part, Step, Unresolved},
@@ -207,7 +209,22 @@ fn open(
             }
             format!("waits until {until}")
         }
-        Inside::Gate(gate) => format!("nobody said go on: {}", gate.asks),
+        Inside::Gate(gate) => {
+            match gate.opens_at(attempt.started_at).filter(|_| !given_up) {
+                Some(at) if at <= now => {
+                    return due.push(succeed([("opened_by".to_owned(), json!("its time"))].into()));
+                }
+                Some(at) if !timed_out => due.push(Next::WakeAt(at)),
+                Some(_) | None => {}
+            }
+            format!("nobody said go on: {}", gate.asks)
+        }
+        Inside::CheckCalendar(check) => {
+            return due.push(match calendar(run, check, now) {
+                Err(reason) => fail(run, step, attempt.number, Fault::Guard { reason }),
+                Ok(said) => succeed([("calendar".to_owned(), json!(said))].into()),
+            });
+        }
         Inside::StartRun(_) | Inside::MoveApplication(_) => {
             match child::standing(run, step, attempt) {
                 Standing::Over(outputs) => return due.push(succeed(outputs)),
@@ -243,6 +260,15 @@ fn open(
     } else {
         due.push(Next::WakeAt(attempt.deadline));
     }
+}
+
+/// Whether a drill may move users now; `Err` says why not.
+fn calendar(run: &Run, check: &CheckCalendar, now: Timestamp) -> Result<&'static str, String> {
+    if !check.is_wanted() {
+        return Ok(NOT_WANTED);
+    }
+    let drills = run.plan.binding.as_ref().map(|binding| &binding.application.drills);
+    drills.and_then(|drills| drills.forbids(now)).map_or(Ok("open"), Err)
 }
 
 /// When a wait that began at an instant ends.

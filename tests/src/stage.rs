@@ -4,6 +4,7 @@
 //! wrong. A daemon that is killed is started again, and how soon it looks is written down.
 
 pub mod figures;
+mod kinds;
 mod shop;
 pub mod strace;
 
@@ -19,8 +20,7 @@ use self::{
 };
 use crate::{
     daemon::{Daemon, Setup, pause},
-    emulator::{EAST, Emulator, WEST, site::Site},
-    watcher::Watcher,
+    emulator::{Emulator, site::Site},
 };
 
 /// Where users are sent while the home serves.
@@ -46,7 +46,16 @@ const SETTLED_LOOKS: u32 = 20;
 const HELD_LOOKS: u32 = 6;
 
 /// Steps of these runbooks ask nobody outside while they are open.
-const INSIDE: &[&str] = &["approval", "gate", "wait", "open-window", "close-window", "stamp-point"];
+const INSIDE: &[&str] = &[
+    "approval",
+    "gate",
+    "wait",
+    "open-window",
+    "close-window",
+    "stamp-point",
+    "start-run",
+    "move-application",
+];
 
 /// Steps that ask somebody who is not behind the proxy.
 const BESIDE: &[&str] = &["check-observers", "probe", "notify", "rehearse"];
@@ -82,93 +91,6 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Builds everything and starts the daemon with these schedules; `None`, and a skip, where the
-    /// python of the test world is missing.
-    ///
-    /// # Panics
-    ///
-    /// When something cannot be started.
-    pub async fn set(schedules: &str) -> Option<Stage> {
-        Stage::with(schedules, "").await
-    }
-
-    /// The same with a runbook of the user's own.
-    ///
-    /// # Panics
-    ///
-    /// When something cannot be started.
-    pub async fn with(schedules: &str, runbook: &str) -> Option<Stage> {
-        Stage::build(schedules, runbook, "", async |_, _| {}).await
-    }
-
-    /// The same with another account that keeps copies of the database, in the west.
-    ///
-    /// # Panics
-    ///
-    /// When something cannot be started.
-    pub async fn with_vault(schedules: &str) -> Option<Stage> {
-        let vault = async |world: &Emulator, shop: &mut Value| {
-            shop["databases"][0]["vault"] = world.vault(WEST).await;
-        };
-        Stage::build(schedules, "", "", vault).await
-    }
-
-    /// The same without schedules, watched by three real observers, which are put into `watchers`. They look
-    /// at `observers` for the home and at `sides` for the standby.
-    ///
-    /// # Panics
-    ///
-    /// When something cannot be started.
-    pub async fn watched(watchers: &mut Vec<Watcher>) -> Option<Stage> {
-        let seen = async |_: &Emulator, shop: &mut Value| {
-            let one = shop["observers"][0].clone();
-            let (home, away) = (one["sees"][EAST].clone(), shop["probes"][WEST].clone());
-            let control = one["control"].as_str().expect("a URL").to_owned();
-            let sees = json!({ EAST: home, WEST: away });
-            let mut observers = Vec::new();
-            for name in ["one", "two", "three"] {
-                let watcher = Watcher::start("shop", &sees, &control).await;
-                observers.push(json!({
-                    "name": name, "domain": name, "report": watcher.url, "key": watcher.key,
-                }));
-                watchers.push(watcher);
-            }
-            shop["observers"] = json!(observers);
-        };
-        Stage::build("[]", "", "", seen).await
-    }
-
-    /// The same without schedules, under a lease in a bucket of a third region.
-    ///
-    /// # Panics
-    ///
-    /// When something cannot be started.
-    pub async fn under_a_lease(region: &str, more: &str) -> Option<Stage> {
-        let lease = format!("lease: {{ region: {region}, bucket: muster-lease, key: lease }}\n");
-        let bucket = async |world: &Emulator, _: &mut Value| {
-            world.bucket(region, "muster-lease").await;
-        };
-        Stage::build("[]", "", &format!("{lease}{more}"), bucket).await
-    }
-
-    /// The same without schedules, with a bucket in each region for the pages for doing it by hand.
-    ///
-    /// # Panics
-    ///
-    /// When something cannot be started.
-    pub async fn with_pages() -> Option<Stage> {
-        let copies = [EAST, WEST].map(|region| {
-            format!("    - {{ region: {region}, bucket: pages-{region}, prefix: by-hand }}\n")
-        });
-        let more = format!("by_hand:\n  copies:\n{}", copies.concat());
-        let buckets = async |world: &Emulator, _: &mut Value| {
-            for region in [EAST, WEST] {
-                world.bucket(region, &format!("pages-{region}")).await;
-            }
-        };
-        Stage::build("[]", "", &more, buckets).await
-    }
-
     async fn build(
         schedules: &str,
         runbook: &str,

@@ -10,6 +10,7 @@ mod contract;
 mod custom;
 mod emulated;
 mod freeze;
+mod holding;
 mod hooks;
 mod process;
 mod queue;

@@ -5,6 +5,7 @@ mod backup;
 mod by_hand;
 mod detection;
 mod disk;
+mod drill;
 mod evacuation;
 mod failover;
 mod faults;

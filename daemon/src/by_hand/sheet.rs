@@ -260,6 +260,10 @@ fn by_word(inside: &Inside<'_>) -> String {
             (None, None) => "Wait.".to_owned(),
         },
         Inside::Gate(gate) => gate.asks.clone(),
+        Inside::CheckCalendar(_) => {
+            "See that a drill may move users now: hours and days stand in the file's `drills`."
+                .to_owned()
+        }
         Inside::OpenWindow(_) => "Tell everybody that the window is open.".to_owned(),
         Inside::CloseWindow(_) => "Tell everybody that the window is closed.".to_owned(),
         Inside::StartRun(start) if !start.is_wanted() => {

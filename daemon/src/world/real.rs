@@ -22,7 +22,7 @@ use serde_json::json;
 use super::http::{client, client_without_redirects, observe_probe};
 use super::{
     aws::{
-        Access, Aws, bucket, by_hand, cache, comparison, datastore, error, expiry, global,
+        Access, Aws, alarm, bucket, cache, comparison, copies, datastore, error, expiry, global,
         instance, inventory, lease, marker, objects, poller::Poller, readiness, record,
         replication, restore, ship, snapshot, teardown, vault, write_lease, writer,
     },
@@ -209,6 +209,7 @@ impl Real {
             Action::CheckBucketReplication(with) => {
                 reads(call, replication::observe(self, call, with))
             }
+            Action::CheckAlarms(with) => reads(call, alarm::observe_drill(self, call, with)),
             Action::Probe(with) => reads(call, observe_probe(self, call, with)),
             Action::CheckSql(with) => reads(call, sql::check::observe(self, call, with)),
             Action::CheckRestored(with) => reads(call, sql::check::restored(self, call, with)),
@@ -225,11 +226,7 @@ impl Real {
             }
             Action::TakeWriteLease(with) => write_lease::take(self, call, with),
             Action::RunHooks(with) => verbs(call, hook::observe(), hook::begin(self, call, with)),
-            Action::ExportObjects(with) => verbs(
-                call,
-                objects::observe_export(self, call, with),
-                objects::begin_export(self, call, with),
-            ),
+            Action::ExportObjects(with) => objects::export(self, call, with),
             Action::ApplyObjects(with) => verbs(
                 call,
                 objects::observe_apply(self, call, with),
@@ -259,6 +256,7 @@ impl Real {
             | Action::Gate(_)
             | Action::OpenWindow(_)
             | Action::CloseWindow(_)
+            | Action::CheckCalendar(_)
             | Action::StampPoint(_)
             | Action::StartRun(_)
             | Action::MoveApplication(_) => reads(call, inside(call)),

@@ -182,6 +182,7 @@ impl Sim {
             Action::CheckBucketReplication(action) => {
                 objects::observe_rules(self, now, call, action)
             }
+            Action::CheckAlarms(action) => observers::observe_alarms(self, now, call, action),
             Action::Probe(action) => check::observe_probe(self, now, call, action),
             Action::CheckSql(action) => sql::observe(self, now, call, action),
             Action::CheckRestored(action) => sql::observe(self, now, call, &action.check()),
@@ -220,6 +221,7 @@ impl Sim {
             | Action::Gate(_)
             | Action::OpenWindow(_)
             | Action::CloseWindow(_)
+            | Action::CheckCalendar(_)
             | Action::StampPoint(_)
             | Action::StartRun(_)
             | Action::MoveApplication(_) => Err(no_outside(call)),
@@ -288,6 +290,7 @@ impl Sim {
             | Action::CompareBuckets(_)
             | Action::CheckBucketReplication(_)
             | Action::CheckActive(_)
+            | Action::CheckAlarms(_)
             | Action::Probe(_)
             | Action::CheckSql(_)
             | Action::CheckRestored(_)
@@ -298,6 +301,7 @@ impl Sim {
             | Action::Gate(_)
             | Action::OpenWindow(_)
             | Action::CloseWindow(_)
+            | Action::CheckCalendar(_)
             | Action::ChoosePoint(_)
             | Action::StartRun(_)
             | Action::MoveApplication(_)

@@ -4,6 +4,7 @@ mod address;
 mod beside;
 mod declared;
 mod detection;
+mod drills;
 mod hook;
 mod job;
 mod policy;
@@ -17,7 +18,7 @@ mod write_lease;
 
 pub(crate) use address::sending_problem;
 
-use super::{Application, Bucket, Database, Objectives, recovery::Recovery};
+use super::{Application, Bucket, Database, Objectives, drills::Drills, recovery::Recovery};
 use crate::{
     check::{Checked, Fields, Findings, text},
     name::{ComponentName, Region},
@@ -42,6 +43,7 @@ const KEYS: &[&str] = &[
     "detection",
     "write_lease",
     "recovery",
+    "drills",
     "losses",
     "attested",
 ];
@@ -100,6 +102,10 @@ fn read(node: &Node, out: &mut Findings) -> Option<Application> {
         Some(node) => recovery::read(node, name.as_ref(), out),
         None => Some(Recovery::default()),
     };
+    let drills = match fields.get("drills") {
+        Some(node) => drills::read(node, out),
+        None => Some(Drills::default()),
+    };
     let losses = declared::losses(fields.list("losses", out), out);
     let attested = declared::attested(fields.list("attested", out), out);
     Some(Application {
@@ -129,6 +135,7 @@ fn read(node: &Node, out: &mut Findings) -> Option<Application> {
             None => None,
         },
         recovery: recovery?,
+        drills: drills?,
         losses: losses?,
         attested: attested?,
     })

@@ -162,3 +162,40 @@ fn what_recovery_may_say() {
         assert!(found.contains(&format!("[{rule}]")), "{recovery}: {found}");
     }
 }
+
+/// Goal: a mistake in `drills` is said in its place.
+#[test]
+fn what_drills_may_say() {
+    let with = |drills: &str| {
+        let text = format!("{COVETPY}\ndrills: {drills}\n");
+        print::findings(&Application::check("covetpy.yaml", &text).findings)
+    };
+    let sound = print::findings(&Application::check("covetpy.yaml", COVETPY).findings);
+    let hours = "{ days: [tue, wed], from: \"13:00\", to: \"17:00\", zone: America/New_York }";
+    let alarm = "{ region: us-west-2, name: errors }";
+    let all = format!(
+        "{{ allowed: [{hours}], blocked: [{{ from: 2026-11-20, to: 2026-12-02, because: season }}], \
+         blocking_alarms: [{alarm}], outcome_alarms: [{alarm}] }}"
+    );
+    assert_eq!(with(&all), sound);
+    for (drills, rule) in [
+        ("{ allowed: [{ from: \"13:00\", to: \"17:00\" }] }", "missing-key"),
+        ("{ allowed: [{ days: [friday], from: \"13:00\", to: \"17:00\" }] }", "wrong-value"),
+        ("{ allowed: [{ days: [fri], from: \"17:00\", to: \"13:00\" }] }", "impossible-window"),
+        ("{ allowed: [{ days: [fri], from: noon, to: \"17:00\" }] }", "wrong-value"),
+        (
+            "{ allowed: [{ days: [fri], from: \"13:00\", to: \"17:00\", zone: Mars/Base }] }",
+            "wrong-value",
+        ),
+        (
+            "{ blocked: [{ from: 2026-12-02, to: 2026-11-20, because: season }] }",
+            "impossible-window",
+        ),
+        ("{ blocked: [{ from: 2026-11-20, to: 2026-12-02 }] }", "missing-key"),
+        ("{ outcome_alarms: [{ name: errors }] }", "missing-key"),
+        ("{ alarms: [] }", "unknown-key"),
+    ] {
+        let found = with(drills);
+        assert!(found.contains(&format!("[{rule}]")), "{drills}: {found}");
+    }
+}

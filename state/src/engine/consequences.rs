@@ -73,6 +73,8 @@ impl Engine {
             | Action::CompareBuckets(_)
             | Action::CheckBucketReplication(_)
             | Action::Probe(_)
+            | Action::CheckAlarms(_)
+            | Action::CheckCalendar(_)
             | Action::CheckSql(_)
             | Action::CheckRestored(_)
             | Action::Fence(_)

@@ -61,6 +61,8 @@ fn cadence(action: &Action) -> SignedDuration {
         | Action::CheckActive(_)
         | Action::WriteCanary(_)
         | Action::Probe(_)
+        | Action::CheckAlarms(_)
+        | Action::CheckCalendar(_)
         | Action::CheckSql(_)
         | Action::CheckRestored(_)
         | Action::InventoryDivergence(_)

@@ -99,7 +99,36 @@ impl Emulator {
             ("MetricData.member.1.Dimensions.member.3.Name", "RuleId"),
             ("MetricData.member.1.Dimensions.member.3.Value", "all"),
         ];
-        let url = reqwest::Url::parse_with_params("http://x/", &with).expect("a form");
+        self.monitoring(region, &with).await;
+    }
+
+    /// An alarm in a state, such as `OK`, `ALARM` or `INSUFFICIENT_DATA`; made if it is not there.
+    pub async fn alarm(&self, region: &str, name: &str, state: &str) {
+        let makes = [
+            ("Action", "PutMetricAlarm"),
+            ("Version", "2010-08-01"),
+            ("AlarmName", name),
+            ("Namespace", "Shop"),
+            ("MetricName", "Errors"),
+            ("Statistic", "Sum"),
+            ("Period", "60"),
+            ("EvaluationPeriods", "1"),
+            ("Threshold", "1"),
+            ("ComparisonOperator", "GreaterThanThreshold"),
+        ];
+        self.monitoring(region, &makes).await;
+        let sets = [
+            ("Action", "SetAlarmState"),
+            ("Version", "2010-08-01"),
+            ("AlarmName", name),
+            ("StateValue", state),
+            ("StateReason", "a test"),
+        ];
+        self.monitoring(region, &sets).await;
+    }
+
+    async fn monitoring(&self, region: &str, with: &[(&str, &str)]) {
+        let url = reqwest::Url::parse_with_params("http://x/", with).expect("a form");
         let body = url.query().unwrap_or_default().to_owned();
         let request = self.http.post(self.aws.url());
         let request = request.header("Content-Type", "application/x-www-form-urlencoded");

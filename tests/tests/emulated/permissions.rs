@@ -30,7 +30,7 @@ use muster_tests::{
 use serde_json::{Value, json};
 
 use self::{
-    beside::{datastores, traffic, write_lease},
+    beside::{alarms, datastores, traffic, write_lease},
     roles::{Roles, duty},
 };
 use super::world;
@@ -181,6 +181,7 @@ async fn what_is_declared_is_what_is_called() {
     canary(&mut judge, &shop).await;
     buckets(&mut judge, &shop).await;
     traffic(&mut judge, &shop).await;
+    alarms(&mut judge, &shop).await;
     write_lease(&mut judge, &shop).await;
     databases(&mut judge, &shop).await;
     datastores(&mut judge, &shop).await;
@@ -198,6 +199,7 @@ async fn what_is_declared_is_what_is_called() {
         "gate",
         "open-window",
         "close-window",
+        "check-calendar",
         "notify",
         "rehearse",
         "stamp-point",

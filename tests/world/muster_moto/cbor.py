@@ -14,7 +14,17 @@ from botocore.parsers import RpcV2CBORParser
 PREFIX = "/service/GraniteServiceVersion20100801/operation/"
 TARGET = "GraniteServiceVersion20100801."
 #: Members of answers that hold times.
-TIMES = {"Timestamp", "Timestamps"}
+TIMES = {
+    "AlarmConfigurationUpdatedTimestamp",
+    "StateTransitionedTimestamp",
+    "StateUpdatedTimestamp",
+    "Timestamp",
+    "Timestamps",
+}
+
+
+#: Members of answers that hold whole numbers; every other number is a double.
+WHOLE = {"DatapointsToAlarm", "EvaluationPeriods", "Period"}
 
 
 def is_cbor(environ: dict) -> bool:
@@ -80,11 +90,14 @@ def encode(value: object, is_time: bool = False):
             yield head(5, len(value))
             for name, item in value.items():
                 yield from encode(name)
-                yield from encode(item, name in TIMES)
+                if name in WHOLE and isinstance(item, int):
+                    yield head(0, item)
+                else:
+                    yield from encode(item, name in TIMES)
 
 
 def head(kind: int, size: int) -> bytes:
-    """Type and length of a text, list or map."""
+    """Type and length of a text, list or map, or a whole number that is not negative."""
     if size < 24:
         return bytes([kind << 5 | size])
     return bytes([kind << 5 | 26]) + struct.pack(">I", size)

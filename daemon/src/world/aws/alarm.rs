@@ -3,16 +3,17 @@
 
 use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
 use jiff::Timestamp;
-use muster_runbooks::application::detection::Alarm;
+use muster_runbooks::{action::drill::CheckAlarms, application::detection::Alarm};
 use muster_state::{
-    call::{CallError, in_one_line},
+    call::{Call, CallError, Done, Progress, in_one_line},
     detect::Sees,
 };
+use serde_json::json;
 
 use super::error;
 use crate::world::{
     observers::{Seen, unknown},
-    real::Real,
+    real::{Real, on},
 };
 
 /// What an alarm says. Nothing is known without an answer: CloudWatch may be lost with its region.
@@ -26,6 +27,36 @@ pub(in crate::world) async fn observe(real: &Real, alarm: &Alarm) -> Seen {
         Ok(None) => unknown(format!("no alarm is called `{}` in {}", alarm.name, alarm.region)),
         Err(why) => unknown(in_one_line(&why)),
     }
+}
+
+/// What the alarms of an application's drills say. One that rings is an answer; one without data is none yet.
+pub(in crate::world) async fn observe_drill(
+    real: &Real,
+    call: &Call,
+    action: &CheckAlarms,
+) -> Result<Progress, CallError> {
+    let on = on(call)?;
+    let alarms = action.of(&on);
+    let said = futures::future::join_all(alarms.iter().map(|alarm| observe(real, alarm))).await;
+    Ok(judge(said.into_iter().map(|(sees, _, why)| (sees, why))))
+}
+
+/// What alarms mean to a drill.
+pub(in crate::world) fn judge(said: impl Iterator<Item = (Sees, String)>) -> Progress {
+    let said: Vec<(Sees, String)> = said.collect();
+    let of = |wanted: Sees| {
+        let those = said.iter().filter(move |(sees, _)| *sees == wanted);
+        those.map(|(_, why)| why.as_str()).collect::<Vec<_>>().join("; ")
+    };
+    let (rings, unknown) = (of(Sees::Lost), of(Sees::Unknown));
+    if !rings.is_empty() {
+        return Progress::Failed { reason: rings };
+    }
+    if !unknown.is_empty() {
+        return Progress::in_progress(unknown);
+    }
+    let seen = if said.is_empty() { "no alarm is asked".to_owned() } else { of(Sees::Healthy) };
+    Progress::Done(Done::with([("seen", json!(seen))]))
 }
 
 async fn state(

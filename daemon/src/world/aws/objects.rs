@@ -21,7 +21,7 @@ use crate::world::{
         apply::Presence,
         export::{self, Object},
     },
-    real::{Real, on},
+    real::{Real, Verbs, on, verbs},
 };
 
 /// Metadata of an export.
@@ -37,8 +37,17 @@ const ARN: &str = "arn:aws:s3:::";
 /// The most missing objects that are named before a restore.
 const NAMED_MAX: usize = 100;
 
+/// Exports the objects of a workload.
+pub(in crate::world) fn export<'a>(
+    real: &'a Real,
+    call: &'a Call,
+    action: &'a ExportObjects,
+) -> Verbs<'a> {
+    verbs(call, observe_export(real, call, action), begin_export(real, call, action))
+}
+
 /// Looks for the export that bears the call's token.
-pub async fn observe_export(
+async fn observe_export(
     real: &Real,
     call: &Call,
     action: &ExportObjects,
@@ -65,7 +74,7 @@ pub async fn observe_export(
 }
 
 /// Reads the objects and writes them, once: a second export of the token would be another state.
-pub async fn begin_export(
+async fn begin_export(
     real: &Real,
     call: &Call,
     action: &ExportObjects,

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
-    action::check::CheckObservers,
+    action::{check::CheckObservers, drill::CheckAlarms},
     application::{Application, detection::Observer},
     name::Region,
 };
@@ -17,7 +17,7 @@ use super::{
     no_outside,
     wire::{Door, Side},
 };
-use crate::world::observers::judge;
+use crate::world::{aws::alarm, observers::judge};
 
 /// An observer needs so long to see that something has changed.
 const NOTICES_AFTER: SignedDuration = SignedDuration::from_secs(10);
@@ -33,6 +33,30 @@ pub(super) fn observe(
     let on = call.on().ok_or_else(|| no_outside(call))?;
     sim.ask(now, ASK)?;
     Ok(judge(&sim.votes(now, on.application, on.active), call, action))
+}
+
+/// An alarm rings while a region of its application is not well, and says nothing with its own region gone.
+pub(super) fn observe_alarms(
+    sim: &mut Sim,
+    now: Timestamp,
+    call: &Call,
+    action: &CheckAlarms,
+) -> Result<Progress, CallError> {
+    let on = call.on().ok_or_else(|| no_outside(call))?;
+    sim.ask(now, ASK)?;
+    let truth = sim.truth();
+    let is_well = truth.is_well(on.active, now) && truth.is_well(on.standby, now);
+    let said = action.of(&on).iter().map(|alarm| {
+        let name = &alarm.name;
+        if !truth.is_well(&alarm.region, now) {
+            (Sees::Unknown, format!("`{name}` has no data"))
+        } else if is_well {
+            (Sees::Healthy, format!("`{name}` is OK"))
+        } else {
+            (Sees::Lost, format!("`{name}` rings"))
+        }
+    });
+    Ok(alarm::judge(said))
 }
 
 impl Sim {

@@ -31,7 +31,7 @@ pub(super) fn losses(items: &[Node], out: &mut Findings) -> Option<Vec<DeclaredL
 }
 
 /// Why somebody is sure. An empty reason is none.
-fn reason(fields: &Fields<'_>, out: &mut Findings) -> Option<String> {
+pub(super) fn reason(fields: &Fields<'_>, out: &mut Findings) -> Option<String> {
     let because = fields.need_text("because", out)?;
     if let Some(node) = fields.get("because").filter(|_| because.trim().is_empty()) {
         out.error(node.place, "wrong-value", "what is declared needs a reason")

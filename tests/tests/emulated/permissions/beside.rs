@@ -29,6 +29,15 @@ pub(super) async fn write_lease(judge: &mut Judge, shop: &Application) {
     judge.act(&shop, "take-write-lease", json!({})).await;
 }
 
+/// The alarms that a drill asks.
+pub(super) async fn alarms(judge: &mut Judge, shop: &Application) {
+    let mut shop = shop.clone();
+    judge.world.alarm(WEST, "errors", "OK").await;
+    let alarms = json!([{ "region": WEST, "name": "errors" }]);
+    shop.drills = application(json!({ "drills": { "blocking_alarms": alarms } })).drills;
+    judge.act(&shop, "check-alarms", json!({ "which": "blocking" })).await;
+}
+
 /// Users are moved there, back, and in part.
 pub(super) async fn traffic(judge: &mut Judge, shop: &Application) {
     judge.act(shop, "shift-traffic", json!({ "to": "standby" })).await;

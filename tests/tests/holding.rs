@@ -1,0 +1,133 @@
+//! What happens inside Muster and waits for time or for a word: a gate that opens by itself, and the calendar of
+//! drills.
+
+use jiff::civil::Date;
+use muster_runbooks::{
+    application::drills::{Blocked, Drills},
+    name::StepId,
+    plan::{Binding, Plan},
+};
+use muster_state::{
+    command::{Admission, Command, Refusal, Steer},
+    progress::Progress,
+    step::StepState,
+};
+use muster_tests::simulation::cast::{LIBRARY, SHOP, asked, ben, dawn, home, olga, standby};
+use serde_json::{Value, json};
+
+use super::by_hand::{Table, admit, id, step};
+
+fn state<'a>(table: &'a Table, step: &str) -> Option<&'a StepState> {
+    let step: StepId = step.parse().expect("a name");
+    table.engine.known().runs.get(&id()).and_then(|run| run.state(&step))
+}
+
+fn opened_by(table: &Table, step: &str) -> Option<Value> {
+    state(table, step)?.outputs()?.get("opened_by").cloned()
+}
+
+/// A gate of ten minutes, and an approval that keeps the run open behind it.
+fn gated() -> Table {
+    let mut table = Table::lay(Progress::default(), dawn());
+    let gate = [("asks", json!("Look.")), ("opens_after", json!("10m"))];
+    let approval = [("role", json!("approver")), ("approvals", json!(1))];
+    admit(
+        &mut table,
+        vec![
+            step("hold", "gate", &gate, "orders", &[]),
+            step("approve", "approval", &approval, "orders", &["hold"]),
+        ],
+    );
+    table
+}
+
+fn says(table: &mut Table, steer: Steer) -> Result<(), Refusal> {
+    let reason = "a test".to_owned();
+    table.ask(Command::Steer { run: id(), by: olga(), reason, steer })
+}
+
+/// Goal: a hold point opens when its time is over and not before, or when somebody says so; in a run that is
+/// given up it does not.
+/// Method: one engine for each, and the second before and after.
+#[test]
+fn a_gate_opens_by_itself() {
+    let mut table = gated();
+    table.pass(599);
+    assert!(matches!(state(&table, "hold"), Some(StepState::Running(_))));
+    table.pass(1);
+    assert_eq!(opened_by(&table, "hold"), Some(json!("its time")));
+
+    let mut table = gated();
+    table.pass(30);
+    let done = Steer::Done { step: "hold".parse().expect("a name"), outputs: [].into() };
+    says(&mut table, done).expect("it is taken");
+    assert_eq!(opened_by(&table, "hold"), Some(json!("olga")));
+
+    let mut table = gated();
+    table.pass(30);
+    says(&mut table, Steer::Abandon { undo: false }).expect("it is taken");
+    assert_eq!(table.engine.known().runs.len(), 0, "nothing waits for its time");
+}
+
+/// Goal: what an approver must tick by name is ticked by each of them, and nobody approves without.
+/// Method: an approval that insists on the point of no return.
+#[test]
+fn the_point_of_no_return_is_ticked() {
+    let mut table = Table::lay(Progress::default(), dawn());
+    let with = [
+        ("role", json!("approver")),
+        ("approvals", json!(1)),
+        ("must_accept", json!(["no-way-back"])),
+    ];
+    admit(&mut table, vec![step("approve", "approval", &with, "orders", &[])]);
+    let plan_hash = table.engine.known().runs[&id()].hash.clone();
+    let approve = |accepts: &[&str]| {
+        let accepts = accepts.iter().map(|risk| risk.parse().expect("a risk")).collect();
+        let step = "approve".parse().expect("a name");
+        let steer = Steer::Approve { step, accepts, plan_hash: plan_hash.clone() };
+        Command::Steer { run: id(), by: ben(), reason: "seen".to_owned(), steer }
+    };
+    assert!(matches!(table.ask(approve(&[])), Err(Refusal::RiskNotAccepted { .. })));
+    let other = table.ask(approve(&["no-way-back", "unproven-fence"]));
+    assert!(matches!(other, Err(Refusal::RiskNotOffered { .. })), "{other:?}");
+    table.ask(approve(&["no-way-back"])).expect("it is taken");
+    assert_eq!(table.engine.known().runs.len(), 0, "it has ended");
+}
+
+/// Goal: on a day that is blocked for drills nobody is moved, and a drill that moves nobody does not ask.
+/// Method: the shipped runbook's own step, by itself, with and without a blocked day.
+#[test]
+fn a_blocked_day_moves_nobody() {
+    let blocked = Blocked {
+        from: Date::constant(2026, 3, 2),
+        to: Date::constant(2026, 3, 2),
+        because: "the sale".to_owned(),
+    };
+    let shipped = LIBRARY.get(&"quarterly-drill".parse().expect("a name")).expect("it is shipped");
+    for (blocked, wanted, said) in [
+        (vec![blocked.clone()], true, None),
+        (vec![blocked], false, Some("not_wanted")),
+        (Vec::new(), true, Some("open")),
+    ] {
+        let mut shop = SHOP.clone();
+        shop.drills = Drills { blocked, ..Drills::default() };
+        let binding = Binding { application: shop, active: home(), standby: standby() };
+        let mut request = asked("quarterly-drill");
+        request.inputs.insert("switchover".to_owned(), json!(wanted));
+        let mut plan = Plan::make(shipped, &request, Some(binding)).expect("it binds");
+        plan.steps.retain(|step| step.id.as_str() == "check-calendar");
+        plan.steps[0].needs.clear();
+        // What would move users: the run is open as long as nobody approves.
+        let approval = [("role", json!("approver")), ("approvals", json!(1))];
+        let behind = step("approve", "approval", &approval, "orders", &["check-calendar"]);
+        plan.steps.push(behind);
+        let plan = plan.freeze().expect("JSON");
+        let mut table = Table::lay(Progress::default(), dawn());
+        let admission = Admission { id: id(), request, plan, proposal: None, asked: None };
+        table.ask(Command::Admit(Box::new(admission))).expect("it is taken");
+        let calendar = state(&table, "check-calendar").and_then(StepState::outputs);
+        let calendar = calendar.and_then(|outputs| outputs["calendar"].as_str());
+        assert_eq!(calendar, said, "wanted {wanted}");
+        assert_eq!(table.engine.known().runs.is_empty(), said.is_none(), "it ends where it is");
+    }
+}
