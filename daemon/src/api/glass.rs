@@ -82,7 +82,8 @@ async fn break_glass(
         people.collect::<Vec<_>>().join(", ")
     );
     let needed = glass.needed;
-    let key = format!("break-glass/{run}/{}", seals[0].id);
+    let first = seals.first().map(|seal| seal.id.clone()).unwrap_or_default();
+    let key = format!("break-glass/{run}/{first}");
     let steer = Steer::BreakGlass { step: step.parse()?, accepts, plan_hash, needed, seals };
     let answer = say(api.clone(), run.clone(), by, reason, steer).await?;
     warn!(%run, by = name, "the glass was broken");

@@ -119,7 +119,14 @@ pub(super) async fn thaw(
 /// refused, or asked for a name that nobody knows.
 async fn check(args: &Check, client: &Client, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let path = format!("/v1/applications/{}/freeze", segment(&args.application)?);
-    told(client.get::<FreezeView>(&path).await, terminal)
+    match client.get::<FreezeView>(&path).await {
+        Ok(view) => Ok(said(&view, terminal)),
+        Err(failure @ Failure::BadUse { .. }) => Err(failure),
+        Err(failure) => {
+            terminal.failure(&failure);
+            Ok(nobody_can_tell(terminal))
+        }
+    }
 }
 
 /// The same out of a bucket. What is old or cannot be read is no answer either.
@@ -132,31 +139,31 @@ pub(super) async fn check_from(
     let place = format!("{}/{file}", from.trim_end_matches('/')).parse::<Place>();
     let place = place.map_err(|why| Failure::bad_use(chain(&why)))?;
     let mut room = vec![0; OBJECT_BYTES_MAX];
-    let unknown = |because: String| Failure::Garbled { server: place.to_string(), because };
     let read = match export::fetch_into(&place, &mut Cursor::new(&mut room[..])).await {
-        Err(why) => Err(unknown(chain(&why))),
+        Err(why) => Err(chain(&why)),
         Ok(bytes) => {
             let bytes = usize::try_from(bytes).unwrap_or(OBJECT_BYTES_MAX).min(OBJECT_BYTES_MAX);
-            freezes::read(&room[..bytes], application, Clock::Real.now())
-                .map_err(|why| unknown(why.to_string()))
+            let read = freezes::read(&room[..bytes], application, Clock::Real.now());
+            read.map_err(|why| format!("{place}: {why}"))
         }
     };
-    told(read, terminal)
-}
-
-fn told(read: Result<FreezeView, Failure>, terminal: &mut Terminal) -> Result<Exit, Failure> {
     match read {
-        Ok(view) => {
-            show(&view, terminal);
-            Ok(if view.frozen { Exit::No } else { Exit::Done })
-        }
-        Err(failure @ Failure::BadUse { .. }) => Err(failure),
-        Err(failure) => {
-            terminal.failure(&failure);
-            terminal.aside("nobody can tell whether it is frozen: take it for frozen");
-            Ok(Exit::Unreachable)
+        Ok(view) => Ok(said(&view, terminal)),
+        Err(why) => {
+            terminal.aside(format!("error: {why}"));
+            Ok(nobody_can_tell(terminal))
         }
     }
+}
+
+fn said(view: &FreezeView, terminal: &mut Terminal) -> Exit {
+    show(view, terminal);
+    if view.frozen { Exit::No } else { Exit::Done }
+}
+
+fn nobody_can_tell(terminal: &mut Terminal) -> Exit {
+    terminal.aside("nobody can tell whether it is frozen: take it for frozen");
+    Exit::Unreachable
 }
 
 fn show(view: &FreezeView, terminal: &mut Terminal) {

@@ -190,6 +190,8 @@ async fn what_opens_nothing() {
         assert_eq!(status, StatusCode::FORBIDDEN, "{why}: {said}");
         assert!(said["detail"].as_str().unwrap().contains(why), "{why}: {said}");
     }
+    let (status, said) = safe.open(&run, "ana", &[]).await;
+    assert_eq!(status, StatusCode::FORBIDDEN, "none at all: {said}");
     let good = [safe.good("ben"), safe.good("cara")];
     let (status, said) =
         safe.open_with(&run, "ana", &good, |body| body["accepts"] = json!([])).await;
@@ -201,7 +203,7 @@ async fn what_opens_nothing() {
     assert_eq!(status, StatusCode::FORBIDDEN, "{said}");
     assert_eq!(safe.house.facts(), before, "nothing was written down but the refusals");
     // All but the risk that was not ticked, which is a slip and no attack.
-    assert_eq!(safe.house.refusals().len(), count + 2);
+    assert_eq!(safe.house.refusals().len(), count + 3);
 
     let plain = House::open().await;
     let run = failover(&plain, "forced").await;
