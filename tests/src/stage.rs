@@ -187,11 +187,19 @@ impl Stage {
     ///
     /// When there is no such run.
     pub async fn view(&mut self, run: &str) -> Value {
+        let limit = Clock::Real.now() + PATIENCE;
         loop {
             match self.daemon.run(run).await {
                 Some(view) => return view,
                 None if self.daemon.has_ended() => self.revive().await,
-                None => panic!("no run `{run}`: {}", self.daemon.last_words()),
+                // One that was killed answers no more, a moment before it is seen to have ended; one that has
+                // just started may wait for its clock.
+                None => {
+                    let said = self.daemon.last_words();
+                    assert!(Clock::Real.now() < limit, "no run `{run}`: {said}");
+                    self.world.pass(1);
+                    pause().await;
+                }
             }
         }
     }
