@@ -125,6 +125,18 @@ impl Setup {
         self.folder.join("state")
     }
 
+    /// The log that a daemon has written there.
+    ///
+    /// # Panics
+    ///
+    /// When there is none, or it has several segments: several files to be killed at.
+    pub fn segment(&self) -> PathBuf {
+        let mut segments = fs::read_dir(self.state().join("log")).expect("a log").flatten();
+        let (segment, none) = (segments.next().expect("a segment").path(), segments.next());
+        assert!(none.is_none(), "several segments");
+        segment
+    }
+
     /// Starts a daemon and waits until it is ready.
     ///
     /// # Panics

@@ -28,15 +28,17 @@ pub fn is_there() -> bool {
     works
 }
 
-/// The words before a command whose `nth` sync shall have a fate. Syncs are counted per thread: the
-/// journal's own thread makes one when it opens, and then one for each group of commits. The traced
-/// process stays the child that the test started.
-pub fn at_sync(nth: u32, fate: Fate) -> Vec<String> {
+/// The words before a command whose `nth` sync, of one file or of any, shall have a fate. Syncs are
+/// counted per thread: the journal's own thread makes one of the log when it opens, and then one for each
+/// group of commits. The traced process stays the child that the test started.
+pub fn at_sync(file: Option<&Path>, nth: u32, fate: Fate) -> Vec<String> {
     let inject = match fate {
         Fate::Kill => format!("inject=fdatasync:signal=SIGKILL:when={nth}"),
         Fate::Error(errno) => format!("inject=fdatasync:error={errno}:when={nth}"),
     };
-    words(&["-e", "trace=fdatasync", "-e", &inject])
+    let path = file.map(|file| file.display().to_string());
+    let only: Vec<&str> = path.iter().flat_map(|path| ["-P", path]).collect();
+    words(&[&only[..], &["-e", "trace=fdatasync", "-e", &inject]].concat())
 }
 
 /// The same for a kill at the `nth` write to a file, before it is carried out. What was written and

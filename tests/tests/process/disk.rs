@@ -129,7 +129,7 @@ async fn an_error_at_a_sync_loses_nothing() {
         let mut setup = setup(folder.path());
         // The directory exists: what a first start leaves half made is a test of the journal's own.
         filled(&setup, 0).await;
-        setup.wrapper = strace::at_sync(nth, Fate::Error(errno));
+        setup.wrapper = strace::at_sync(None, nth, Fate::Error(errno));
         if nth == 1 {
             let said = refused(&setup).await;
             assert!(said.contains("the log cannot be written"), "{errno}: {said}");

@@ -1,7 +1,5 @@
 //! `kill -9` at every sync and at every outside call, in turn, of a process that knows nothing of it.
 
-use std::fs;
-
 use muster_tests::stage::{
     Stage, brief,
     strace::{self, Fate},
@@ -62,10 +60,13 @@ async fn tell(stage: &mut Stage, story: &Story, number: u32) {
 async fn at_every_sync(stage: &mut Stage, story: &Story) {
     // Even the start itself.
     stage.crash();
-    stage.setup.wrapper = strace::at_sync(1, Fate::Kill);
+    // The log alone: a file that says when it was made is synced anew after each start, so that none
+    // would ever come further.
+    let log = stage.setup.segment();
+    stage.setup.wrapper = strace::at_sync(Some(&log), 1, Fate::Kill);
     stage.revive().await;
     let ready = stage.figures.restarts;
-    stage.setup.wrapper = strace::at_sync(FIRST_OF_A_RUN, Fate::Kill);
+    stage.setup.wrapper = strace::at_sync(Some(&log), FIRST_OF_A_RUN, Fate::Kill);
     stage.revive().await;
     tell(stage, story, 1).await;
     let restarts = stage.figures.restarts - ready;
@@ -98,14 +99,12 @@ async fn at_each(
 async fn at_the_disk(mut stage: Stage, story: Story) {
     stage.tick_secs = 10;
     at_every_sync(&mut stage, &story).await;
-    let kills = at_each(&mut stage, &story, 2, |nth| strace::at_sync(nth, Fate::Kill)).await;
+    let log = stage.setup.segment();
+    let at_sync = |nth| strace::at_sync(Some(&log), nth, Fate::Kill);
+    let kills = at_each(&mut stage, &story, 2, at_sync).await;
     stage.figures.kills_at_syncs += kills;
-    let log = stage.setup.state().join("log");
-    let mut segments = fs::read_dir(log).expect("a log").flatten();
-    let (segment, none) = (segments.next().expect("a segment").path(), segments.next());
-    assert!(none.is_none(), "a log of several segments has several files to be killed at");
     let next = kills + 3;
-    let kills = at_each(&mut stage, &story, next, |nth| strace::at_write(&segment, nth)).await;
+    let kills = at_each(&mut stage, &story, next, |nth| strace::at_write(&log, nth)).await;
     stage.figures.kills_at_writes += kills;
     stage.figures.print();
 }

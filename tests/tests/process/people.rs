@@ -1,7 +1,5 @@
 //! What people do meanwhile: stay away too long, act by hand, ask twice, ask for something else.
 
-use std::fs;
-
 use jiff::SignedDuration;
 use muster_tests::{
     emulator::{EAST, WEST, aws::cluster_arn},
@@ -47,9 +45,7 @@ async fn a_daemon_that_was_dead_for_long_asks_first() {
     stage.world.pass(11 * 60);
     if strace::is_there() {
         // The first to come back dies before it has written that it must ask.
-        let mut log = fs::read_dir(stage.setup.state().join("log")).expect("a log").flatten();
-        let segment = log.next().expect("a segment").path();
-        stage.setup.wrapper = strace::at_write(&segment, 2);
+        stage.setup.wrapper = strace::at_write(&stage.setup.segment(), 2);
         stage.revive().await;
         stage.daemon.ended().await;
         stage.setup.wrapper.clear();
