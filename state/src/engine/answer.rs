@@ -250,6 +250,7 @@ impl Engine {
         out: &mut Vec<Output>,
     ) {
         let stands_down = self.lease.stands_down().is_some();
+        let is_durable = self.is_durable(id);
         let looks = self.looks.entry(id.clone()).or_default();
         let look = looks.entry(open.place).or_default();
         match verdict {
@@ -269,6 +270,11 @@ impl Engine {
             Verdict::BackOff => {
                 look.last_misses += u32::from(open.last);
                 look.back_off(now, open.place);
+            }
+            // What allows it, such as the end of a pause, is on its way to the disk; it may not arrive.
+            Verdict::Begin if !is_durable => {
+                look.begin_next = true;
+                look.wake_at = None;
             }
             Verdict::Begin => {
                 look.in_flight = true;

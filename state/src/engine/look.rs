@@ -132,7 +132,7 @@ impl Engine {
         due: Vec<Next>,
         out: &mut Vec<Output>,
     ) {
-        if self.unsynced.contains_key(id) || self.drafted.contains(id) {
+        if !self.is_durable(id) {
             return;
         }
         let mut wake_at = None;
@@ -187,6 +187,11 @@ impl Engine {
         let call = Box::new(self.call(now, id, place)?);
         out.push(if begins { Output::Begin(call) } else { Output::Observe(call) });
         judged_at
+    }
+
+    /// Whether everything that was decided about a run is on the disk.
+    pub(super) fn is_durable(&self, id: &RunId) -> bool {
+        !self.unsynced.contains_key(id) && !self.drafted.contains(id)
     }
 
     /// Lets every open attempt of a run be looked at again at once.
