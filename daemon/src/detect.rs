@@ -10,10 +10,7 @@ use std::{
 
 use jiff::{Timestamp, tz::TimeZone};
 use muster_runbooks::{
-    action::{
-        Action,
-        control::{PersonRole, Risk},
-    },
+    action::control::{PersonRole, Risk},
     application::{
         Application,
         detection::{Authorised, Then},
@@ -219,7 +216,8 @@ impl Follower<'_> {
     /// anybody's absence: where the step asks for one, it waits for a person.
     async fn approve(&self) -> Result<(), Rejected> {
         let policy = self.application.detection();
-        let today = self.intake.clock().now().to_zoned(TimeZone::UTC).date();
+        let now = self.intake.clock().now();
+        let today = now.to_zoned(TimeZone::UTC).date();
         // What was withdrawn, or has ended, approves nothing that it started.
         let still = |one: &&Authorised| policy.then == Then::Auto && today <= one.until;
         let Some(authorised) = policy.authorised.as_ref().filter(still) else { return Ok(()) };
@@ -230,12 +228,12 @@ impl Follower<'_> {
                     && matches!(run.request.trigger, Trigger::Observers { .. });
                 for (step, state) in run.steps().filter(|_| is_ours) {
                     let StepState::Running(attempt) = state else { continue };
-                    let Action::Approval(asked) = &*attempt.action else { continue };
+                    let Some(asked) = approval::asked(run, step, attempt, now) else { continue };
                     let by = policy_of(authorised);
                     let is_new = !run.approvers(&step.id).iter().any(|one| one.by == by.name);
                     // The policy is a person's word given beforehand, also for the point of no return. What
                     // nobody could know then is asked of somebody now.
-                    let risks = approval::risks(asked);
+                    let risks = approval::risks(&asked);
                     if risks.iter().all(|risk| *risk == Risk::NoWayBack) && is_new {
                         waiting.push((run.id.clone(), step.id.clone(), risks, run.hash.clone()));
                     }

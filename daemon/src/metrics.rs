@@ -5,6 +5,7 @@ mod protection;
 use std::{fmt::Write, sync::atomic::AtomicU64};
 
 use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
+use jiff::Timestamp;
 use muster_runbooks::{plan::Part, value::Span};
 use muster_state::{
     lease::{Lease, Missing},
@@ -91,7 +92,8 @@ pub fn render(api: &Api) -> String {
     );
     single(&mut registry, "event_streams", "Event streams that are open", api.streams_open());
     process(api, &mut registry);
-    api.intake().known(|known| runs(known, &mut registry));
+    let now = api.intake().clock().now();
+    api.intake().known(|known| runs(known, now, &mut registry));
     applications(api, &mut registry);
     protection::register(api, &mut registry);
     schedules_of(api, &mut registry);
@@ -176,7 +178,7 @@ fn ship(api: &Api, registry: &mut Registry) {
     single(registry, "ship_records", "Records that were shipped", secs(shipped.end));
 }
 
-fn runs(known: &Progress, registry: &mut Registry) {
+fn runs(known: &Progress, now: Timestamp, registry: &mut Registry) {
     let open = gauge(registry, "runs_open", "Open runs by status");
     for status in Status::WORDS.iter().filter_map(|word| word.parse::<Status>().ok()) {
         if !run::is_final(status) {
@@ -185,7 +187,7 @@ fn runs(known: &Progress, registry: &mut Registry) {
         }
     }
     let waits = known.runs.values().filter(|run| {
-        let steps = run.steps().filter_map(|(step, state)| wait::of_step(run, step, state));
+        let steps = run.steps().filter_map(|(step, state)| wait::of_step(run, step, state, now));
         wait::of_run(run, &Stops::default()).into_iter().chain(steps).any(|wait| wait.needs_person)
     });
     single(registry, "runs_waiting_for_person", "Open runs that wait for a person", waits.count());

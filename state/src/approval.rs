@@ -1,12 +1,22 @@
 //! How many approvals a step needs, whose count, and which risks they must accept.
 
+use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
-    action::control::{Approval, Risk, Shown},
+    action::{
+        Action, Reach,
+        control::{Approval, Risk, Shown},
+    },
     plan::Step,
     value::Loss,
 };
 
-use crate::run::{Approved, Run};
+use crate::{
+    run::{Approved, Run},
+    step::{Attempt, StepState},
+};
+
+/// So long after a prediction was last made it is made anew, while people still decide.
+pub const PREDICTED_EVERY: SignedDuration = SignedDuration::from_secs(30);
 
 /// What the approvals of a step amount to.
 #[derive(Clone, Debug, Eq, PartialEq)]

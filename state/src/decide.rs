@@ -7,7 +7,7 @@ use muster_runbooks::{
     action::{
         Action, Inside, Outputs, Reach,
         child::NOT_WANTED,
-        control::{Risk, Wait},
+        control::{Approval, Risk, Wait},
         drill::CheckCalendar,
     },
     name::StepId,
@@ -193,11 +193,14 @@ fn open(
         return due.push(Next::Observe { place, last: timed_out });
     };
     let seen = match inside {
-        Inside::Approval(approval) => match approval::tally(run, step, approval) {
-            approval::Tally::Enough { approved_by } => {
-                return due.push(succeed([("approved_by".to_owned(), json!(approved_by))].into()));
+        Inside::Approval(promised) => match approve(run, step, attempt, now) {
+            Ok(outputs) => return due.push(succeed(outputs)),
+            Err(missing) => {
+                if !timed_out {
+                    due.extend(predict_anew(run, step, promised, now));
+                }
+                missing
             }
-            approval::Tally::Missing { said } => said,
         },
         Inside::Wait(wait) => {
             let until = ends_at(wait, attempt.started_at);
@@ -259,6 +262,33 @@ fn open(
         due.push(fail(run, step, attempt.number, Fault::TimedOut { seen }));
     } else {
         due.push(Next::WakeAt(attempt.deadline));
+    }
+}
+
+/// The looks that keep what people decide on up to date.
+fn predict_anew<'a>(
+    run: &'a Run,
+    step: &'a Step,
+    promised: &Approval,
+    now: Timestamp,
+) -> impl Iterator<Item = Next> + use<'a> {
+    approval::predictions(run, step, promised).map(move |(place, seen_at)| {
+        let again_at = seen_at + approval::PREDICTED_EVERY;
+        let is_due = again_at <= now;
+        if is_due { Next::Observe { place, last: false } } else { Next::WakeAt(again_at) }
+    })
+}
+
+/// What an approval gives once enough people have approved; `Err` says how many are missing.
+fn approve(run: &Run, step: &Step, attempt: &Attempt, now: Timestamp) -> Result<Outputs, String> {
+    let asked = approval::asked(run, step, attempt, now).ok_or("it asks nobody")?;
+    match approval::tally(run, step, &asked) {
+        approval::Tally::Missing { said } => Err(said),
+        approval::Tally::Enough { approved_by } => {
+            let loss = asked.data_loss.map(|loss| ("data_loss".to_owned(), json!(loss)));
+            let by = ("approved_by".to_owned(), json!(approved_by));
+            Ok(std::iter::once(by).chain(loss).collect())
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The version of the events that this program writes. It reads all older ones.
-pub const VERSION: u16 = 6;
+pub const VERSION: u16 = 7;
 
 /// The sequence of records that one subject has.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]

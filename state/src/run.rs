@@ -444,7 +444,7 @@ impl Run {
     pub fn approvers(&self, step: &StepId) -> Vec<&Approved> {
         let mut seen: BTreeMap<&str, &Approved> = BTreeMap::new();
         for approved in self.approvals.iter().filter(|approved| approved.step == *step) {
-            seen.entry(&approved.by).or_insert(approved);
+            seen.insert(&approved.by, approved);
         }
         seen.into_values().collect()
     }

@@ -5,6 +5,7 @@ mod reopen;
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use jiff::Timestamp;
 use muster_runbooks::{
     action::{
         Action, Outputs, Reach,
@@ -20,7 +21,7 @@ use crate::{
     approval,
     command::{Person, Refusal, Steer},
     event::RunEvent,
-    run::{PauseCause, Run},
+    run::{Approved, PauseCause, Run},
     step::{Change, StepState},
 };
 
@@ -32,6 +33,7 @@ const REASON_BYTES_MAX: usize = 2_000;
 
 /// Judges what `by` wants, and says what becomes of it.
 pub fn steer(
+    now: Timestamp,
     run: &Run,
     by: &Person,
     reason: &str,
@@ -41,14 +43,15 @@ pub fn steer(
     let (who, why) = (by.name.clone(), reason.to_owned());
     match steer {
         Steer::Approve { step, accepts, plan_hash } => {
-            approve(run, by, reason, step, accepts, plan_hash)
+            let approval = Given { step, accepts, plan_hash };
+            approve(now, run, by, reason, &approval)
         }
         Steer::BreakGlass { step, accepts, plan_hash, needed, seals } => {
             let broken = Broken { step, accepts, plan_hash, needed: *needed, seals };
-            glass::open(run, by, reason, &broken)
+            glass::open(now, run, by, reason, &broken)
         }
         Steer::Decline { step } => {
-            let needs = asked(run, step)?.0;
+            let needs = asked(now, run, step)?.0;
             require(by, needs)?;
             Ok(vec![RunEvent::Declined { step: step.clone(), by: who, reason: why }])
         }
@@ -169,48 +172,57 @@ pub fn is_guard(action: &str) -> bool {
 }
 
 /// The role and the offered risks of a step that waits for approval, and the risks it insists on.
-fn asked(run: &Run, id: &StepId) -> Result<(PersonRole, Vec<Risk>, Vec<Risk>), Refusal> {
-    let (_, state) = find(run, id)?;
+fn asked(
+    now: Timestamp,
+    run: &Run,
+    id: &StepId,
+) -> Result<(PersonRole, Vec<Risk>, Vec<Risk>), Refusal> {
+    let (step, state) = find(run, id)?;
     if let StepState::Held { risk, .. } = state {
         return Ok((PersonRole::Approver, vec![*risk], vec![*risk]));
     }
-    match state.attempt().map(|attempt| &*attempt.action) {
-        Some(Action::Approval(approval)) => {
-            Ok((approval.role, approval::offers(approval), approval::risks(approval)))
-        }
-        Some(_) | None => {
-            not_now("approving", &format!("`{id}` is {} and asks nobody", state.word()))
-        }
+    match state.attempt().and_then(|attempt| approval::asked(run, step, attempt, now)) {
+        Some(asked) => Ok((asked.role, approval::offers(&asked), approval::risks(&asked))),
+        None => not_now("approving", &format!("`{id}` is {} and asks nobody", state.word())),
     }
 }
 
+/// An approval as somebody gives it.
+struct Given<'a> {
+    step: &'a StepId,
+    accepts: &'a [Risk],
+    plan_hash: &'a str,
+}
+
 fn approve(
+    now: Timestamp,
     run: &Run,
     by: &Person,
     reason: &str,
-    id: &StepId,
-    accepts: &[Risk],
-    plan_hash: &str,
+    given: &Given<'_>,
 ) -> Result<Vec<RunEvent>, Refusal> {
-    let (needs, offers, insists) = asked(run, id)?;
+    let (needs, offers, insists) = asked(now, run, given.step)?;
     require(by, needs)?;
     if run.requesters.contains(&by.name) {
         return Err(Refusal::OwnRequest { who: by.name.clone() });
     }
-    may_approve(run, id, &by.name)?;
-    ticked(run, id, accepts, plan_hash, &offers, insists)?;
+    may_approve(run, given.step, &by.name, &insists)?;
+    ticked(run, given.step, given.accepts, given.plan_hash, &offers, insists)?;
     Ok(vec![RunEvent::Approved {
-        step: id.clone(),
+        step: given.step.clone(),
         by: by.name.clone(),
-        accepts: accepts.to_vec(),
+        accepts: given.accepts.to_vec(),
         reason: reason.to_owned(),
     }])
 }
 
-/// Each counts once, but for a risk that is asked about again.
-fn may_approve(run: &Run, id: &StepId, who: &str) -> Result<(), Refusal> {
+/// Each counts once, but for a risk that is asked about again, or that came up since.
+fn may_approve(run: &Run, id: &StepId, who: &str, insists: &[Risk]) -> Result<(), Refusal> {
     let is_held = matches!(find(run, id)?.1, StepState::Held { .. });
-    if !is_held && run.approvers(id).iter().any(|approved| approved.by == who) {
+    let counts = |approved: &&Approved| {
+        approved.by == who && insists.iter().all(|risk| approved.accepts.contains(risk))
+    };
+    if !is_held && run.approvers(id).iter().any(counts) {
         return Err(Refusal::Twice { who: who.to_owned(), step: id.clone() });
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! The life of one step.
 
+mod fault;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,6 +11,8 @@ use muster_runbooks::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use fault::Fault;
 
 /// Where one step stands.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -48,6 +52,9 @@ pub enum StepState {
         started_at: Timestamp,
         /// When that was recorded.
         at: Timestamp,
+        /// When what it gave was last looked at again; nothing while it was not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen_at: Option<Timestamp>,
         /// What it gave.
         outputs: Arc<Outputs>,
     },
@@ -174,6 +181,13 @@ pub enum Change {
         /// What it gave.
         outputs: Arc<Outputs>,
     },
+    /// What it gave was looked at again, while people decide on it.
+    SeenAgain {
+        /// The attempt that had given it.
+        attempt: u32,
+        /// What it gives now.
+        outputs: Arc<Outputs>,
+    },
     /// It ended badly.
     Failed {
         /// The attempt; 0 when none could be started.
@@ -218,58 +232,6 @@ pub enum Change {
     },
     /// It is asked again, because what it answered was asked under other conditions.
     Reset,
-}
-
-/// Why a step failed, in terms an operator can act on.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, thiserror::Error)]
-#[serde(rename_all = "snake_case", tag = "fault")]
-pub enum Fault {
-    /// The deadline passed; the last look found something else than success.
-    #[error("no result before the time limit; last seen: {seen}")]
-    TimedOut {
-        /// What the last look found.
-        seen: String,
-    },
-    /// The answer will not change by asking again.
-    #[error("refused: {reason}")]
-    Refused {
-        /// The service's code and words.
-        reason: String,
-    },
-    /// It was tried and failed, and is not tried again by itself.
-    #[error("failed: {reason}")]
-    Failed {
-        /// What failed, and what it said.
-        reason: String,
-    },
-    /// Every attempt ended badly.
-    #[error("gave up after {attempts} attempts: {reason}")]
-    Exhausted {
-        /// How many.
-        attempts: u32,
-        /// The last reason.
-        reason: String,
-    },
-    /// Its arguments could not be filled in.
-    #[error("cannot start: {reason}")]
-    NoArguments {
-        /// What is missing.
-        reason: String,
-    },
-    /// A person declined.
-    #[error("declined by {by}: {reason}")]
-    Declined {
-        /// Who.
-        by: String,
-        /// Why.
-        reason: String,
-    },
-    /// A guard said no.
-    #[error("not allowed: {reason}")]
-    Guard {
-        /// Which and why.
-        reason: String,
-    },
 }
 
 /// A change that a step cannot take: a bug, or a damaged journal. Both must stop the run.
@@ -421,8 +383,12 @@ impl StepState {
                     attempt: *attempt,
                     started_at: open.started_at,
                     at,
+                    seen_at: None,
                     outputs: outputs.clone(),
                 })
+            }
+            Change::SeenAgain { attempt, outputs } => {
+                self.seen_again(*attempt, outputs, at).ok_or_else(illegal)
             }
             Change::Failed { attempt, fault } => {
                 if self.is_over() || *attempt != self.attempts() {
@@ -468,9 +434,23 @@ impl StepState {
             | Change::Held { .. }
             | Change::Delayed { .. }
             | Change::Succeeded { .. }
+            | Change::SeenAgain { .. }
             | Change::Failed { .. }
             | Change::Superseded { .. } => None,
         }
+    }
+
+    fn seen_again(&self, number: u32, outputs: &Arc<Outputs>, now: Timestamp) -> Option<StepState> {
+        let StepState::Succeeded { attempt, started_at, at, .. } = self else { return None };
+        let (attempt, started_at, at) = (*attempt, *started_at, *at);
+        let (seen_at, outputs) = (Some(now), Arc::clone(outputs));
+        (attempt == number).then_some(StepState::Succeeded {
+            attempt,
+            started_at,
+            at,
+            seen_at,
+            outputs,
+        })
     }
 
     fn running(&self, number: u32) -> Option<Attempt> {

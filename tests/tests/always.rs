@@ -115,7 +115,7 @@ impl Play {
     }
 
     fn say(&mut self, word: Steer) -> Result<(), Refusal> {
-        for event in steer(&self.run, &olga(), "so it was played", &word)? {
+        for event in steer(dawn(), &self.run, &olga(), "so it was played", &word)? {
             self.write(event);
         }
         self.settle();

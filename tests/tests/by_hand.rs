@@ -25,7 +25,7 @@ pub(super) struct Table {
     pub(super) engine: Engine,
     pub(super) now: Timestamp,
     /// A look waits for its answer.
-    asked: bool,
+    pub(super) asked: bool,
     begins: Vec<String>,
     replies: Vec<Result<(), Refusal>>,
 }

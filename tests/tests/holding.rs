@@ -2,17 +2,18 @@
 //! drills.
 
 use jiff::civil::Date;
+use muster::api::view::{run as run_view, wait::Stops};
 use muster_runbooks::{
     application::drills::{Blocked, Drills},
     name::StepId,
-    plan::{Binding, Plan},
+    plan::{Arg, Binding, Plan},
 };
 use muster_state::{
     command::{Admission, Command, Refusal, Steer},
     progress::Progress,
     step::StepState,
 };
-use muster_tests::simulation::cast::{LIBRARY, SHOP, asked, ben, dawn, home, olga, standby};
+use muster_tests::simulation::cast::{LIBRARY, SHOP, asked, ben, cara, dawn, home, olga, standby};
 use serde_json::{Value, json};
 
 use super::by_hand::{Table, admit, id, step};

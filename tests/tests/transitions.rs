@@ -34,6 +34,7 @@ fn changes() -> Vec<(&'static str, Change)> {
         ("held", Change::Held { attempt: 1, risk: Risk::UnprovenFence, outputs: Arc::default() }),
         ("delayed", Change::Delayed { attempt: 1, reason: reason.clone(), retry_at: T }),
         ("succeeded", Change::Succeeded { attempt: 1, outputs: Arc::default() }),
+        ("seen-again", Change::SeenAgain { attempt: 1, outputs: Arc::default() }),
         ("failed-0", Change::Failed { attempt: 0, fault: fault.clone() }),
         ("failed-1", Change::Failed { attempt: 1, fault }),
         ("superseded", Change::Superseded { attempt: 1, seen: reason.clone() }),

@@ -9,7 +9,7 @@ use muster_runbooks::{
 use muster_state::{
     event::{Event, Record, RunEvent, Stream},
     lease::{Lease, Missing},
-    progress::EndedRun,
+    progress::{EndedRun, Progress},
     run::{Run, Status},
 };
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ use super::{
     list,
     protection::readiness_of,
     view::{
-        banner, leaving,
+        banner, figures, leaving,
         run::{self as view, RunLine, RunView},
         wait::Stops,
     },

@@ -40,7 +40,7 @@ impl Account {
         Account {
             heading: Heading::make(one, facts),
             means: Means::make(one, facts),
-            objectives: Objectives::make(&one.run),
+            objectives: Objectives::make(&one.run, facts.made_at),
             results: Results::make(one, &timeline, facts.made_at),
             deviations: Deviations::make(one, &timeline, facts),
             timeline,

@@ -171,6 +171,7 @@ fn changed(change: &Change) -> Option<(Kind, Option<String>, String)> {
         | Change::Begun { .. }
         | Change::Held { .. }
         | Change::Succeeded { .. }
+        | Change::SeenAgain { .. }
         | Change::Previewed { .. }
         | Change::Reset => return None,
     };

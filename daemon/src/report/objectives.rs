@@ -1,5 +1,6 @@
 //! Part 3: what a run was to reach.
 
+use jiff::Timestamp;
 use muster_state::run::Run;
 use serde::{Deserialize, Serialize};
 
@@ -34,10 +35,10 @@ pub struct Criterion {
 }
 
 impl Objectives {
-    /// The objectives of a run.
-    pub fn make(run: &Run) -> Objectives {
+    /// The objectives of a run, as they stand at an instant.
+    pub fn make(run: &Run, now: Timestamp) -> Objectives {
         let promised = run.plan.binding.as_ref().map(|binding| binding.application.objectives);
-        let limit = figures::losses(run).and_then(|losses| losses.limit);
+        let limit = figures::losses(run, now).and_then(|losses| losses.limit);
         let criteria = run.plan.steps.iter().filter_map(|step| {
             Some(Criterion { step: step.id.to_string(), expect: step.expect.clone()? })
         });

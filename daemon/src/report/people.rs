@@ -165,6 +165,7 @@ fn deed(event: &RunEvent) -> Option<(String, String)> {
             | Change::Held { .. }
             | Change::Delayed { .. }
             | Change::Succeeded { .. }
+            | Change::SeenAgain { .. }
             | Change::Failed { .. }
             | Change::Superseded { .. }
             | Change::Previewed { .. }

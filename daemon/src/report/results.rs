@@ -134,7 +134,7 @@ impl Results {
         let impact = "unknown: Muster sees no request of a user; whoever watches them may add it";
         Results {
             recovery: figures::recovery(&one.run, now).map(|seen| recovery(seen, rto)),
-            losses: figures::losses(&one.run).map(|seen| losses(seen, rpo)),
+            losses: figures::losses(&one.run, now).map(|seen| losses(seen, rpo)),
             checks: List::first(LINES_MAX, rows.iter().filter(|row| looks(row)).map(check)),
             measured: List::first(LINES_MAX, rows.iter().flat_map(measured)),
             impact: impact.to_owned(),

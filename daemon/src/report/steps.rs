@@ -149,7 +149,7 @@ impl Told {
             }
             Change::Previewed { .. } => self.ended_at = Some(at),
             Change::Retried { .. } | Change::Reset => self.ended_at = None,
-            Change::Aimed { .. } | Change::Held { .. } => {}
+            Change::Aimed { .. } | Change::Held { .. } | Change::SeenAgain { .. } => {}
         }
     }
 

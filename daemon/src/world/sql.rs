@@ -7,7 +7,7 @@ pub mod canary;
 pub mod check;
 pub mod divergence;
 pub mod hook;
-mod login;
+pub(in crate::world) mod login;
 mod tls;
 
 use std::{future::Future, time::Duration};
@@ -386,7 +386,7 @@ impl Real {
         login: &muster_runbooks::application::sql::Login,
         purpose: Purpose,
     ) -> Result<Session, CallError> {
-        let account = login::account(&self.aws, target, login).await?;
+        let account = login::account(&self.aws, &target.region, &target.service(), login).await?;
         Session::open(target, &account, purpose).await
     }
 }

@@ -216,9 +216,9 @@ async fn carry_out(
     }
 }
 
-/// What the engine wants to look at within this time is looked at without waiting. Approvals and
-/// gates have longer.
-const SOON: SignedDuration = SignedDuration::from_secs(30);
+/// What the engine wants to look at within this time is looked at without waiting. Approvals, gates and what
+/// is predicted anew meanwhile have longer.
+const SOON: SignedDuration = SignedDuration::from_secs(25);
 
 fn snapshot(call: &Call) -> String {
     format!("arn:aws:rds:us-east-1:123456789012:cluster-snapshot:{}", call.token)

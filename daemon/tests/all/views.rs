@@ -134,8 +134,10 @@ fn waits_and_what_to_type() {
             .chain(steps.filter(|wait| wait.needs_person))
             .map(|wait| format!("{} <- {}", wait.reason, wait.owner))
             .collect();
-        let types =
-            next::steps(run, &stops).into_iter().map(|next| next.command).collect::<Vec<_>>();
+        let types = next::steps(run, &stops, at(30))
+            .into_iter()
+            .map(|next| next.command)
+            .collect::<Vec<_>>();
         format!("{}\n  {}\n  {}\n", view.status, waits.join("\n  "), types.join("\n  "))
     };
     let mut table = String::new();
@@ -262,7 +264,7 @@ fn the_page_in_words() {
     assert!(own.starts_with("DRILL: nothing here is the real thing"), "{own}");
     for part in [
         "To decide: Ask for the failover",
-        "Data loss at most 2s",
+        "Data loss at most 22s",
         "Lost, at most unknown",
         "Steps check-readiness-main succeeded",
         "(in 9m 50s)",

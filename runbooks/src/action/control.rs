@@ -73,7 +73,7 @@ action! {
         may_accept: Option<Vec<Risk>>,
         /// The risks that each of them must accept, whatever else is known.
         must_accept: Option<Vec<Risk>>,
-        /// The data loss predicted by an earlier step.
+        /// The data loss predicted by an earlier step, which predicts it anew while people decide.
         data_loss: Option<Loss>,
         /// Over this, or unknown, one more person must approve, and each must accept `data-loss-over-max`.
         data_loss_max: Option<Span>,
@@ -83,6 +83,8 @@ action! {
     gives {
         /// Who approved, separated by commas.
         approved_by: String,
+        /// The data loss predicted when the last of them did; nothing where none was asked for.
+        data_loss: Option<Loss>,
     }
 }
 

@@ -42,7 +42,7 @@ impl Component {
 }
 
 impl Cache {
-    /// One that has a global datastore is promoted; all others of the steps are about what nobody fills
+    /// One that has a global datastore is promoted, and keys are deleted where some were named; all others of the steps are about what nobody fills
     /// again.
     fn takes_part(&self, step: &Offer<'_>) -> bool {
         if step.action == "failover-cache" {
@@ -54,8 +54,8 @@ impl Cache {
 }
 
 impl Workload {
-    /// What may run on one side only is stopped and started where some was named, and what holds dead
-    /// connections is restarted where some was.
+    /// What may run on one side only is stopped and started where some was named, what holds dead connections is
+    /// restarted where some was, and users are let in by and by where stages were.
     fn takes_part(&self, step: &Offer<'_>) -> bool {
         match step.action {
             "suspend-workers" | "resume-workers" => !self.workers.is_empty(),

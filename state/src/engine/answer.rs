@@ -16,6 +16,7 @@ use super::{
     finding::{finding_id, stands_until_it_passes},
 };
 use crate::{
+    approval,
     call::{Answer, CallError, Done, Progress},
     catalog::{Finding, PointChange},
     decide::risk_of,
@@ -58,7 +59,9 @@ struct Open {
 
 impl Engine {
     pub(super) fn seen(&mut self, now: Timestamp, sight: Sight, out: &mut Vec<Output>) {
-        let Some(open) = self.landed(&sight.run, &sight.step, sight.attempt) else { return };
+        let Some(open) = self.landed(&sight.run, &sight.step, sight.attempt) else {
+            return self.seen_again(now, sight, out);
+        };
         let Some(run) = self.known.runs.get(&sight.run) else { return };
         let step = run.at(open.place).0;
         let overtaken = open.attempt.manner == Manner::Graceful
@@ -77,6 +80,38 @@ impl Engine {
             Err(error) => self.failed_look(run, step, &open, &error),
         };
         self.carry_out(now, &sight.run, &open, verdict, out);
+    }
+
+    /// A prediction that people are deciding on was made anew. One that could not be made leaves the last
+    /// one standing, which grows older.
+    fn seen_again(&mut self, now: Timestamp, sight: Sight, out: &mut Vec<Output>) {
+        let Some(run) = self.known.runs.get(&sight.run) else { return };
+        let Some(place) = run.position(&sight.step) else { return };
+        let (step, state) = run.at(place);
+        let is_it =
+            matches!(state, StepState::Succeeded { attempt, .. } if *attempt == sight.attempt);
+        if !is_it || !approval::is_decided_on(run, place) || self.lease.stands_down().is_some() {
+            return;
+        }
+        let looks = self.looks.entry(sight.run.clone()).or_default();
+        let look = looks.entry(place).or_default();
+        match sight.reading.map(|reading| reading.progress) {
+            Ok(Progress::Done(done)) => {
+                look.misses = 0;
+                let outputs = Arc::new(done.outputs);
+                let again = Change::SeenAgain { attempt: sight.attempt, outputs };
+                let entry = changed(run, step, again);
+                self.record(now, entry, out);
+            }
+            Ok(
+                Progress::InProgress { .. }
+                | Progress::NotStarted { .. }
+                | Progress::Failed { .. }
+                | Progress::Refused { .. }
+                | Progress::Foreign { .. },
+            )
+            | Err(_) => look.back_off(now, place),
+        }
     }
 
     pub(super) fn answered(&mut self, now: Timestamp, reply: Reply, out: &mut Vec<Output>) {

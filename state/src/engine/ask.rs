@@ -1,11 +1,12 @@
 //! What the world is asked: one attempt with everything that it needs to know.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use jiff::Timestamp;
 use muster_runbooks::{
     action::Action,
     name::{ComponentName, RunId, Token},
+    plan::Step,
     request::Mode,
 };
 
@@ -16,15 +17,26 @@ use crate::{
     event::Claim,
     progress::{Counted, Peak},
     run::Run,
-    step::StepState,
+    step::{Attempt, StepState},
 };
 
 impl Engine {
-    /// The call for the open attempt at a place.
+    /// The call for the open attempt at a place, or for another look at what an ended one gave.
     pub(super) fn call(&mut self, now: Timestamp, id: &RunId, place: usize) -> Option<Call> {
         let run = self.known.runs.get(id)?;
         let (step, state) = run.at(place);
-        let StepState::Running(attempt) = state else { return None };
+        let attempt = match state {
+            StepState::Running(attempt) => Cow::Borrowed(attempt),
+            StepState::Succeeded { .. } => Cow::Owned(again(run, step, state, now)?),
+            StepState::Pending { .. }
+            | StepState::Held { .. }
+            | StepState::BackingOff { .. }
+            | StepState::Failed { .. }
+            | StepState::Skipped { .. }
+            | StepState::DoneByHand { .. }
+            | StepState::Previewed { .. }
+            | StepState::Superseded { .. } => return None,
+        };
         let binding = match (self.bindings.get(id), &run.plan.binding) {
             (Some(binding), _) => Some(Arc::clone(binding)),
             (None, Some(binding)) => Some(Arc::new(binding.clone())),
@@ -115,6 +127,20 @@ impl Engine {
         let holder = self.known.runs.get(holder).filter(|holder| holder.is_live_failover())?;
         Some(holder.id.clone())
     }
+}
+
+/// The attempt that looks at a step's outputs again; nothing before its arguments are known.
+fn again(run: &Run, step: &Step, state: &StepState, now: Timestamp) -> Option<Attempt> {
+    let action = step.task(run.manner).resolve(&run.plan.inputs, |id| run.outputs(id)).ok()?;
+    Some(Attempt {
+        number: state.attempts(),
+        manner: run.manner,
+        started_at: now,
+        deadline: now + step.limit.duration(),
+        action: Arc::new(action),
+        aim: None,
+        begun_at: None,
+    })
 }
 
 fn expires(action: &Action) -> bool {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use muster_runbooks::{
-    action::{Action, control::PersonRole},
+    action::control::PersonRole,
     name::{RunId, StepId},
 };
 
@@ -59,7 +59,7 @@ impl Engine {
         for id in children {
             let child = self.known.runs.get(&id).filter(|_| is_passed_on);
             // One that is paused already need not be paused, and one that is not cannot be resumed.
-            let events = child.and_then(|run| steer::steer(run, by, reason, said).ok());
+            let events = child.and_then(|run| steer::steer(now, run, by, reason, said).ok());
             for event in events.unwrap_or_default() {
                 self.record(now, Entry::run(&id, event), out);
             }
@@ -71,14 +71,15 @@ impl Engine {
     /// Says of a run what was approved for all that its parent moves. It must be enough by the run's own rules;
     /// what is not is asked by the run itself. A run that was forced alone asks alone.
     pub(super) fn inherit(&mut self, now: Timestamp, id: &RunId, out: &mut Vec<Output>) {
-        let events = self.known.runs.get(id).map(|run| self.inherited(run)).unwrap_or_default();
+        let events =
+            self.known.runs.get(id).map(|run| self.inherited(now, run)).unwrap_or_default();
         if !events.is_empty() {
             let entries = events.into_iter().map(|event| Entry::run(id, event)).collect();
             self.commit(now, entries, Vec::new(), out);
         }
     }
 
-    fn inherited(&self, run: &Run) -> Vec<RunEvent> {
+    fn inherited(&self, now: Timestamp, run: &Run) -> Vec<RunEvent> {
         let from = run.parent().and_then(|(parent, step)| {
             let parent =
                 self.known.runs.get(parent).filter(|parent| parent.manner == run.manner)?;
@@ -92,19 +93,19 @@ impl Engine {
         let mut events = Vec::new();
         for (step, state) in run.steps() {
             let StepState::Running(attempt) = state else { continue };
-            let Action::Approval(asked) = &*attempt.action else { continue };
+            let Some(asked) = approval::asked(run, step, attempt, now) else { continue };
             let given = run.approvers(&step.id);
             for one in parent.approvers(approval) {
                 if given.iter().any(|given| given.by == one.by) {
                     continue;
                 }
-                let offered = approval::offers(asked).into_iter();
+                let offered = approval::offers(&asked).into_iter();
                 let accepts = offered.filter(|risk| one.accepts.contains(risk)).collect();
                 let says =
                     Steer::Approve { step: step.id.clone(), accepts, plan_hash: run.hash.clone() };
                 let by = Person { name: one.by.clone(), role: PersonRole::Approver };
                 let reason = format!("for all of run `{}`: {}", parent.id, one.reason);
-                events.extend(steer::steer(run, &by, &reason, &says).unwrap_or_default());
+                events.extend(steer::steer(now, run, &by, &reason, &says).unwrap_or_default());
             }
         }
         events

@@ -3,7 +3,9 @@
 use muster_runbooks::{
     action::{Action, Role, database},
     application::Vault,
-    plan::Step,
+    name::{ComponentName, Region},
+    plan::{Binding, Step},
+    value::Loss,
 };
 
 use super::{
@@ -36,11 +38,7 @@ impl Engine {
                 }
                 events
             }
-            Action::ShiftTraffic(shift) => {
-                let traffic = binding.application.traffic.as_ref();
-                let at_home = traffic.is_some_and(|traffic| traffic.primary == region(shift.to));
-                if at_home { self.closed(run, REPROTECT) } else { vec![reprotect()] }
-            }
+            Action::ShiftTraffic(shift) => self.shifted(run, binding, &region(shift.to)),
             Action::InventoryDivergence(_) => self.looked_for(run, step, done),
             action if stands_until_it_passes(action) => self.closed(run, &finding_id(step)),
             Action::DeleteExpired(delete) => {
@@ -104,6 +102,13 @@ impl Engine {
             | Action::Notify(_)
             | Action::Rehearse(_) => Vec::new(),
         }
+    }
+
+    /// Where users are held by a marker, somebody has to swap the roles of the records in calm.
+    fn shifted(&self, run: &Run, binding: &Binding, to: &Region) -> Vec<ApplicationEvent> {
+        let traffic = binding.application.traffic.as_ref();
+        let at_home = traffic.is_some_and(|traffic| traffic.primary == *to);
+        if at_home { self.closed(run, REPROTECT) } else { vec![reprotect()] }
     }
 
     /// What was found of rows that were left behind stands as a finding, and so does that nobody knows.

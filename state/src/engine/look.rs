@@ -4,10 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{action::Action, name::RunId};
 
 use super::{Engine, Output};
-use crate::{
-    decide::Next,
-    step::{Attempt, StepState},
-};
+use crate::{decide::Next, step::StepState};
 
 /// What is in the air around one open attempt. Lost in a crash, and not missed: a new process
 /// observes before it does anything.
@@ -157,21 +154,29 @@ impl Engine {
         out: &mut Vec<Output>,
     ) -> Option<Timestamp> {
         let run = self.known.runs.get(id)?;
-        let StepState::Running(Attempt { number, deadline, .. }) = run.at(place).1 else {
-            return None;
+        let (number, deadline, is_open) = match run.at(place).1 {
+            StepState::Running(open) => (open.number, Some(open.deadline), true),
+            StepState::Succeeded { attempt, .. } => (*attempt, None, false),
+            StepState::Pending { .. }
+            | StepState::Held { .. }
+            | StepState::BackingOff { .. }
+            | StepState::Failed { .. }
+            | StepState::Skipped { .. }
+            | StepState::DoneByHand { .. }
+            | StepState::Previewed { .. }
+            | StepState::Superseded { .. } => return None,
         };
-        let (number, deadline) = (*number, *deadline);
         let held_back = run.is_held_back(place) || self.begins_nothing(now, run);
         let look = self.looks.entry(id.clone()).or_default().entry(place).or_default();
         if look.attempt != number {
             *look = Look { attempt: number, ..Look::default() };
         }
         // Past the deadline the pause between two last looks says when; waking at once would spin.
-        let judged_at = Some(deadline).filter(|at| *at > now);
+        let judged_at = deadline.filter(|at| *at > now);
         if look.in_flight {
             return judged_at;
         }
-        let begins = look.begin_next && !last && !held_back;
+        let begins = look.begin_next && !last && !held_back && is_open;
         look.begin_next = false;
         // The first last look is not put off; those after it wait like all others.
         let sleeps = !last || look.last_misses > 0;

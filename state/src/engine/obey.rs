@@ -126,7 +126,7 @@ impl Engine {
             self.may_override(now)?;
         }
         let take = self.seals(id, steer)?;
-        let events = steer::steer(run, by, reason, steer)?;
+        let events = steer::steer(now, run, by, reason, steer)?;
         let mut entries: Vec<Entry> =
             events.into_iter().map(|event| Entry::run(id, event)).collect();
         if !take.is_empty() {

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use muster_runbooks::name::{ComponentName, Region, RunId};
+use muster_runbooks::{
+    name::{ComponentName, Region, RunId},
+    value::Loss,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Finding, RecoveryPoint, Tested};

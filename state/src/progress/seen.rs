@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use muster_runbooks::name::{Region, RunId};
+use muster_runbooks::{
+    name::{Region, RunId},
+    value::Loss,
+};
 use serde::{Deserialize, Serialize};
 
 /// The rows of a database, as they were last counted in the source.

@@ -34,14 +34,15 @@ pub(super) struct Broken<'a> {
 /// Each seal counts as an approval of whoever made it, under the rules that hold for an approval: nobody
 /// who asked for the run, nobody twice, and every risk ticked by name.
 pub(super) fn open(
+    now: Timestamp,
     run: &Run,
     by: &Person,
     reason: &str,
     broken: &Broken<'_>,
 ) -> Result<Vec<RunEvent>, Refusal> {
     require(by, PersonRole::Operator)?;
-    let (_, offers, insists) = asked(run, broken.step)?;
-    ticked(run, broken.step, broken.accepts, broken.plan_hash, &offers, insists)?;
+    let (_, offers, insists) = asked(now, run, broken.step)?;
+    ticked(run, broken.step, broken.accepts, broken.plan_hash, &offers, insists.clone())?;
     // Who is there to open it is there to approve, and needs no seal of his own.
     let counts = |seal: &&Seal| !run.requesters.contains(&seal.by) && seal.by != by.name;
     let people: BTreeSet<&str> =
@@ -50,7 +51,7 @@ pub(super) fn open(
         return Err(Refusal::FewSeals { have: people.len(), needed: broken.needed.max(1) });
     }
     for who in people {
-        may_approve(run, broken.step, who)?;
+        may_approve(run, broken.step, who, &insists)?;
     }
     Ok(vec![RunEvent::GlassBroken {
         step: broken.step.clone(),

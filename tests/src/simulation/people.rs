@@ -152,8 +152,9 @@ impl People {
         id: &StepId,
         attempt: &Attempt,
     ) -> Option<(Person, Steer)> {
-        if let Action::Approval(asked) = &*attempt.action {
-            let mut accepts = approval::risks(asked);
+        let step = run.plan.step(id)?;
+        if let Some(asked) = approval::asked(run, step, attempt, now) {
+            let mut accepts = approval::risks(&asked);
             if self.manners.accepts_early {
                 let offers = asked.may_accept.iter().flatten();
                 accepts.extend(offers.filter(|risk| **risk == Risk::UnprovenFence));

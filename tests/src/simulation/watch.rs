@@ -156,7 +156,9 @@ impl Watch {
         let begun = matches!(state, Some(StepState::Running(one)) if one.begun_at.is_some());
         self.check("I4", !(once && begun), || format!("{token} begins a second time"));
         self.gates(run, &call.step, &token);
-        if call.action.spec().reach.mutates() && run.plan.runbook.as_str() == "region-failback" {
+        // What tidies up behind a run that was given up is no failback.
+        let goes_home = run.plan.runbook.as_str() == "region-failback" && part == Some(Part::Steps);
+        if goes_home && call.action.spec().reach.mutates() {
             self.failback(run, &token);
         }
         if call.action.spec().reach.mutates() && matches!(*call.action, Action::FailoverDatabase(_))

@@ -79,18 +79,18 @@ pub struct EffectView {
 }
 
 /// Every decision that the run waits for.
-pub fn all(run: &Run) -> Vec<ApprovalView> {
+pub fn all(run: &Run, now: Timestamp) -> Vec<ApprovalView> {
     if run.ended.is_some() {
         return Vec::new();
     }
-    run.steps().filter_map(|(step, state)| of_step(run, step, state)).collect()
+    run.steps().filter_map(|(step, state)| of_step(run, step, state, now)).collect()
 }
 
-fn of_step(run: &Run, step: &Step, state: &StepState) -> Option<ApprovalView> {
+fn of_step(run: &Run, step: &Step, state: &StepState, now: Timestamp) -> Option<ApprovalView> {
     match state {
         StepState::Running(attempt) => {
-            let Action::Approval(asked) = &*attempt.action else { return None };
-            Some(asked_for(run, step, attempt, asked))
+            let asked = approval::asked(run, step, attempt, now)?;
+            Some(asked_for(run, step, attempt, &asked))
         }
         StepState::Held { attempt, risk, .. } => Some(ApprovalView {
             step: step.id.to_string(),
@@ -101,7 +101,7 @@ fn of_step(run: &Run, step: &Step, state: &StepState) -> Option<ApprovalView> {
             missing: 1,
             must_accept: vec![risk.to_string()],
             may_accept: vec![risk.to_string()],
-            data_loss: figures::losses(run).and_then(|losses| losses.predicted),
+            data_loss: figures::losses(run, now).and_then(|losses| losses.predicted),
             data_loss_max: None,
             observers: None,
             recovery_time: remaining(run).map(Length::from),

@@ -125,6 +125,10 @@ fn change_parts(change: &Change) -> Parts {
             let said: Vec<String> = outputs.iter().map(|(name, value)| said(name, value)).collect();
             ("step_succeeded", Some(*attempt), None, said.join(", "))
         }
+        Change::SeenAgain { attempt, outputs } => {
+            let said: Vec<String> = outputs.iter().map(|(name, value)| said(name, value)).collect();
+            ("step_seen_again", Some(*attempt), None, said.join(", "))
+        }
         Change::Failed { attempt, fault } => {
             ("step_failed", Some(*attempt), None, fault.to_string())
         }

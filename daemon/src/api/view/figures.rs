@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use muster_runbooks::{
     action::Action,
     plan::{Part, Step},
-    value::Loss,
+    value::{Loss, Span},
 };
-use muster_state::{run::Run, step::StepState};
+use muster_state::{approval, progress::ApplicationState, run::Run, step::StepState};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -146,18 +146,22 @@ fn parts(run: &Run, verified_at: Option<Timestamp>) -> PartsView {
     }
 }
 
-/// The losses of a run that promotes a database; nothing for other runs.
-pub fn losses(run: &Run) -> Option<LossesView> {
+/// The losses of a run that promotes a database; nothing for other runs. What is predicted grows while
+/// people decide, and is afterwards what it was when they had.
+pub fn losses(run: &Run, now: Timestamp) -> Option<LossesView> {
     doing(run, PROMOTES).next()?;
     let approval = doing(run, ASKS).find_map(|(_, step, state)| {
-        let action = match state.attempt() {
-            Some(attempt) => Some(Action::clone(&attempt.action)),
-            None => {
-                let task = step.task(run.manner);
-                task.resolve(&run.plan.inputs, |id| run.outputs(id)).ok()
-            }
-        };
-        if let Some(Action::Approval(approval)) = action { Some(approval) } else { None }
+        if let Some(attempt) = state.attempt() {
+            return approval::asked(run, step, attempt, now);
+        }
+        let task = step.task(run.manner);
+        let resolved = task.resolve(&run.plan.inputs, |id| run.outputs(id)).ok()?;
+        let Action::Approval(mut asked) = resolved else { return None };
+        let then = state.outputs().and_then(|outputs| outputs.get("data_loss")?.as_str());
+        if let Some(Ok(loss)) = then.map(str::parse) {
+            asked.data_loss = Some(loss);
+        }
+        Some(asked)
     });
     let predicted = approval.as_ref().map(|approval| predicted(run, approval.data_loss));
     let limit = approval.and_then(|approval| approval.data_loss_max).map(Length::from);

@@ -1,9 +1,9 @@
 //! What a person should type next. The reader is on call at night: the exact command, and why.
 
+use jiff::Timestamp;
 use muster_runbooks::{
     action::{Action, Outputs, control::PersonRole},
-    name::StepId,
-    plan::{Part, Plan},
+    plan::{Part, Plan, Step},
     request::{Manner, Mode, Request},
     shell::word,
 };
@@ -13,7 +13,7 @@ use muster_state::{
     lease::Missing,
     run::{Outcome, PauseCause, Run},
     steer,
-    step::StepState,
+    step::{Attempt, StepState},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -42,7 +42,7 @@ fn children(run: &Run) -> impl Iterator<Item = NextView> + '_ {
 }
 
 /// What to do about a run, the most urgent first.
-pub fn steps(run: &Run, stops: &Stops) -> Vec<NextView> {
+pub fn steps(run: &Run, stops: &Stops, now: Timestamp) -> Vec<NextView> {
     if let Some(ended) = run.ended {
         return after(run, ended.outcome);
     }
@@ -72,13 +72,13 @@ pub fn steps(run: &Run, stops: &Stops) -> Vec<NextView> {
     for (step, state) in run.steps() {
         match state {
             StepState::Running(attempt) => {
-                if is_possible(run, &Steer::Retry { step: step.id.clone() }) {
+                if is_possible(now, run, &Steer::Retry { step: step.id.clone() }) {
                     list.push(next(
                         format!("muster retry {id} {} --reason TEXT", step.id),
                         "you looked, and it was never sent",
                     ));
                 }
-                list.extend(asked(run, &step.id, &attempt.action));
+                list.extend(asked(now, run, step, attempt));
             }
             StepState::Held { risk, .. } => list.push(next(
                 format!("muster approve {id} --step {} --accept {risk} --reason TEXT", step.id),
@@ -90,13 +90,13 @@ pub fn steps(run: &Run, stops: &Stops) -> Vec<NextView> {
                     "try again, once the cause is gone",
                 ));
                 let done = Steer::Done { step: step.id.clone(), outputs: Outputs::new() };
-                if is_possible(run, &done) {
+                if is_possible(now, run, &done) {
                     list.push(next(
                         format!("muster done {id} {} --reason TEXT", step.id),
                         "you did its work by hand",
                     ));
                 }
-                if is_possible(run, &Steer::Skip { step: step.id.clone() }) {
+                if is_possible(now, run, &Steer::Skip { step: step.id.clone() }) {
                     list.push(next(
                         format!("muster skip {id} {} --reason TEXT", step.id),
                         "go on without it",
@@ -117,7 +117,7 @@ pub fn steps(run: &Run, stops: &Stops) -> Vec<NextView> {
         list.push(next(format!("muster resume {id} --reason TEXT"), "run the undo steps"));
         list.push(next(format!("muster abandon {id} --reason TEXT"), "leave things as they are"));
     }
-    if run.failed_step().is_some() && is_possible(run, &Steer::Force) {
+    if run.failed_step().is_some() && is_possible(now, run, &Steer::Force) {
         list.push(next(
             format!("muster force {id} --reason TEXT"),
             "give the active side up; the forced loss must be approved first",
@@ -133,21 +133,21 @@ pub fn steps(run: &Run, stops: &Stops) -> Vec<NextView> {
 }
 
 /// What an open step asks a person for.
-fn asked(run: &Run, step: &StepId, action: &Action) -> Vec<NextView> {
-    let id = &run.id;
-    if let Action::Gate(gate) = action {
-        return vec![next(format!("muster done {id} {step} --reason TEXT"), gate.asks.clone())];
+fn asked(now: Timestamp, run: &Run, step: &Step, attempt: &Attempt) -> Vec<NextView> {
+    let (id, open) = (&run.id, &step.id);
+    if let Action::Gate(gate) = &*attempt.action {
+        return vec![next(format!("muster done {id} {open} --reason TEXT"), gate.asks.clone())];
     }
-    let Action::Approval(asked) = action else { return Vec::new() };
-    let risks = approval::risks(asked);
+    let Some(asked) = approval::asked(run, step, attempt, now) else { return Vec::new() };
+    let risks = approval::risks(&asked);
     let accepts: String = risks.iter().map(|risk| format!(" --accept {risk}")).collect();
     vec![
         next(
-            format!("muster approve {id} --step {step}{accepts} --reason TEXT"),
+            format!("muster approve {id} --step {open}{accepts} --reason TEXT"),
             "shows what would be done and lost, and asks before it approves",
         ),
         next(
-            format!("muster decline {id} --step {step} --reason TEXT"),
+            format!("muster decline {id} --step {open} --reason TEXT"),
             "the run fails and nothing is changed",
         ),
     ]
@@ -155,9 +155,9 @@ fn asked(run: &Run, step: &StepId, action: &Action) -> Vec<NextView> {
 
 /// Whether the word would be taken from somebody who may say everything: guards, for one, cannot be
 /// marked done by anybody.
-fn is_possible(run: &Run, word: &Steer) -> bool {
+fn is_possible(now: Timestamp, run: &Run, word: &Steer) -> bool {
     let anybody = Person { name: String::new(), role: PersonRole::Admin };
-    steer::steer(run, &anybody, "possible?", word).is_ok()
+    steer::steer(now, run, &anybody, "possible?", word).is_ok()
 }
 
 /// What to do once a run has ended.

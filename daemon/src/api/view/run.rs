@@ -176,18 +176,18 @@ pub fn view(
         plan_hash: run.hash.clone(),
         way_back: run.plan.way_back.as_ref().map(ToString::to_string),
         waits: wait::of_run(run, stops),
-        approvals: approval::all(run),
+        approvals: approval::all(run, now),
         leaving: Vec::new(),
         recovery: figures::recovery(run, now),
         ways_back: way_back::all(run, now),
-        losses: figures::losses(run),
+        losses: figures::losses(run, now),
         steps: run
             .steps()
             .map(|(step, state)| step::view(run, step, state, sample(&step.id), now))
             .collect(),
         notes: run.notes.iter().map(said).collect(),
         events: run.len,
-        next: next::steps(run, stops),
+        next: next::steps(run, stops, now),
     }
 }
 
@@ -206,7 +206,7 @@ fn said(said: &muster_state::run::Said) -> SaidView {
 /// The line about an open run.
 pub fn line(run: &Run, now: Timestamp) -> RunLine {
     let waits = wait::of_run(run, &Stops::default());
-    let steps = run.steps().filter_map(|(step, state)| wait::of_step(run, step, state));
+    let steps = run.steps().filter_map(|(step, state)| wait::of_step(run, step, state, now));
     RunLine {
         id: run.id.to_string(),
         runbook: run.plan.runbook.to_string(),

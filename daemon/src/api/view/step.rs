@@ -119,7 +119,7 @@ pub fn view(
         started_at,
         ended_at,
         took: started_at.zip(ended_at).map(|(from, to)| Length::between(from, to)),
-        waiting: wait::of_step(run, step, state),
+        waiting: wait::of_step(run, step, state, now),
         sample,
         fault: fault(state),
         said: said(state),

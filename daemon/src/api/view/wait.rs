@@ -121,13 +121,13 @@ fn leaseless(why: &Missing) -> WaitView {
 }
 
 /// What one step waits for; nothing for a step that has ended or whose part is not the run's turn.
-pub fn of_step(run: &Run, step: &Step, state: &StepState) -> Option<WaitView> {
+pub fn of_step(run: &Run, step: &Step, state: &StepState, now: Timestamp) -> Option<WaitView> {
     if run.ended.is_some() {
         return None;
     }
     match state {
         StepState::Pending { .. } | StepState::Superseded { .. } => pending(run, step),
-        StepState::Running(attempt) => Some(running(run, step, attempt)),
+        StepState::Running(attempt) => Some(running(run, step, attempt, now)),
         StepState::Held { attempt, risk, .. } => Some(WaitView::person(
             format!("somebody must accept the risk `{risk}`"),
             "an approver",
@@ -167,10 +167,10 @@ fn pending(run: &Run, step: &Step) -> Option<WaitView> {
     held.then(|| WaitView::machine("the run is paused", "an operator", None))
 }
 
-fn running(run: &Run, step: &Step, attempt: &Attempt) -> WaitView {
+fn running(run: &Run, step: &Step, attempt: &Attempt, now: Timestamp) -> WaitView {
     let deadline_at = Some(attempt.deadline);
-    if let Action::Approval(asked) = &*attempt.action {
-        let said = match approval::tally(run, step, asked) {
+    if let Some(asked) = approval::asked(run, step, attempt, now) {
+        let said = match approval::tally(run, step, &asked) {
             Tally::Enough { approved_by } => format!("approved by {approved_by}"),
             Tally::Missing { said } => said,
         };

@@ -1,7 +1,7 @@
 //! Snapshots of caches: taken where the cache is written, and copied nowhere (facts §3).
 
-use super::{Arn, Side, beside::Beside, error, instant, snapshot};
-use crate::world::real::{Real, on};
+use super::{Arn, Side, beside::Beside, error, instant, snapshot as snapshots};
+use crate::world::real::{Real, Verbs, on, verbs};
 use aws_sdk_elasticache::types::{Snapshot, Tag};
 use jiff::Timestamp;
 use muster_runbooks::{
@@ -14,12 +14,17 @@ use muster_state::{
     catalog::RecoveryPoint,
 };
 
+/// Takes a snapshot of a cache.
+pub(in crate::world) fn snapshot<'a>(
+    real: &'a Real,
+    call: &'a Call,
+    action: &'a SnapshotCache,
+) -> Verbs<'a> {
+    verbs(call, observe(real, call, action), begin(real, call, action))
+}
+
 /// Looks for the snapshot that bears the call's token.
-pub async fn observe(
-    real: &Real,
-    call: &Call,
-    action: &SnapshotCache,
-) -> Result<Progress, CallError> {
+async fn observe(real: &Real, call: &Call, action: &SnapshotCache) -> Result<Progress, CallError> {
     let region = on(call)?.region(action.at);
     let (side, clients) = (real.aws.side(region), real.aws.beside(region));
     let Some(found) = named(&side, &clients, call.token.as_str()).await? else {
@@ -33,7 +38,7 @@ pub async fn observe(
 }
 
 /// Takes the snapshot. Its name makes this repeatable.
-pub async fn begin(real: &Real, call: &Call, action: &SnapshotCache) -> Result<Answer, CallError> {
+async fn begin(real: &Real, call: &Call, action: &SnapshotCache) -> Result<Answer, CallError> {
     let region = on(call)?.region(action.at);
     let group = group(call, region)?;
     let (side, clients) = (real.aws.side(region), real.aws.beside(region));

@@ -52,8 +52,17 @@ async fn observe_switchover(
     }))
 }
 
+/// Makes a side the writer, and accepts the loss of what never arrived there.
+pub(in crate::world) fn failover<'a>(
+    real: &'a Real,
+    call: &'a Call,
+    action: &'a FailoverDatabase,
+) -> Verbs<'a> {
+    verbs(call, observe_failover(real, call, action), begin_failover(real, call, action))
+}
+
 /// Where a failover stands, seen from its target and from nowhere else.
-pub async fn observe_failover(
+async fn observe_failover(
     real: &Real,
     call: &Call,
     action: &FailoverDatabase,
@@ -120,7 +129,7 @@ async fn begin_switchover(
 
 /// Asks the region of the target. Data loss is always said: without it the same call is a switchover,
 /// which cannot run without the old side (facts §1.1).
-pub async fn begin_failover(
+async fn begin_failover(
     real: &Real,
     call: &Call,
     action: &FailoverDatabase,

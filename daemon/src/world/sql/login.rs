@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use muster_runbooks::application::sql::Login;
+use muster_runbooks::{application::sql::Login, name::Region};
 use muster_state::call::CallError;
 
-use super::Target;
 use crate::world::aws::{Aws, secret};
 
 /// A user with a password. Neither printed nor serialised.
@@ -26,23 +25,24 @@ impl Account {
         Account { user: user.into(), password: password.into() }
     }
 
-    pub(super) fn user(&self) -> &str {
+    pub(in crate::world) fn user(&self) -> &str {
         &self.user
     }
 
-    pub(super) fn password(&self) -> &str {
+    pub(in crate::world) fn password(&self) -> &str {
         &self.password
     }
 }
 
-/// Reads who logs in at a target. Nothing of it is kept: a password that was rotated is the new one
-/// at the next connection.
-pub(super) async fn account(
+/// Reads who logs in at a service in a region. Nothing of it is kept: a password that was rotated is the new
+/// one at the next connection.
+pub(in crate::world) async fn account(
     aws: &Aws,
-    target: &Target,
+    region: &Region,
+    service: &str,
     login: &Login,
 ) -> Result<Account, CallError> {
-    if let Some(arn) = login.secret.get(target.region.as_str()) {
+    if let Some(arn) = login.secret.get(region.as_str()) {
         let account = secret::account(aws, arn).await?;
         return Ok(match &login.user {
             Some(user) => Account::new(user, account.password),
@@ -50,12 +50,12 @@ pub(super) async fn account(
         });
     }
     let missing = |code: String| CallError::Credentials {
-        service: target.service(),
+        service: service.to_owned(),
         operation: super::CONNECT,
         code,
     };
     let (Some(user), Some(variable)) = (&login.user, &login.password_env) else {
-        return Err(missing(format!("no login is declared for {}", target.region)));
+        return Err(missing(format!("no login is declared for {region}")));
     };
     match std::env::var(variable) {
         Ok(password) if !password.is_empty() => Ok(Account::new(user, password)),
