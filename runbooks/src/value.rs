@@ -220,6 +220,20 @@ impl Loss {
             Loss::Unknown => false,
         }
     }
+
+    /// The most that can be lost so much later, when nothing more is known: all that came in since, too.
+    /// In whole seconds, rounded up.
+    #[must_use]
+    pub fn grown_by(self, time: SignedDuration) -> Loss {
+        match self {
+            Loss::AtMost(span) => {
+                let grown = span.0.saturating_add(time.max(SignedDuration::ZERO));
+                let begun = i64::from(grown.subsec_nanos() > 0);
+                Loss::AtMost(Span(SignedDuration::from_secs(grown.as_secs().saturating_add(begun))))
+            }
+            Loss::Unknown => Loss::Unknown,
+        }
+    }
 }
 
 impl FromStr for Loss {

@@ -33,6 +33,48 @@ pub enum Tally {
     },
 }
 
+/// What an open step asks people for at an instant, if it asks. The loss that it shows is the one that was
+/// predicted last, with all that could have been lost since.
+pub fn asked(run: &Run, step: &Step, attempt: &Attempt, now: Timestamp) -> Option<Approval> {
+    let Action::Approval(promised) = &*attempt.action else { return None };
+    let mut asked = promised.clone();
+    let Some(seen_at) = predictions(run, step, promised).map(|(_, seen_at)| seen_at).min() else {
+        return Some(asked);
+    };
+    let anew = step.task(attempt.manner).resolve(&run.plan.inputs, |id| run.outputs(id));
+    if let Ok(Action::Approval(anew)) = anew {
+        asked.data_loss = anew.data_loss;
+    }
+    let since = now.duration_since(seen_at);
+    asked.data_loss = asked.data_loss.map(|loss| loss.grown_by(since));
+    Some(asked)
+}
+
+/// The steps that predicted what an approval shows, by place, and when each last did.
+pub fn predictions<'a>(
+    run: &'a Run,
+    step: &'a Step,
+    asked: &Approval,
+) -> impl Iterator<Item = (usize, Timestamp)> + use<'a> {
+    let needs: &[_] = if asked.data_loss.is_some() { &step.needs } else { &[] };
+    needs.iter().filter_map(|id| {
+        let place = run.position(id)?;
+        let (step, state) = run.at(place);
+        let StepState::Succeeded { at, seen_at, outputs, .. } = state else { return None };
+        let looks = step.task(run.manner).spec().is_some_and(|spec| spec.reach == Reach::Reads);
+        (looks && outputs.contains_key("data_loss")).then(|| (place, seen_at.unwrap_or(*at)))
+    })
+}
+
+/// Whether a step predicted what people are deciding on, so that it is worth predicting again.
+pub fn is_decided_on(run: &Run, place: usize) -> bool {
+    run.steps().any(|(step, state)| {
+        let StepState::Running(attempt) = state else { return false };
+        let Action::Approval(asked) = &*attempt.action else { return false };
+        predictions(run, step, asked).any(|(predicted, _)| predicted == place)
+    })
+}
+
 /// The risks that every approver of this step must tick.
 pub fn risks(approval: &Approval) -> Vec<Risk> {
     let mut risks = Vec::new();

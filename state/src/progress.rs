@@ -16,7 +16,7 @@ use muster_runbooks::{
 use serde::{Deserialize, Serialize};
 
 pub use schedule::{EndedOccurrence, MISSED_KEPT, ScheduleState};
-pub use seen::{Active, Counted, Downtime, Moved, Peak};
+pub use seen::{Active, Counted, Downtime, Lost, Moved, Peak};
 
 use crate::{
     catalog::{Assigned, Finding, RecoveryPoint},
@@ -76,6 +76,9 @@ pub struct ApplicationState {
     /// The last live run that moved it, or tried to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<Moved>,
+    /// What the last move lost of each database, as it was counted afterwards.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lost: BTreeMap<ComponentName, Lost>,
     /// When somebody last said that a move is known and settled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged_at: Option<Timestamp>,

@@ -95,6 +95,96 @@ fn the_point_of_no_return_is_ticked() {
     assert_eq!(table.engine.known().runs.len(), 0, "it has ended");
 }
 
+/// A predicting step that has just said 21 seconds, and an approval that shows it.
+fn predicted(approvals: u32) -> Table {
+    let mut table = Table::lay(Progress::default(), dawn());
+    let with = [
+        ("role", json!("approver")),
+        ("approvals", json!(approvals)),
+        ("data_loss_max", json!("5m")),
+        ("may_accept", json!(["data-loss-over-max"])),
+    ];
+    let mut approval = step("approve", "approval", &with, "orders", &["predict"]);
+    let shown = Arg::Output { step: "predict".parse().expect("a name"), name: "data_loss".into() };
+    approval.task.with.insert("data_loss".to_owned(), shown);
+    admit(&mut table, vec![step("predict", "predict-loss", &[], "orders", &[]), approval]);
+    assert!(std::mem::take(&mut table.asked));
+    table.see("predict", 1, loss("21s"));
+    table
+}
+
+fn loss(text: &str) -> Seen {
+    let outputs =
+        [("data_loss", json!(text)), ("predicted_by", json!("x")), ("path", json!("failover"))];
+    Seen::Done(Done::with(outputs))
+}
+
+/// What the view shows approvers now, and how many of them are missing.
+fn shown(table: &Table) -> (String, u32) {
+    let run = &table.engine.known().runs[&id()];
+    let view = run_view::view(run, &Stops::default(), |_| None, table.now);
+    let asks = &view.approvals[0];
+    (asks.data_loss.as_ref().expect("a prediction").text.clone(), asks.missing)
+}
+
+/// An approval of that run as it stands now.
+fn approve(table: &mut Table, by: Person, accepts: &[&str]) -> Result<(), Refusal> {
+    let plan_hash = table.engine.known().runs[&id()].hash.clone();
+    let accepts = accepts.iter().map(|risk| risk.parse().expect("a risk")).collect();
+    let steer = Steer::Approve { step: "approve".parse().expect("a name"), accepts, plan_hash };
+    table.ask(Command::Steer { run: id(), by, reason: "seen".to_owned(), steer })
+}
+
+/// Goal: what approvers are shown is what could be lost now, and not what could have been lost when they
+/// were asked; over the limit it takes one more of them, and a tick that nobody gave before.
+/// Method: a prediction of 21 seconds, and people who think for a while. It is made anew when half a minute
+/// has gone by; where nothing answers any more, everything since then may be lost.
+#[test]
+fn a_prediction_grows_while_people_decide() {
+    let mut table = predicted(1);
+    assert_eq!(shown(&table), ("21s".to_owned(), 1));
+    table.pass(29);
+    assert_eq!(shown(&table), ("50s".to_owned(), 1));
+    assert!(!table.asked, "nobody asks that soon");
+    table.pass(1);
+    assert!(std::mem::take(&mut table.asked), "it is predicted anew");
+    table.see("predict", 1, loss("4s"));
+    assert_eq!(shown(&table), ("4s".to_owned(), 1));
+
+    // From here on nothing answers.
+    table.pass(30);
+    assert!(std::mem::take(&mut table.asked));
+    table.see("predict", 1, Seen::Failed { reason: "it is gone".to_owned() });
+    table.pass(267);
+    assert_eq!(shown(&table), ("5m 1s".to_owned(), 2));
+    let bare = approve(&mut table, ben(), &[]);
+    assert!(matches!(bare, Err(Refusal::RiskNotAccepted { .. })), "{bare:?}");
+    approve(&mut table, ben(), &["data-loss-over-max"]).expect("it is taken");
+    let twice = approve(&mut table, ben(), &["data-loss-over-max"]);
+    assert!(matches!(twice, Err(Refusal::Twice { .. })), "{twice:?}");
+    approve(&mut table, cara(), &["data-loss-over-max"]).expect("it is taken");
+    assert_eq!(table.engine.known().runs.len(), 0, "it has ended");
+}
+
+/// Goal: an approval that was given for a smaller loss does not count for a larger one, and whoever gave it
+/// may give it again.
+/// Method: two must approve; between them the loss can no longer be known, and then it can.
+#[test]
+fn an_approval_of_less_does_not_count_for_more() {
+    let mut table = predicted(2);
+    approve(&mut table, ben(), &[]).expect("it is taken");
+    assert_eq!(shown(&table).1, 1);
+    table.pass(30);
+    table.see("predict", 1, loss("unknown"));
+    assert_eq!(shown(&table), ("unknown".to_owned(), 3));
+    approve(&mut table, ben(), &["data-loss-over-max"]).expect("it is taken");
+    approve(&mut table, cara(), &["data-loss-over-max"]).expect("it is taken");
+    assert_eq!(shown(&table).1, 1);
+    table.pass(30);
+    table.see("predict", 1, loss("3s"));
+    assert_eq!(table.engine.known().runs.len(), 0, "the two that were given are enough");
+}
+
 /// Goal: on a day that is blocked for drills nobody is moved, and a drill that moves nobody does not ask.
 /// Method: the shipped runbook's own step, by itself, with and without a blocked day.
 #[test]

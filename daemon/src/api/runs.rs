@@ -288,7 +288,11 @@ pub fn find(api: &Api, id: &RunId) -> Result<RunView, Problem> {
     };
     let stops = Stops::at(&api.intake, now);
     let leaving = leaving::all(&run, |name| readiness_of(api, name));
-    let view = view::view(&run, &stops, |step| api.intake.sample(id, step), now);
+    let mut view = view::view(&run, &stops, |step| api.intake.sample(id, step), now);
+    if let (Some(losses), Some(name)) = (&mut view.losses, run.application()) {
+        let known = |known: &Progress| figures::counted(&run, known.applications.get(name)?);
+        losses.counted = api.intake.known(known);
+    }
     Ok(RunView { leaving, ..view })
 }
 

@@ -277,6 +277,9 @@ fn figures(view: &RunView, terminal: &mut Terminal) {
     if let Some(LossesView { measured, .. }) = &view.losses {
         prediction(view, terminal);
         terminal.line(format!("lost at most: {} ({})", measured.text, measured.by));
+        if let Some(counted) = counted {
+            terminal.line(format!("counted afterwards: {} ({})", counted.text, counted.by));
+        }
     }
 }
 

@@ -219,6 +219,7 @@ fn losses(one: &LossesView) -> Markup {
         dl {
             @if let Some(predicted) = &one.predicted { dt { "Loss predicted" } dd { (figure(predicted, one.limit.as_ref())) } }
             dt { "Lost, at most" } dd { (figure(&one.measured, None)) }
+            @if let Some(counted) = &one.counted { dt { "Counted afterwards" } dd { (figure(counted, None)) } }
         }
     }
 }

@@ -161,6 +161,7 @@ fn turned(event: &ApplicationEvent) -> Option<(String, Turn, Option<String>)> {
         | ApplicationEvent::Frozen { .. }
         | ApplicationEvent::Thawed { .. }
         | ApplicationEvent::RowsCounted { .. }
+        | ApplicationEvent::LossCounted { .. }
         | ApplicationEvent::PeakSeen { .. }
         | ApplicationEvent::Acknowledged { .. }
         | ApplicationEvent::DowntimeBegan { .. }

@@ -73,6 +73,9 @@ pub struct Losses {
     pub predicted: Option<Loss>,
     /// What was measured afterwards, the worst of all databases.
     pub measured: Loss,
+    /// What was counted once the side that was left could be read; nothing before the report was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<Loss>,
     /// Whether it was within what was promised of the application.
     pub within_rpo: Answer,
 }
@@ -189,7 +192,8 @@ fn losses(seen: LossesView, rpo_secs: Option<u64>) -> Losses {
     let loss = |figure: LossFigure| Loss { text: figure.text, secs: figure.secs, by: figure.by };
     let measured = loss(seen.measured);
     let within_rpo = measured.secs.zip(rpo_secs).map(|(secs, rpo)| secs <= rpo);
-    Losses { predicted: seen.predicted.map(loss), measured, within_rpo: within_rpo.into() }
+    let (predicted, counted) = (seen.predicted.map(loss), seen.counted.map(loss));
+    Losses { predicted, measured, counted, within_rpo: within_rpo.into() }
 }
 
 /// Whether a step only looks, and says what it saw.

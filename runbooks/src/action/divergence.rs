@@ -1,7 +1,12 @@
 //! Looks for what the side that was left took and never sent.
 
 use super::{ComponentKind, Description, On, Role, action, sql::CheckSql};
-use crate::{application::Component, application::sql::quoted, shell::command, value::words};
+use crate::{
+    application::Component,
+    application::sql::quoted,
+    shell::command,
+    value::{Loss, words},
+};
 
 words! {
     /// What was found of rows that were left behind.
@@ -35,6 +40,8 @@ action! {
         left_behind: String,
         /// How many keys hold another row on either side, in the same words.
         conflicting: String,
+        /// How much time lies between the newest row that arrived and the newest that never did, by what the tables say of when their rows were written.
+        data_loss: Loss,
         /// What was found in each table, in a sentence.
         tables: Vec<String>,
         /// What the canaries say, in a sentence.

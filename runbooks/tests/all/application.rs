@@ -21,22 +21,22 @@ fn each_mistake_is_found_in_its_place() {
 const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "compared without a key",
-        "# divergence: { tables: [{ table: public.users, key: id }] }",
+        "# divergence: { tables: [{ table: public.users, key: id, written_at: created_at }] }",
         "divergence: { tables: [{ table: public.users }] }",
     ),
     (
         "compared by a statement",
-        "# divergence: { tables: [{ table: public.users, key: id }] }",
+        "# divergence: { tables: [{ table: public.users, key: id, written_at: created_at }] }",
         "divergence: { tables: [{ table: public.users, key: id; drop }] }",
     ),
     (
         "compared twice, and nothing",
-        "# divergence: { tables: [{ table: public.users, key: id }] }",
+        "# divergence: { tables: [{ table: public.users, key: id, written_at: created_at }] }",
         "divergence: { tables: [{ table: users, key: id }, { table: users, key: at }], rows: [] }",
     ),
     (
         "nothing to compare",
-        "# divergence: { tables: [{ table: public.users, key: id }] }",
+        "# divergence: { tables: [{ table: public.users, key: id, written_at: created_at }] }",
         "divergence: { tables: [] }",
     ),
     (

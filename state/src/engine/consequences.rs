@@ -114,10 +114,24 @@ impl Engine {
     /// What was found of rows that were left behind stands as a finding, and so does that nobody knows.
     fn looked_for(&self, run: &Run, step: &Step, done: &Done) -> Vec<ApplicationEvent> {
         let Some(database) = &step.component else { return Vec::new() };
-        match divergence(database, done) {
+        let mut events = match divergence(database, done) {
             Some(finding) => vec![ApplicationEvent::FindingOpened { finding }],
             None => self.closed(run, &divergence_id(database)),
-        }
+        };
+        events.extend(self.lost(run, database, done));
+        events
+    }
+
+    /// What the move before lost, now that the side that was left could be read.
+    fn lost(&self, run: &Run, database: &ComponentName, done: &Done) -> Option<ApplicationEvent> {
+        let loss = done.outputs.get("data_loss")?.as_str()?.parse().ok()?;
+        let moved = self.known.applications.get(run.application()?)?.moved.as_ref()?;
+        (loss != Loss::Unknown).then(|| ApplicationEvent::LossCounted {
+            database: database.clone(),
+            moved: moved.run.clone(),
+            counted: run.id.clone(),
+            loss,
+        })
     }
 
     /// What was left behind stands until a run that took its inventory has brought the writer back: between

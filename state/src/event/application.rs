@@ -151,6 +151,17 @@ pub enum ApplicationEvent {
         /// How many rows each table had.
         rows: BTreeMap<String, u64>,
     },
+    /// The side that was left could be read: what the last move lost was counted.
+    LossCounted {
+        /// The database.
+        database: ComponentName,
+        /// The run that moved it.
+        moved: RunId,
+        /// The run that counted.
+        counted: RunId,
+        /// How much.
+        loss: Loss,
+    },
     /// A workload was stronger, or for a whole day weaker, than was known.
     PeakSeen {
         /// The workload.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Active, ApplicationState, Counted, Downtime, Peak};
+use super::{Active, ApplicationState, Counted, Downtime, Lost, Peak};
 use crate::{
     catalog::{Assigned, Finding, Hold},
     event::ApplicationEvent,
@@ -35,9 +35,7 @@ impl ApplicationState {
                 self.hold(id, Hold { name, by, reason, at });
             }
             ApplicationEvent::PointReleased { id, name, .. } => {
-                if let Some(point) = self.points.get_mut(id) {
-                    point.holds.retain(|hold| hold.name != *name);
-                }
+                self.release(id, name);
             }
             ApplicationEvent::PointDeleted { id } => {
                 self.points.remove(id);
@@ -78,6 +76,10 @@ impl ApplicationState {
             ApplicationEvent::RowsCounted { database, rows } => {
                 self.rows.insert(database.clone(), Counted { at, rows: rows.clone() });
             }
+            ApplicationEvent::LossCounted { database, moved, counted, loss } => {
+                let (moved, counted) = (moved.clone(), counted.clone());
+                self.lost.insert(database.clone(), Lost { moved, counted, loss: *loss, at });
+            }
             ApplicationEvent::PeakSeen { workload, region, sets } => {
                 let peak = Peak { at, region: region.clone(), sets: sets.clone() };
                 self.peaks.insert(workload.clone(), peak);
@@ -101,6 +103,12 @@ impl ApplicationState {
     fn proven(&mut self, id: &str, at: Timestamp) {
         if let Some(point) = self.points.get_mut(id) {
             point.verified_at = Some(at);
+        }
+    }
+
+    fn release(&mut self, id: &str, name: &str) {
+        if let Some(point) = self.points.get_mut(id) {
+            point.holds.retain(|hold| hold.name != name);
         }
     }
 

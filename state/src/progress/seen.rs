@@ -38,6 +38,19 @@ pub struct Moved {
     pub at: Timestamp,
 }
 
+/// What a move lost of a database, as it was counted once the side that was left could be read.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Lost {
+    /// The run that moved it.
+    pub moved: RunId,
+    /// The run that counted.
+    pub counted: RunId,
+    /// How much.
+    pub loss: Loss,
+    /// When that was written down.
+    pub at: Timestamp,
+}
+
 /// Downtime that somebody declared.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Downtime {

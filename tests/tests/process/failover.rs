@@ -95,8 +95,8 @@ async fn forced_while_the_region_is_silent() {
     assert_eq!(stage.world.arrived("FailoverGlobalCluster").await, 1);
     assert_eq!(stage.world.arrived("SwitchoverGlobalCluster").await, 0);
 
-    // What may be lost was said before, and what may have been lost after: never less than the truth,
-    // which is a second and a half of lag at the last sample.
+    // What may be lost was said before, and what may have been lost after, by a sample that is younger: never
+    // less than the truth, which is a second and a half of lag at the last sample.
     let losses = &view["losses"];
     let (predicted, measured) = (&losses["predicted"]["secs"], &losses["measured"]["secs"]);
     assert!(predicted.as_u64() >= Some(2) && measured.as_u64() >= Some(2), "{losses:#}");

@@ -75,7 +75,7 @@ impl Scene {
                 EAST: pair.door(EAST).endpoint(), WEST: pair.door(WEST).endpoint(),
             });
             shop["databases"][0]["sql"]["endpoints"] = doors;
-            let tables = json!([{ "table": "ledger", "key": "number" }]);
+            let tables = json!([{ "table": "ledger", "key": "number", "written_at": "at" }]);
             shop["databases"][0]["divergence"] = json!({ "tables": tables });
             if holds_lease {
                 shop["write_lease"] = json!({
@@ -260,8 +260,8 @@ async fn forced_with_rows_left_behind() {
     scene.pair.postgres.stop(Side::Primary);
     let mut request = failover("forced");
     request["symptom_at"] = json!(lost_at);
-    let run = scene.stage.ask("ana", "lost", request).await;
-    let view = scene.carry(&run).await;
+    let lost_run = scene.stage.ask("ana", "lost", request).await;
+    let view = scene.carry(&lost_run).await;
     scene.until_written(WEST).await;
     let users = scene.users.stop();
 
@@ -287,6 +287,11 @@ async fn forced_with_rows_left_behind() {
     assert_eq!(found["left_behind"], json!(left.to_string()), "{found:#}");
     assert!(stands(&scene.stage).await, "what was left behind is a finding");
     print_found("forced", found);
+    // Now that the old side can be read, the loss is known as well as its rows tell it.
+    let view = scene.stage.view(&lost_run).await;
+    let again = bound(&view["losses"]["counted"]);
+    let apart = (again - counted).abs();
+    assert!(apart <= SignedDuration::from_secs(5), "{again:#}, and {counted:#} by the rows");
 }
 
 /// Goal: where nothing fences the old side, and it lives on, the product does not claim that it does not

@@ -60,6 +60,10 @@ pub struct LossesView {
     pub limit: Option<Length>,
     /// What was measured after promotion, the worst of all databases.
     pub measured: LossFigure,
+    /// What was counted once the side that was left could be read, the worst of all databases that were
+    /// looked at; nothing before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<LossFigure>,
 }
 
 const PROMOTES: &[&str] = &["switchover-database", "failover-database"];
@@ -165,7 +169,23 @@ pub fn losses(run: &Run, now: Timestamp) -> Option<LossesView> {
     });
     let predicted = approval.as_ref().map(|approval| predicted(run, approval.data_loss));
     let limit = approval.and_then(|approval| approval.data_loss_max).map(Length::from);
-    Some(LossesView { predicted, limit, measured: measured(run) })
+    Some(LossesView { predicted, limit, measured: measured(run), counted: None })
+}
+
+/// What inventories counted of the rows that a run left behind.
+pub fn counted(run: &Run, known: &ApplicationState) -> Option<LossFigure> {
+    let of_it = known.lost.iter().filter(|(_, lost)| lost.moved == run.id);
+    let worst = of_it.max_by_key(|(_, lost)| match lost.loss {
+        Loss::AtMost(span) => (false, span),
+        Loss::Unknown => (true, Span::default()),
+    });
+    let (database, lost) = worst?;
+    let by = format!(
+        "{database}: between the newest row that arrived and the newest that never did, in the tables that \
+         run {} looked at",
+        lost.counted
+    );
+    Some(LossFigure::new(lost.loss, by))
 }
 
 /// The prediction with what the predicting steps said about it.

@@ -201,6 +201,7 @@ fn losses(one: &Losses) -> Markup {
         dl {
             dt { "Predicted, as approvers were shown" } dd { @match &one.predicted { Some(predicted) => (loss(predicted)), None => (unknown()) } }
             dt { "Measured" } dd { (loss(&one.measured)) }
+            @if let Some(counted) = &one.counted { dt { "Counted afterwards" } dd { (loss(counted)) } }
             dt { "Within the RPO of the application" } dd { (answer(one.within_rpo)) }
         }
     }

@@ -1,7 +1,10 @@
 //! What the side that was left took and never sent, by what really was lost.
 
 use jiff::{SignedDuration, Timestamp};
-use muster_runbooks::action::divergence::{Found, InventoryDivergence};
+use muster_runbooks::{
+    action::divergence::{Found, InventoryDivergence},
+    value::{Loss, Span},
+};
 use muster_state::call::{Call, CallError, Done, Progress};
 use serde_json::json;
 
@@ -29,26 +32,32 @@ pub(super) fn observe(
         match sim.ask(now, door) {
             Ok(_) => {}
             Err(why) if now.duration_since(call.started_at) < SILENCE_MAX => return Err(why),
-            Err(why) => return Ok(told(Found::Unknown, "unknown", &format!("unknown: {why}"))),
+            Err(why) => {
+                let said = format!("unknown: {why}");
+                return Ok(told(Found::Unknown, "unknown", Loss::Unknown, &said));
+            }
         }
     }
     let aurora = sim.aurora(&bound)?;
     let last = aurora.last(now).filter(|one| one.how == How::Failover && one.from == *left);
     let lost = last.map_or(SignedDuration::ZERO, |one| aurora.lost(&sim.regions, one, now));
     if lost.is_zero() {
-        return Ok(told(Found::Nothing, "0", "no row was left behind"));
+        let none = Loss::AtMost(Span::default());
+        return Ok(told(Found::Nothing, "0", none, "no row was left behind"));
     }
     let rows = lost.as_secs().max(1).to_string();
     let said = format!("{rows} rows of {lost:#} were left behind in {left}");
-    Ok(told(Found::Something, &rows, &said))
+    let loss = Loss::AtMost(Span::default()).grown_by(lost);
+    Ok(told(Found::Something, &rows, loss, &said))
 }
 
-fn told(verdict: Found, left_behind: &str, said: &str) -> Progress {
+fn told(verdict: Found, left_behind: &str, loss: Loss, said: &str) -> Progress {
     let conflicting = if verdict == Found::Unknown { "unknown" } else { "0" };
     Progress::Done(Done::with([
         ("verdict", json!(verdict)),
         ("left_behind", json!(left_behind)),
         ("conflicting", json!(conflicting)),
+        ("data_loss", json!(loss)),
         ("tables", json!([format!("`public.orders`: {said}")])),
         ("canaries", json!("no canary is declared")),
     ]))

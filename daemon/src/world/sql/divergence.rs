@@ -19,7 +19,7 @@ use muster_runbooks::{
 };
 use muster_state::call::{Call, CallError, Progress, in_one_line};
 
-use self::judge::{Canaries, Mark, Tally, told, unknown};
+use self::judge::{Canaries, Mark, Newest, Tally, told, unknown};
 use super::{Class, Purpose, Session, Trouble, check};
 use crate::{
     clock::Clock,
@@ -156,38 +156,41 @@ async fn walk(
             return Ok(Ok(tally));
         }
         let page = match ask(old, &ordered.page(below.as_deref(), PAGE_ROWS)).await? {
-            Ok(rows) => pairs(rows),
+            Ok(rows) => rows.into_iter().filter_map(newest).collect::<Vec<Newest>>(),
             Err(why) => return Ok(Err(why)),
         };
-        let keys: Vec<&str> = page.iter().map(|(key, _)| key.as_str()).collect();
+        let keys: Vec<&str> = page.iter().map(|row| row.key.as_str()).collect();
         let there =
             if keys.is_empty() { Ok(Values::new()) } else { ask(new, &ordered.of(&keys)).await? };
         let there = match there {
-            Ok(rows) => pairs(rows),
+            Ok(rows) => digests(rows),
             Err(why) => return Ok(Err(why)),
         };
-        let is_same = tally.take(&page, &digests(there));
+        let is_same = tally.take(&page, &there);
         if is_same || page.len() < PAGE_ROWS {
             tally.is_whole = true;
             return Ok(Ok(tally));
         }
-        below = page.into_iter().next_back().map(|(key, _)| key);
+        below = page.into_iter().next_back().map(|row| row.key);
     }
 }
 
-/// Keys with the digests of their rows.
-fn pairs(rows: Values) -> Vec<(String, String)> {
-    let pair = |row: Vec<Option<String>>| {
-        let mut values = row.into_iter();
-        Some((values.next()??, values.next()??))
-    };
-    rows.into_iter().filter_map(pair).collect()
+fn newest(row: Vec<Option<String>>) -> Option<Newest> {
+    let mut values = row.into_iter();
+    let (key, digest) = (values.next()??, values.next()??);
+    let micros = values.next().flatten().and_then(|micros| micros.parse().ok());
+    let written_at = micros.and_then(|micros| Timestamp::from_microsecond(micros).ok());
+    Some(Newest { key, digest, written_at })
 }
 
-fn digests(pairs: Vec<(String, String)>) -> BTreeMap<String, BTreeSet<String>> {
+/// The digests of the rows that have a key.
+fn digests(rows: Values) -> BTreeMap<String, BTreeSet<String>> {
     let mut digests = BTreeMap::<String, BTreeSet<String>>::new();
-    for (key, digest) in pairs {
-        digests.entry(key).or_default().insert(digest);
+    for row in rows {
+        let mut values = row.into_iter().flatten();
+        if let (Some(key), Some(digest)) = (values.next(), values.next()) {
+            digests.entry(key).or_default().insert(digest);
+        }
     }
     digests
 }

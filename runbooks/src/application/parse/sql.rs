@@ -271,10 +271,11 @@ fn divergence(node: &Node, out: &mut Findings) -> Option<Divergence> {
 }
 
 fn ordered(node: &Node, out: &mut Findings) -> Option<Ordered> {
-    let fields = Fields::open(node, "a table", &["table", "key"], out)?;
+    let fields = Fields::open(node, "a table", &["table", "key", "written_at"], out)?;
     let table = fields.need_parsed("table", out);
     let key = fields.need("key", out).and_then(|node| identifier(node, out));
-    Some(Ordered { table: table?, key: key? })
+    let written_at = fields.get("written_at").map(|node| identifier(node, out));
+    Some(Ordered { table: table?, key: key?, written_at: transposed(written_at)? })
 }
 
 fn rows(node: &Node, out: &mut Findings) -> Option<CheckKind> {

@@ -6,9 +6,21 @@ use std::{
 };
 
 use jiff::Timestamp;
-use muster_runbooks::action::divergence::Found;
+use muster_runbooks::{
+    action::divergence::Found,
+    value::{Loss, Span},
+};
 use muster_state::call::{Done, Progress};
 use serde_json::json;
+
+/// A row of the old side.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Newest {
+    pub(super) key: String,
+    pub(super) digest: String,
+    /// When it was written, as it says itself.
+    pub(super) written_at: Option<Timestamp>,
+}
 
 /// What was found in one table.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -21,6 +33,12 @@ pub(super) struct Tally {
     conflicting: u64,
     highest: Option<String>,
     lowest: Option<String>,
+    /// When the newest row that was left behind was written.
+    lost_at: Option<Timestamp>,
+    /// When the newest row that both sides have was written.
+    arrived_at: Option<Timestamp>,
+    /// A row did not say when it was written.
+    is_undated: bool,
     /// The walk came to rows that both sides have, or to the end.
     pub(super) is_whole: bool,
 }
@@ -29,20 +47,22 @@ impl Tally {
     /// Takes a page of the old side in, highest key first. Returns whether all of it is on both sides.
     pub(super) fn take(
         &mut self,
-        page: &[(String, String)],
+        page: &[Newest],
         there: &BTreeMap<String, BTreeSet<String>>,
     ) -> bool {
         let before = self.found();
         self.looked_at += page.len();
-        for (key, digest) in page {
+        for Newest { key, digest, written_at } in page {
+            self.is_undated |= written_at.is_none();
             match there.get(key) {
                 None => {
                     self.left_behind += 1;
+                    self.lost_at = self.lost_at.max(*written_at);
                     self.highest.get_or_insert_with(|| key.clone());
                     self.lowest = Some(key.clone());
                 }
                 Some(digests) if !digests.contains(digest) => self.conflicting += 1,
-                Some(_) => {}
+                Some(_) => self.arrived_at = self.arrived_at.max(*written_at),
             }
         }
         self.found() == before
@@ -55,7 +75,7 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { looked_at, left_behind, conflicting, highest, lowest, is_whole } = self;
+        let Tally { looked_at, left_behind, conflicting, highest, lowest, is_whole, .. } = self;
         let least = if *is_whole { "" } else { "at least " };
         match (lowest, highest) {
             (Some(lowest), Some(highest)) => {
@@ -159,10 +179,25 @@ pub(super) fn unknown(why: &str) -> Progress {
             ("verdict", json!(Found::Unknown)),
             ("left_behind", json!("unknown")),
             ("conflicting", json!("unknown")),
+            ("data_loss", json!(Loss::Unknown)),
             ("tables", json!([format!("not looked at: {why}")])),
             ("canaries", json!("not looked at")),
         ])
     })
+}
+
+/// The time that was lost. A side sends in the order of its commits: whatever was committed before a row that
+/// arrived has arrived too, in whichever table.
+fn lost<'a>(tallies: impl Iterator<Item = &'a Tally> + Clone) -> Loss {
+    let lost_at = tallies.clone().filter_map(|tally| tally.lost_at).max();
+    let arrived_at = tallies.clone().filter_map(|tally| tally.arrived_at).max();
+    let is_undated = tallies.clone().any(|tally| tally.is_undated);
+    match (lost_at, arrived_at) {
+        _ if is_undated => Loss::Unknown,
+        (Some(lost_at), Some(arrived_at)) => Loss::AtMost(Span::between(arrived_at, lost_at)),
+        (Some(_), None) => Loss::Unknown,
+        (None, _) => Loss::AtMost(Span::default()),
+    }
 }
 
 /// What all of it comes to. A canary that is missing shows that something was left behind; one that is there
@@ -208,6 +243,7 @@ pub(super) fn told(tables: &[(String, Result<Tally, String>)], canaries: &Canari
             ("verdict", json!(verdict)),
             ("left_behind", json!(count(|tally| tally.left_behind))),
             ("conflicting", json!(count(|tally| tally.conflicting))),
+            ("data_loss", json!(if is_whole { lost(read()) } else { Loss::Unknown })),
             ("tables", json!(lines)),
             ("canaries", json!(canaries.to_string())),
         ])

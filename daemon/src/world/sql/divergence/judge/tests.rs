@@ -2,12 +2,18 @@
 
 use super::*;
 
-fn page(rows: &[(i64, &str)]) -> Vec<(String, String)> {
-    rows.iter().map(|(key, row)| (key.to_string(), (*row).to_owned())).collect()
+/// Each was written at the second that is its key.
+fn page(rows: &[(i64, &str)]) -> Vec<Newest> {
+    let row = |(key, row): &(i64, &str)| Newest {
+        key: key.to_string(),
+        digest: (*row).to_owned(),
+        written_at: Timestamp::from_second(*key).ok(),
+    };
+    rows.iter().map(row).collect()
 }
 
 fn there(rows: &[(i64, &str)]) -> BTreeMap<String, BTreeSet<String>> {
-    page(rows).into_iter().map(|(key, row)| (key, [row].into())).collect()
+    page(rows).into_iter().map(|row| (row.key, [row.digest].into())).collect()
 }
 
 fn tally(old: &[(i64, &str)], new: &[(i64, &str)], is_whole: bool) -> Tally {
@@ -62,6 +68,29 @@ fn what_the_canaries_show() {
         assert_eq!(Canaries::compare(&old, &new), meant, "{new:?}");
     }
     assert!(matches!(Canaries::compare(&[], &old), Canaries::Unread(_)));
+}
+
+/// Goal: the time that was lost reaches from the newest row that arrived, in whichever table, to the newest
+/// that never did; and is unknown where a row does not say when it was written.
+#[test]
+fn what_was_lost_in_time() {
+    let lost = |tables: &[Tally]| {
+        let named: Vec<_> = tables.iter().map(|one| ("t".to_owned(), Ok(one.clone()))).collect();
+        let Progress::Done(done) = told(&named, &Canaries::Arrived) else { panic!("no verdict") };
+        done.outputs["data_loss"].as_str().map(str::to_owned)
+    };
+    let said = |text: &str| Some(text.to_owned());
+    let left = tally(&[(90, "d"), (70, "c"), (40, "b"), (30, "a")], &[(40, "b"), (30, "a")], true);
+    let later = tally(&[(60, "x"), (50, "y")], &[(60, "x"), (50, "y")], true);
+    assert_eq!(lost(std::slice::from_ref(&left)), said("50s"));
+    assert_eq!(lost(&[left.clone(), later.clone()]), said("30s"), "it was committed before");
+    assert_eq!(lost(&[later]), said("0s"));
+    assert_eq!(lost(&[tally(&[(90, "d")], &[], true)]), said("unknown"), "nothing arrived");
+    assert_eq!(lost(&[Tally { is_whole: false, ..left.clone() }]), said("unknown"));
+    assert_eq!(lost(&[Tally { is_undated: true, ..left }]), said("unknown"));
+    let mut undated = Tally::default();
+    undated.take(&[Newest { written_at: None, ..page(&[(1, "a")])[0].clone() }], &there(&[]));
+    assert!(undated.is_undated);
 }
 
 /// Goal: nothing that was not read, or not to its end, is none or zero.
