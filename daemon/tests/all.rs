@@ -4,6 +4,7 @@ mod all {
     mod attacks;
     mod by_hand;
     mod commands;
+    mod drill;
     mod findings;
     mod freezing;
     mod glass;

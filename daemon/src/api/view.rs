@@ -6,6 +6,7 @@ pub mod approval;
 pub mod by_hand;
 pub mod canary;
 pub mod detection;
+pub mod drill;
 pub mod event;
 pub mod figures;
 pub mod finding;

@@ -274,7 +274,13 @@ fn figures(view: &RunView, terminal: &mut Terminal) {
     if let Some(recovery) = &view.recovery {
         terminal.line(recovery_line(recovery));
     }
-    if let Some(LossesView { measured, .. }) = &view.losses {
+    if let Some(drill) = &view.drill {
+        terminal.line(format!("drill: {}", drill.outcome));
+        for line in &drill.because {
+            terminal.line(format!("  {line}"));
+        }
+    }
+    if let Some(LossesView { measured, counted, .. }) = &view.losses {
         prediction(view, terminal);
         terminal.line(format!("lost at most: {} ({})", measured.text, measured.by));
         if let Some(counted) = counted {

@@ -44,6 +44,12 @@ pub fn show(run: &RunView, now: Timestamp) -> Markup {
                     }
                 }
             }
+            @if let Some(drill) = &run.drill {
+                p { "Drill: " (badge(&drill.outcome)) }
+                @if !drill.because.is_empty() {
+                    ul class="lines" { @for line in &drill.because { li { (line) } } }
+                }
+            }
             p class="quiet" {
                 "Started " (when(run.admitted_at, now))
                 @if let Some(at) = run.ended_at { ", ended " (when(at, now)) ", took " (short(&run.took)) }

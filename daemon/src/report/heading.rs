@@ -12,6 +12,8 @@ use muster_state::{run::Run, step::StepState};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::api::view::drill::{self, DrillView};
+
 use super::{
     Length, List, clip,
     facts::{Facts, RunFacts},
@@ -50,6 +52,9 @@ pub struct Heading {
     pub status: String,
     /// Whether it was still open then: what is not over is not judged.
     pub open: bool,
+    /// How it came out as a drill, and why; nothing for a run that is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillView>,
     /// What the runbook is for.
     pub scenario: String,
     /// Why it was asked for.
@@ -98,6 +103,7 @@ impl Heading {
             manner: run.manner.to_string(),
             status: run.status().to_string(),
             open: run.ended.is_none(),
+            drill: drill::view(run),
             scenario: run.plan.title.clone(),
             reason: clip(&run.request.reason),
             requested_by: run.request.trigger.who(),

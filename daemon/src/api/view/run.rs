@@ -17,6 +17,7 @@ use super::{
     Length,
     approval::{self, ApprovalView},
     banner,
+    drill::{self, DrillView},
     figures::{self, LossesView, RecoveryView},
     leaving::LeavingView,
     next::{self, NextView},
@@ -68,6 +69,9 @@ pub struct RunView {
     pub mode: String,
     /// `graceful` or `forced`.
     pub manner: String,
+    /// How it came out as a drill; nothing for a run that is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillView>,
     /// Where it stands.
     pub status: String,
     /// Whether it is still open.
@@ -159,6 +163,7 @@ pub fn view(
         banner: banner(run.plan.mode),
         mode: run.plan.mode.to_string(),
         manner: run.manner.to_string(),
+        drill: drill::view(run),
         status: run.status().to_string(),
         open: run.ended.is_none(),
         active: binding.map(|binding| binding.active.to_string()),

@@ -34,6 +34,9 @@ fn heading(one: &Heading, means: &Means) -> Markup {
             h1 { "1 What it was: " (one.kind) " " (badge(&one.status)) }
             dl {
                 dt { "Run" } dd { code { (one.run) } ", " (one.mode) ", " (one.manner) }
+                @if let Some(drill) = &one.drill {
+                    dt { "As a drill" } dd { (badge(&drill.outcome)) @for line in &drill.because { br; (said(line)) } }
+                }
                 dt { "Scenario" } dd { (one.scenario) " (" code { (means.runbook) } ")" }
                 dt { "Reason" } dd { @if one.reason.is_empty() { "none was given" } @else { (one.reason) } }
                 dt { "Asked for by" } dd { (one.requested_by) " (" (one.requested_through) ")" }
