@@ -5,6 +5,7 @@ pub mod canary;
 mod custom;
 pub mod dns;
 pub mod drill;
+mod flush;
 pub mod hook;
 pub mod http;
 pub mod inventory;

@@ -320,6 +320,7 @@ actions! {
     bucket::CheckBucketReplication,
     cache::SnapshotCache,
     cache::FailoverCache,
+    cache::FlushCache,
     check::CheckReadiness,
     check::PredictLoss,
     check::CheckObservers,

@@ -5,6 +5,7 @@ mod controller;
 pub mod declared;
 pub mod detection;
 pub mod drills;
+pub mod flush;
 pub mod hook;
 pub mod job;
 mod parse;

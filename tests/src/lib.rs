@@ -9,6 +9,7 @@ pub mod lambda;
 pub mod listing;
 pub mod policy;
 pub mod postgres;
+pub mod redis;
 pub mod rows;
 pub mod simulation;
 pub mod stage;

@@ -9,6 +9,7 @@ mod configuration;
 mod contract;
 mod custom;
 mod emulated;
+mod flush;
 mod freeze;
 mod holding;
 mod hooks;

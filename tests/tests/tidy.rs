@@ -45,6 +45,11 @@ const WALLS: &[Wall] = &[
         why: "PostgreSQL behind the world",
     },
     Wall {
+        words: &["redis::"],
+        may: &["daemon/src/world/flush.rs", "tests/src/redis.rs", "tests/tests/flush.rs"],
+        why: "the cache behind the world",
+    },
+    Wall {
         words: &["::sled::"],
         may: &["state/src/journal/sled.rs"],
         why: "one file knows where progress is kept",

@@ -27,7 +27,7 @@ use super::{
         replication, restore, ship, snapshot, teardown, vault, write_lease, writer,
     },
     canary::Canaries,
-    custom, dns, hook,
+    custom, dns, flush, hook,
     inventory::{Inventory, takeover::Takeover},
     kube::Kube,
     notify::{self, Delivered, Receiver},
@@ -181,10 +181,9 @@ impl Real {
             Action::CopyToVault(with) => vault::copy(self, call, with),
             Action::ShareSnapshot(with) => vault::share(self, call, with),
             Action::UnshareSnapshot(with) => vault::unshare(self, call, with),
-            Action::SnapshotCache(with) => {
-                verbs(call, cache::observe(self, call, with), cache::begin(self, call, with))
-            }
+            Action::SnapshotCache(with) => cache::snapshot(self, call, with),
             Action::FailoverCache(with) => datastore::failover(self, call, with),
+            Action::FlushCache(with) => flush::flush(self, call, with),
             Action::MarkExpired(with) => reads(call, expiry::observe_mark(self, call, with)),
             Action::DeleteExpired(with) => expiry::let_go(self, call, with),
             Action::ScaleWorkload(with) => workload::scale(self, call, with),
@@ -216,11 +215,7 @@ impl Real {
             Action::InventoryDivergence(with) => sql::divergence::inventory(self, call, with),
             Action::Fence(with) => reads(call, writer::observe_fence(self, call, with)),
             Action::SwitchoverDatabase(with) => global::switchover(self, call, with),
-            Action::FailoverDatabase(with) => verbs(
-                call,
-                global::observe_failover(self, call, with),
-                global::begin_failover(self, call, with),
-            ),
+            Action::FailoverDatabase(with) => global::failover(self, call, with),
             Action::FailoverInRegion(with) => {
                 verbs(call, instance::observe(self, call, with), instance::begin(self, call, with))
             }

@@ -17,6 +17,7 @@ mod divergence;
 mod expire;
 mod exports;
 mod fault;
+mod flush;
 mod hook;
 mod inventory;
 mod names;
@@ -166,6 +167,7 @@ impl Sim {
             Action::UnshareSnapshot(action) => vault::observe_unshared(self, now, call, action),
             Action::SnapshotCache(action) => caches::observe(self, now, call, action),
             Action::FailoverCache(action) => datastores::observe(self, now, call, action),
+            Action::FlushCache(action) => flush::observe(self, now, call, action),
             Action::MarkExpired(action) => expire::observe_mark(self, now, call, action),
             Action::DeleteExpired(action) => expire::observe_delete(self, now, call, action),
             Action::ScaleWorkload(action) => workloads::observe(self, now, call, action),
@@ -252,6 +254,7 @@ impl Sim {
             Action::UnshareSnapshot(action) => vault::begin_unshared(self, now, call, action),
             Action::SnapshotCache(action) => caches::begin(self, now, call, action),
             Action::FailoverCache(action) => datastores::begin(self, now, call, action),
+            Action::FlushCache(action) => flush::begin(self, now, call, action),
             Action::DeleteExpired(action) => expire::begin_delete(self, now, call, action),
             Action::ScaleWorkload(action) => workloads::begin(self, now, call, action),
             Action::RestartWorkload(action) => restarts::begin(self, now, call, action),

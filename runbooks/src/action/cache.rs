@@ -3,7 +3,12 @@
 use jiff::Timestamp;
 
 use super::{ComponentKind, Description, On, Role, action};
-use crate::{application::Component, name::Region, shell::command, value::Span};
+use crate::{
+    application::{Component, flush::pattern},
+    name::Region,
+    shell::command,
+    value::Span,
+};
 
 action! {
     /// Takes a snapshot of a cache. It stays in its region: AWS copies it to no other.
@@ -85,6 +90,55 @@ impl FailoverCache {
                 "elasticache:FailoverGlobalReplicationGroup".to_owned(),
                 "elasticache:DescribeGlobalReplicationGroups".to_owned(),
             ],
+        }
+    }
+}
+
+action! {
+    /// Deletes the keys that the application's file declares, at a side that is written: locks and the like, which are older than the database that writes there now. Does nothing where none are declared.
+    FlushCache = "flush-cache", SetLike, on: &[ComponentKind::Caches], needs_active: false, global: false,
+    with {
+        /// The side whose keys are deleted.
+        at: Role,
+    }
+    gives {
+        /// How many keys were deleted.
+        deleted: u32,
+    }
+}
+
+impl FlushCache {
+    pub(super) fn describe(&self, on: &On<'_>) -> Description {
+        let region = on.region(self.at);
+        let Some(flush) =
+            on.component.and_then(Component::cache).and_then(|one| one.flush.as_ref())
+        else {
+            let effect = vec![format!("redis {region}: none, no keys are declared")];
+            return Description { effect, ..Description::default() };
+        };
+        let (host, port, tls) = match flush.address(region) {
+            Some(address) => {
+                let tls = if address.is_loopback() { "" } else { " --tls" };
+                (address.host, address.port.to_string(), tls)
+            }
+            None => ("(no endpoint)".to_owned(), "6379".to_owned(), " --tls"),
+        };
+        let by_hand = |prefix: &String| {
+            let cli = command!("redis-cli -h {} -p {}", host, port);
+            let found = command!("--scan --pattern {}", pattern(prefix));
+            format!("{cli}{tls} {found} | xargs -r -d '\\n' -n 1 {cli}{tls} unlink")
+        };
+        Description {
+            effect: vec![format!(
+                "redis {region}: delete the keys that begin with {}",
+                flush.prefixes.join(", ")
+            )],
+            by_hand: flush.prefixes.iter().map(by_hand).collect(),
+            permissions: if flush.login.secret.contains_key(region.as_str()) {
+                vec!["secretsmanager:GetSecretValue".to_owned()]
+            } else {
+                Vec::new()
+            },
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Retention;
+use super::{Retention, flush::Flush};
 use crate::name::{ComponentName, Region};
 
 /// An ElastiCache replication group per region. Its snapshots do not count towards the quota of
@@ -24,6 +24,9 @@ pub struct Cache {
     /// written, and a failover makes the other one so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub global: Option<String>,
+    /// What of it must not outlive a failover.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flush: Option<Flush>,
     /// How long its snapshots are kept.
     #[serde(default)]
     pub retention: Retention,

@@ -5,6 +5,7 @@ mod beside;
 mod declared;
 mod detection;
 mod drills;
+mod flush;
 mod hook;
 mod job;
 mod policy;

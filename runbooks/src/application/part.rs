@@ -45,8 +45,10 @@ impl Cache {
     /// One that has a global datastore is promoted, and keys are deleted where some were named; all others of the steps are about what nobody fills
     /// again.
     fn takes_part(&self, step: &Offer<'_>) -> bool {
-        if step.action == "failover-cache" {
-            return self.global.is_some();
+        match step.action {
+            "failover-cache" => return self.global.is_some(),
+            "flush-cache" => return self.flush.is_some(),
+            _ => {}
         }
         let is_kept = step.at.is_none_or(|at| self.is_in(at)) && !step.is_in_vault();
         !self.rebuildable && (!step.expires() || is_kept)

@@ -18,6 +18,9 @@ fn each_mistake_is_found_in_its_place() {
     insta::assert_snapshot!(table);
 }
 
+/// A line of the reference application in whose place a cache can be flushed.
+const FLUSH: &str = "    # flush:";
+
 const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "compared without a key",
@@ -33,6 +36,36 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "compared twice, and nothing",
         "# divergence: { tables: [{ table: public.users, key: id, written_at: created_at }] }",
         "divergence: { tables: [{ table: users, key: id }, { table: users, key: at }], rows: [] }",
+    ),
+    (
+        "written at a statement",
+        "# divergence: { tables: [{ table: public.users, key: id, written_at: created_at }] }",
+        "divergence: { tables: [{ table: public.users, key: id, written_at: now() }] }",
+    ),
+    (
+        "a key of a cache that is every key",
+        FLUSH,
+        "    flush: { prefixes: [\"\"], endpoints: { us-east-1: \"a:1\", us-west-2: \"b:1\" } }",
+    ),
+    (
+        "a key of a cache twice",
+        FLUSH,
+        "    flush: { prefixes: [a, ab], endpoints: { us-east-1: \"a:1\", us-west-2: \"b:1\" } }",
+    ),
+    (
+        "no key of a cache",
+        FLUSH,
+        "    flush: { prefixes: [], endpoints: { us-east-1: \"a:1\", us-west-2: \"b:1\" } }",
+    ),
+    (
+        "a cache without a port",
+        FLUSH,
+        "    flush: { prefixes: [a], endpoints: { us-east-1: a, us-west-2: \"169.254.169.254:80\" } }",
+    ),
+    (
+        "a cache on one side",
+        FLUSH,
+        "    flush: { prefixes: [a], endpoints: { us-east-1: \"a:1\" }, user: muster }",
     ),
     (
         "nothing to compare",

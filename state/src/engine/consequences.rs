@@ -62,6 +62,7 @@ impl Engine {
             | Action::ResumeWorkers(_)
             | Action::SnapshotCache(_)
             | Action::FailoverCache(_)
+            | Action::FlushCache(_)
             | Action::CheckReadiness(_)
             | Action::PredictLoss(_)
             | Action::CheckObservers(_)

@@ -68,6 +68,7 @@ fn cadence(action: &Action) -> SignedDuration {
         | Action::FailoverDatabase(_)
         | Action::FailoverInRegion(_)
         | Action::FailoverCache(_)
+        | Action::FlushCache(_)
         | Action::RunHooks(_)
         | Action::TakeWriteLease(_)
         | Action::CallHttp(_)

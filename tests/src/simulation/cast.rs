@@ -53,6 +53,8 @@ const APPLICATION: &str = r#"{
   "caches": [
     { "name": "sessions", "replication_groups": { "us-east-1": "shop-sessions", "us-west-2": "shop-sessions" },
       "global": "ldgnf-shop",
+      "flush": { "prefixes": ["lock:"], "user": "muster", "password_env": "SHOP_CACHE_TOKEN",
+                 "endpoints": { "us-east-1": "cache-east.example.com:6379", "us-west-2": "cache-west.example.com:6379" } },
       "retention": { "keep_for": "72h" } }
   ],
   "workloads": [

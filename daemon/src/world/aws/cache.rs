@@ -34,7 +34,7 @@ async fn observe(real: &Real, call: &Call, action: &SnapshotCache) -> Result<Pro
         return Ok(Progress::in_progress("it is not described completely yet"));
     };
     let is_ours = is_ours(&side, &clients, call, arn).await?;
-    Ok(if is_ours { seen(call, &found) } else { snapshot::foreign(call) })
+    Ok(if is_ours { seen(call, &found) } else { snapshots::foreign(call) })
 }
 
 /// Takes the snapshot. Its name makes this repeatable.
@@ -42,7 +42,7 @@ async fn begin(real: &Real, call: &Call, action: &SnapshotCache) -> Result<Answe
     let region = on(call)?.region(action.at);
     let group = group(call, region)?;
     let (side, clients) = (real.aws.side(region), real.aws.beside(region));
-    let tags = snapshot::marks(call, real.epoch(), None, None, None);
+    let tags = snapshots::marks(call, real.epoch(), None, None, None);
     let tags = tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
     let sent = clients
         .caches_act
@@ -90,14 +90,14 @@ async fn is_ours(side: &Side, clients: &Beside, call: &Call, arn: &str) -> Resul
     let says = |name: &str, value: &str| {
         answer.tag_list().iter().any(|tag| tag.key() == Some(name) && tag.value() == Some(value))
     };
-    Ok(says(snapshot::RUN, call.run.as_str()) && says(snapshot::STEP, call.step.as_str()))
+    Ok(says(snapshots::RUN, call.run.as_str()) && says(snapshots::STEP, call.step.as_str()))
 }
 
 fn seen(call: &Call, found: &Snapshot) -> Progress {
     let status = found.snapshot_status().unwrap_or("without a status");
     match status {
         "available" => match point(call, found) {
-            Some(point) => snapshot::done(point),
+            Some(point) => snapshots::done(point),
             None => Progress::in_progress("available, and not described completely yet"),
         },
         // For lack of reserved memory, among others (facts §3).

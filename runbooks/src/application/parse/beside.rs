@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Names, Sides, address, policy};
+use super::{Names, Sides, address, flush::flush, policy};
 use crate::{
     application::{Cache, Objects, Secret},
     check::{Fields, Findings, text},
@@ -18,7 +18,7 @@ pub(super) fn cache(
     names: &mut Names,
     out: &mut Findings,
 ) -> Option<Cache> {
-    let known = &["name", "replication_groups", "rebuildable", "global", "retention"];
+    let known = &["name", "replication_groups", "rebuildable", "global", "flush", "retention"];
     let fields = Fields::open(node, "a cache", known, out)?;
     let name = names.read(&fields, out);
     fields.need("replication_groups", out);
@@ -42,8 +42,12 @@ pub(super) fn cache(
             out.error(node.place, "missing-region", message);
         }
     }
-    let retention = policy::retention(&fields, out);
-    Some(Cache { name: name?, replication_groups, rebuildable, global, retention: retention? })
+    let flush = match fields.get("flush") {
+        Some(node) => Some(flush(node, sides, out)?),
+        None => None,
+    };
+    let retention = policy::retention(&fields, out)?;
+    Some(Cache { name: name?, replication_groups, rebuildable, global, flush, retention })
 }
 
 /// The identifier of a replication group as ElastiCache accepts it.
