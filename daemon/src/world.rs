@@ -1,5 +1,6 @@
 //! The outside, real or simulated: two verbs.
 
+mod admission;
 pub mod aws;
 pub mod canary;
 mod custom;

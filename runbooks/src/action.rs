@@ -4,6 +4,7 @@
 //! half happened. Its description (what preview prints, the command to do it by hand, the
 //! permissions it needs) stands beside its parameters, in one file per group.
 
+pub mod admission;
 pub mod backup;
 pub mod bucket;
 pub mod cache;
@@ -358,6 +359,8 @@ actions! {
     worker::ResumeWorkers,
     workload::ScaleWorkload,
     workload::RestartWorkload,
+    admission::LimitAdmission,
+    admission::RaiseAdmission,
     @inside control::Approval,
     @inside control::Wait,
     @inside control::Gate,

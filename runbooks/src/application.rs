@@ -1,5 +1,6 @@
 //! What is protected: an application, its components in each region, its objectives.
 
+pub mod admission;
 mod beside;
 mod controller;
 pub mod declared;
@@ -237,6 +238,9 @@ pub struct Workload {
     /// side does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restart_after_failover: Vec<Controller>,
+    /// How many users are let in at first where it has just taken over; all of them when nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admission: Option<admission::Admission>,
 }
 
 impl Workload {

@@ -1,5 +1,6 @@
 //! The real world against an emulated AWS: two regions, one clock, faults on the wire.
 
+mod admission;
 mod backups;
 mod datastores;
 mod expiry;

@@ -9,7 +9,8 @@ use muster_runbooks::{
     plan::{Arg, Binding, Plan},
 };
 use muster_state::{
-    command::{Admission, Command, Refusal, Steer},
+    call::{Done, Progress as Seen},
+    command::{Admission, Command, Person, Refusal, Steer},
     progress::Progress,
     step::StepState,
 };

@@ -15,7 +15,8 @@ use muster_runbooks::{
 use serde_json::json;
 
 use super::{
-    Client, Exit, Failure, Terminal, approve,
+    Client, Exit, Failure, Terminal,
+    approve::{self, Approve},
     disk::{self, write_new},
     freeze::instant,
     say::segment,
@@ -83,23 +84,12 @@ pub struct Seal {
 /// Arguments of `break-glass open`.
 #[derive(Clone, Debug, Args)]
 pub struct Open {
-    /// The run.
-    pub run: String,
+    /// What is approved by them. The reason says why nobody else can be asked.
+    #[command(flatten)]
+    pub approve: Approve,
     /// The files with the seals.
     #[arg(required = true, value_name = "FILE")]
     pub seals: Vec<PathBuf>,
-    /// The step that asks; may be left out while only one does.
-    #[arg(long)]
-    pub step: Option<String>,
-    /// A risk that you accept, and every seal with you. Say it once for each.
-    #[arg(long = "accept", value_name = "RISK")]
-    pub accepts: Vec<Risk>,
-    /// Why nobody else can be asked. Stands in the audit trail.
-    #[arg(long)]
-    pub reason: String,
-    /// Do not ask again.
-    #[arg(long)]
-    pub yes: bool,
 }
 
 /// Carries out what asks no daemon; `None` for what does.
@@ -147,19 +137,20 @@ pub(super) async fn open(
     client: &Client,
     terminal: &mut Terminal,
 ) -> Result<Exit, Failure> {
-    let path = format!("/v1/runs/{}", segment(&args.run)?);
+    let Open { approve: asked, seals } = args;
+    let path = format!("/v1/runs/{}", segment(&asked.run)?);
     let run: RunView = client.get(&path).await?;
-    let Some(step) = approve::look(&run, args.step.as_deref(), &args.accepts, terminal)? else {
+    let Some(step) = approve::look(&run, asked.step.as_deref(), &asked.accepts, terminal)? else {
         return Ok(Exit::No);
     };
-    let seals: Vec<Envelope> =
-        args.seals.iter().map(|file| read(file)).collect::<Result<_, _>>()?;
+    let seals: Vec<Envelope> = seals.iter().map(|file| read(file)).collect::<Result<_, _>>()?;
     let question = "Break the glass? The on-call is paged, and somebody else reviews it.";
-    if !approve::confirmed(args.yes, question, terminal)? {
+    if !approve::confirmed(asked.yes, question, terminal)? {
         return Ok(Exit::No);
     }
     let plan_hash = run.plan_hash.clone();
-    let body = BreakGlass { step, plan_hash, accepts: args.accepts, seals, reason: args.reason };
+    let (accepts, reason) = (asked.accepts, asked.reason);
+    let body = BreakGlass { step, plan_hash, accepts, seals, reason };
     let done: AcceptedView = client.post(&format!("{path}/break-glass"), &body, None).await?;
     terminal.json(&done);
     let status = done.status.as_deref().unwrap_or_default().replace('_', " ");

@@ -5,6 +5,7 @@ pub mod clean;
 pub mod controllers;
 pub mod exec;
 pub mod export;
+pub mod ingress;
 pub mod job;
 pub mod scale;
 mod served;

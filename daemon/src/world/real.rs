@@ -21,6 +21,7 @@ use serde_json::json;
 
 use super::http::{client, client_without_redirects, observe_probe};
 use super::{
+    admission,
     aws::{
         Access, Aws, alarm, bucket, cache, comparison, copies, datastore, error, expiry, global,
         instance, inventory, lease, marker, objects, poller::Poller, readiness, record,
@@ -188,6 +189,8 @@ impl Real {
             Action::DeleteExpired(with) => expiry::let_go(self, call, with),
             Action::ScaleWorkload(with) => workload::scale(self, call, with),
             Action::RestartWorkload(with) => restart::restart(self, call, with),
+            Action::LimitAdmission(with) => admission::limit(self, call, with),
+            Action::RaiseAdmission(with) => admission::raise(self, call, with),
             Action::SuspendWorkers(with) => worker::suspend(self, call, with),
             Action::ResumeWorkers(with) => worker::resume(self, call, with),
             Action::CheckReadiness(with) => {

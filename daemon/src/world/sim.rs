@@ -5,6 +5,7 @@
 //! question asked about an earlier instant. Each action is a pair of functions, one that looks and
 //! one that begins, in the file of its group.
 
+mod admission;
 mod aurora;
 mod backup;
 mod caches;
@@ -52,6 +53,7 @@ use muster_runbooks::{
 use muster_state::call::{Answer, Call, CallError, Progress, Reading};
 
 use self::{
+    admission::Admissions,
     aurora::{Aurora, Databases},
     control::Control,
     dice::Dice,
@@ -100,6 +102,7 @@ pub struct Sim {
     write_leases: WriteLeases,
     workers: Workers,
     restarts: Restarts,
+    admissions: Admissions,
     names: BTreeMap<ApplicationName, Names>,
     control: Control,
     hooks: hook::Hooks,
@@ -148,6 +151,7 @@ impl Sim {
             write_leases: WriteLeases::new(applications, now),
             workers: Workers::default(),
             restarts: Restarts::default(),
+            admissions: Admissions::default(),
             names,
             control: Control::default(),
             hooks: hook::Hooks::default(),
@@ -172,6 +176,8 @@ impl Sim {
             Action::DeleteExpired(action) => expire::observe_delete(self, now, call, action),
             Action::ScaleWorkload(action) => workloads::observe(self, now, call, action),
             Action::RestartWorkload(action) => restarts::observe(self, now, call, action),
+            Action::LimitAdmission(action) => admission::observe_limit(self, now, call, action),
+            Action::RaiseAdmission(action) => admission::observe_raise(self, now, call, action),
             Action::SuspendWorkers(action) => workers::observe_suspension(self, now, call, action),
             Action::ResumeWorkers(action) => workers::observe_resumption(self, now, call, action),
             Action::CheckReadiness(action) => check::observe_readiness(self, now, call, action),
@@ -258,6 +264,8 @@ impl Sim {
             Action::DeleteExpired(action) => expire::begin_delete(self, now, call, action),
             Action::ScaleWorkload(action) => workloads::begin(self, now, call, action),
             Action::RestartWorkload(action) => restarts::begin(self, now, call, action),
+            Action::LimitAdmission(action) => admission::begin_limit(self, now, call, action),
+            Action::RaiseAdmission(action) => admission::begin_raise(self, now, call, action),
             Action::SuspendWorkers(action) => workers::begin_suspension(self, now, call, action),
             Action::ResumeWorkers(action) => workers::begin_resumption(self, now, call, action),
             Action::WriteCanary(action) => objects::begin_canary(self, now, call, action),

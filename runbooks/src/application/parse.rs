@@ -1,6 +1,7 @@
 //! Reads an application: every key with its place, every region one of its two.
 
 mod address;
+mod admission;
 mod beside;
 mod declared;
 mod detection;

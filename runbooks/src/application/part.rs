@@ -61,6 +61,7 @@ impl Workload {
     fn takes_part(&self, step: &Offer<'_>) -> bool {
         match step.action {
             "suspend-workers" | "resume-workers" => !self.workers.is_empty(),
+            "limit-admission" | "raise-admission" => self.admission.is_some(),
             "restart-workload" => !self.restart_after_failover.is_empty(),
             _ => !(step.expires() && step.is_in_vault()),
         }

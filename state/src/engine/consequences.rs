@@ -58,6 +58,8 @@ impl Engine {
             | Action::MarkExpired(_)
             | Action::ScaleWorkload(_)
             | Action::RestartWorkload(_)
+            | Action::LimitAdmission(_)
+            | Action::RaiseAdmission(_)
             | Action::SuspendWorkers(_)
             | Action::ResumeWorkers(_)
             | Action::SnapshotCache(_)

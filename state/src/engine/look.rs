@@ -81,6 +81,8 @@ fn cadence(action: &Action) -> SignedDuration {
         | Action::ShiftTraffic(_)
         | Action::WeighTraffic(_)
         | Action::RestartWorkload(_)
+        | Action::LimitAdmission(_)
+        | Action::RaiseAdmission(_)
         | Action::SuspendWorkers(_)
         | Action::ResumeWorkers(_)
         | Action::Approval(_)

@@ -58,7 +58,8 @@ const APPLICATION: &str = r#"{
       "retention": { "keep_for": "72h" } }
   ],
   "workloads": [
-    { "name": "production", "namespace": "shop", "contexts": { "us-east-1": "east", "us-west-2": "west" },
+    { "name": "production", "namespace": "shop",
+      "admission": { "ingress": "web", "stages": [50, 200] }, "contexts": { "us-east-1": "east", "us-west-2": "west" },
       "exports": { "buckets": { "us-east-1": "exports-east", "us-west-2": "exports-west" }, "prefix": "objects",
                    "retention": { "keep_for": "72h" } },
       "replicas": { "deployment/api": 6, "deployment/consumer": 3 },

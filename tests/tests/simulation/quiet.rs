@@ -48,6 +48,39 @@ fn every_scenario_succeeds() {
     }
 }
 
+/// Goal: users are let in by and by where they are sent, from before they are, and nothing stays limited, also
+/// where nobody was moved in the end.
+/// Method: the order of what happened in a failover; and one that is given up just before users are sent.
+#[test]
+fn users_are_let_in_by_and_by() {
+    let simulation = play(3, &Scenario::graceful());
+    let truth = simulation.sim.truth();
+    let what: Vec<&str> = truth
+        .effects()
+        .iter()
+        .filter(|one| ["PATCH ingresses", "PutObject"].contains(&one.operation))
+        .map(|one| one.object.as_str())
+        .collect();
+    assert_eq!(
+        what,
+        ["us-west-2 0", "shop-traffic-west/standby-serves", "us-west-2 1", "us-west-2 2"]
+    );
+    assert!(truth.limited().is_empty());
+
+    let mut given_up = 0;
+    for secs in (130..300).step_by(5) {
+        let steer = Steer::Abandon { undo: false };
+        let said = Command::Steer { run: id('f', 1), by: olga(), reason: "no".to_owned(), steer };
+        let at = SignedDuration::from_secs(secs);
+        let cut = play(3, &Scenario::graceful().and(at, Act::Say(Box::new(said))));
+        let truth = cut.sim.truth();
+        given_up +=
+            usize::from(truth.effects().iter().any(|one| one.operation == "PATCH ingresses"));
+        assert!(truth.limited().is_empty(), "given up after {secs} s");
+    }
+    assert!(given_up > 3, "{given_up} were given up when something was limited");
+}
+
 /// Goal: a step that fails pauses its run and asks, even if no other step is left.
 /// Method: let the copies, which are last, fail more often than they have attempts.
 #[test]

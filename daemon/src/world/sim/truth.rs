@@ -151,6 +151,11 @@ impl<'a> Truth<'a> {
         Some(self.sim.datastores.primary(&key, home, at))
     }
 
+    /// Where an ingress does not let in all that it did before a run limited it.
+    pub fn limited(&self) -> Vec<&'a Region> {
+        self.sim.admissions.limited().map(|(_, _, region)| region).collect()
+    }
+
     /// How many requests were sent.
     pub fn calls(&self) -> u64 {
         self.sim.calls

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Names, Sides, address, job, policy};
+use super::{Names, Sides, address, admission::admission, job, policy};
 use crate::{
     application::{Controller, Exports, Workload},
     check::{Fields, Findings, parsed, text, wrong_kind},
@@ -26,6 +26,7 @@ pub(super) fn read(
         "jobs",
         "workers",
         "restart_after_failover",
+        "admission",
     ];
     let fields = Fields::open(node, "a workload", known, out)?;
     let name = names.read(&fields, out);
@@ -45,6 +46,10 @@ pub(super) fn read(
     let jobs = job::read(&fields, jobs, out);
     let workers = controllers(&fields, "workers", out);
     let restarts = restarts(&fields, &workers, out);
+    let admission = match fields.get("admission") {
+        Some(node) => Some(admission(node, out)?),
+        None => None,
+    };
     Some(Workload {
         name: name?,
         namespace: namespace?,
@@ -55,6 +60,7 @@ pub(super) fn read(
         jobs: jobs?,
         workers,
         restart_after_failover: restarts,
+        admission,
     })
 }
 
