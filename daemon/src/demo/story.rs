@@ -20,8 +20,9 @@ use crate::{
 /// How often the run is looked at, in real time.
 const LOOK: SignedDuration = SignedDuration::from_millis(150);
 
-/// How long a person has to press a key before the demo approves by itself.
-const KEY_WAIT: SignedDuration = SignedDuration::from_secs(3);
+/// How long a person has to press a key before the demo approves by itself. On the demo's clock it is as long as
+/// somebody thinks who is woken at night; what could be lost grows meanwhile.
+const KEY_WAIT: SignedDuration = SignedDuration::from_secs(1);
 
 /// How long, on the demo's clock, until the observers have noticed and somebody is at the keyboard.
 const NOTICED_AFTER: SignedDuration = SignedDuration::from_secs(90);
@@ -184,7 +185,7 @@ impl Story<'_> {
             let text = if measured.secs.is_some() {
                 let measured = terminal.loud(&measured.text);
                 format!(
-                    "at most {measured} measured; at most {before} predicted when it was asked for"
+                    "at most {measured} measured; at most {before} predicted when it was approved"
                 )
             } else {
                 format!("at most {} predicted, not measured yet", terminal.loud(before))
