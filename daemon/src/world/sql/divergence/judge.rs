@@ -187,8 +187,9 @@ pub(super) fn unknown(why: &str) -> Progress {
 }
 
 /// The time that was lost. A side sends in the order of its commits: whatever was committed before a row that
-/// arrived has arrived too, in whichever table.
-fn lost<'a>(tallies: impl Iterator<Item = &'a Tally> + Clone) -> Loss {
+/// arrived has arrived too, in whichever table. Where canaries never arrived and no row did not, something was
+/// lost that is not looked at.
+fn lost<'a>(tallies: impl Iterator<Item = &'a Tally> + Clone, canaries: &Canaries) -> Loss {
     let lost_at = tallies.clone().filter_map(|tally| tally.lost_at).max();
     let arrived_at = tallies.clone().filter_map(|tally| tally.arrived_at).max();
     let is_undated = tallies.clone().any(|tally| tally.is_undated);
@@ -196,6 +197,7 @@ fn lost<'a>(tallies: impl Iterator<Item = &'a Tally> + Clone) -> Loss {
         _ if is_undated => Loss::Unknown,
         (Some(lost_at), Some(arrived_at)) => Loss::AtMost(Span::between(arrived_at, lost_at)),
         (Some(_), None) => Loss::Unknown,
+        (None, _) if matches!(canaries, Canaries::Left { .. }) => Loss::Unknown,
         (None, _) => Loss::AtMost(Span::default()),
     }
 }
@@ -243,7 +245,7 @@ pub(super) fn told(tables: &[(String, Result<Tally, String>)], canaries: &Canari
             ("verdict", json!(verdict)),
             ("left_behind", json!(count(|tally| tally.left_behind))),
             ("conflicting", json!(count(|tally| tally.conflicting))),
-            ("data_loss", json!(if is_whole { lost(read()) } else { Loss::Unknown })),
+            ("data_loss", json!(if is_whole { lost(read(), canaries) } else { Loss::Unknown })),
             ("tables", json!(lines)),
             ("canaries", json!(canaries.to_string())),
         ])

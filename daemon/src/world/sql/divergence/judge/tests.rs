@@ -74,17 +74,22 @@ fn what_the_canaries_show() {
 /// that never did; and is unknown where a row does not say when it was written.
 #[test]
 fn what_was_lost_in_time() {
-    let lost = |tables: &[Tally]| {
+    let lost_beside = |tables: &[Tally], canaries: &Canaries| {
         let named: Vec<_> = tables.iter().map(|one| ("t".to_owned(), Ok(one.clone()))).collect();
-        let Progress::Done(done) = told(&named, &Canaries::Arrived) else { panic!("no verdict") };
+        let Progress::Done(done) = told(&named, canaries) else { panic!("no verdict") };
         done.outputs["data_loss"].as_str().map(str::to_owned)
     };
+    let lost = |tables: &[Tally]| lost_beside(tables, &Canaries::Arrived);
     let said = |text: &str| Some(text.to_owned());
     let left = tally(&[(90, "d"), (70, "c"), (40, "b"), (30, "a")], &[(40, "b"), (30, "a")], true);
     let later = tally(&[(60, "x"), (50, "y")], &[(60, "x"), (50, "y")], true);
     assert_eq!(lost(std::slice::from_ref(&left)), said("50s"));
     assert_eq!(lost(&[left.clone(), later.clone()]), said("30s"), "it was committed before");
-    assert_eq!(lost(&[later]), said("0s"));
+    let (from, to) = (mark(1, 7, 0).written_at, mark(2, 7, 5).written_at);
+    let canaries = Canaries::Left { count: 2, is_least: false, from, to };
+    let later = &[later];
+    assert_eq!(lost(later), said("0s"));
+    assert_eq!(lost_beside(later, &canaries), said("unknown"), "it was lost somewhere else");
     assert_eq!(lost(&[tally(&[(90, "d")], &[], true)]), said("unknown"), "nothing arrived");
     assert_eq!(lost(&[Tally { is_whole: false, ..left.clone() }]), said("unknown"));
     assert_eq!(lost(&[Tally { is_undated: true, ..left }]), said("unknown"));
