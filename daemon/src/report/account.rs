@@ -41,7 +41,7 @@ impl Account {
             heading: Heading::make(one, facts),
             means: Means::make(one, facts),
             objectives: Objectives::make(&one.run, facts.made_at),
-            results: Results::make(one, &timeline, facts.made_at),
+            results: Results::make(one, &timeline, facts),
             deviations: Deviations::make(one, &timeline, facts),
             timeline,
         }

@@ -7,7 +7,12 @@ use muster_runbooks::action::{Reach, spec};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Answer, Length, List, facts::RunFacts, steps::StepRow, timeline::Timeline};
+use super::{
+    Answer, Length, List,
+    facts::{Facts, RunFacts},
+    steps::StepRow,
+    timeline::Timeline,
+};
 use crate::api::view::{
     self, LossFigure,
     figures::{self, LossesView, RecoveryView},
@@ -128,8 +133,11 @@ pub struct Measured {
 }
 
 impl Results {
-    /// The results of a run.
-    pub fn make(one: &RunFacts, timeline: &Timeline, now: Timestamp) -> Results {
+    /// The results of a run, by what is known when the report is made.
+    pub fn make(one: &RunFacts, timeline: &Timeline, facts: &Facts<'_>) -> Results {
+        let now = facts.made_at;
+        let counted = facts.around.application.as_ref();
+        let counted = counted.and_then(|known| figures::counted(&one.run, known));
         let rows = &timeline.steps;
         let promised = one.run.plan.binding.as_ref().map(|binding| binding.application.objectives);
         let rto = promised.map(|promised| promised.rto.secs());
@@ -137,7 +145,8 @@ impl Results {
         let impact = "unknown: Muster sees no request of a user; whoever watches them may add it";
         Results {
             recovery: figures::recovery(&one.run, now).map(|seen| recovery(seen, rto)),
-            losses: figures::losses(&one.run, now).map(|seen| losses(seen, rpo)),
+            losses: figures::losses(&one.run, now)
+                .map(|seen| losses(LossesView { counted, ..seen }, rpo)),
             checks: List::first(LINES_MAX, rows.iter().filter(|row| looks(row)).map(check)),
             measured: List::first(LINES_MAX, rows.iter().flat_map(measured)),
             impact: impact.to_owned(),

@@ -22,6 +22,7 @@ use muster_runbooks::{
 use muster_state::{
     catalog::Finding,
     event::{ApplicationEvent, Event, Record, RunEvent, ScheduleEvent, Stream},
+    progress::Lost,
     run::{Outcome, PauseCause, Status},
     step::{Change, Fault},
 };
@@ -110,6 +111,11 @@ fn a_switchover_in_its_parts() {
         ended("b00000000001", "region-failback", Status::Failed, 2_000, 3_000),
         ended("a00000000009", "region-failback", Status::Succeeded, -900, -800),
     ];
+    let known = facts.around.application.as_mut().unwrap();
+    let moved = facts.run.run.id.clone();
+    let counted = "a00000000009".parse().unwrap();
+    let lost = Lost { moved, counted, loss: "1500ms".parse().unwrap(), at: at(9_000) };
+    known.lost.insert("main".parse().unwrap(), lost);
     let report = Report::make(&facts);
     let run = &report.run;
 
@@ -128,6 +134,7 @@ fn a_switchover_in_its_parts() {
     let losses = run.results.losses.as_ref().unwrap();
     assert_eq!(losses.predicted.as_ref().unwrap().secs, Some(2), "an upper bound is rounded up");
     assert_eq!((losses.measured.secs, losses.within_rpo), (Some(3), Answer::Yes));
+    assert_eq!(losses.counted.as_ref().unwrap().secs, Some(2), "the run that counted it says so");
     assert_eq!(run.results.measured.items[0].value, "290s");
 
     let kinds: Vec<&str> = run.deviations.list.items.iter().map(|one| one.kind.word()).collect();
