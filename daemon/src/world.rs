@@ -12,6 +12,7 @@ pub mod http;
 pub mod inventory;
 pub mod kube;
 mod masked;
+mod node;
 pub mod notify;
 pub mod observers;
 pub mod real;

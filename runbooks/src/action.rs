@@ -18,6 +18,7 @@ pub mod drill;
 pub mod expiry;
 pub mod hook;
 pub mod lease;
+pub mod node;
 pub mod objects;
 pub mod restore;
 pub mod sql;
@@ -359,6 +360,7 @@ actions! {
     worker::ResumeWorkers,
     workload::ScaleWorkload,
     workload::RestartWorkload,
+    node::ReplaceLostPods,
     admission::LimitAdmission,
     admission::RaiseAdmission,
     @inside control::Approval,

@@ -118,8 +118,8 @@ fn announces(purpose: Purpose) -> bool {
     }
 }
 
-/// The actions that change what serves, and not what protects it. A failover inside the region is none: it
-/// brings back what serves.
+/// The actions that change what serves, and not what protects it. A failover inside the region is none, nor is a
+/// lost pod that is replaced: they bring back what serves.
 const CHANGES: &[&str] =
     &["apply-objects", "scale-workload", "weigh-traffic", "call-http", "run-job"];
 

@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::Value;
 
-pub use self::kubelet::Kubelet;
+pub use self::{kubelet::Kubelet, room::NODE as ROOM};
 use crate::emulator::{EAST, WEST, skip};
 
 /// How many ports in a row a control plane takes.

@@ -5,6 +5,7 @@ mod backups;
 mod datastores;
 mod expiry;
 mod inventory;
+mod nodes;
 mod objects;
 mod paging;
 mod permissions;

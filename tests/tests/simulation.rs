@@ -9,6 +9,7 @@ mod evacuation;
 mod faults;
 mod figures;
 mod lease;
+mod nodes;
 mod protection;
 mod quiet;
 mod storms;

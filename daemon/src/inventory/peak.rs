@@ -124,7 +124,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::world::inventory::takeover::SetSide;
+    use crate::world::inventory::takeover::{SetSide, Stay};
 
     fn at(hours: i64) -> Timestamp {
         "2026-03-01T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_hours(hours)
@@ -150,7 +150,8 @@ mod tests {
         let mut look = |peaks: &mut Peaks, hours: i64, replicas: Option<u32>| {
             let mut seen = Inventory::empty(at(hours));
             let side = replicas.map(|wanted| {
-                let set = SetSide { wanted, ready: 1, images: BTreeSet::new() };
+                let stays = Stay::Forever;
+                let set = SetSide { wanted, ready: 1, images: BTreeSet::new(), stays };
                 WorkloadSide { sets: [("deployment/web".to_owned(), set)].into() }
             });
             let place = ("web".parse().unwrap(), east.clone());

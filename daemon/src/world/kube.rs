@@ -7,9 +7,11 @@ pub mod exec;
 pub mod export;
 pub mod ingress;
 pub mod job;
+pub mod node;
 pub mod scale;
 mod served;
 mod sets;
+mod stay;
 
 use std::{
     collections::BTreeMap,

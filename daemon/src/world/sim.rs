@@ -22,6 +22,7 @@ mod flush;
 mod hook;
 mod inventory;
 mod names;
+mod nodes;
 mod objects;
 mod observers;
 mod promote;
@@ -60,6 +61,7 @@ use self::{
     exports::Exports,
     fault::Standing,
     names::Names,
+    nodes::Nodes,
     objects::Objects,
     region::Regions,
     restarts::Restarts,
@@ -74,11 +76,7 @@ pub use self::{
     region::Lost,
     truth::{Effect, Loss, RestoredFact, Shift, SnapshotFact, Truth},
 };
-use super::{
-    drill::{self, Kind},
-    inventory::Inventory,
-    whereabouts::Whereabouts,
-};
+use super::{drill::Kind, inventory::Inventory, whereabouts::Whereabouts};
 
 /// The simulated world.
 #[derive(Debug)]
@@ -102,6 +100,7 @@ pub struct Sim {
     write_leases: WriteLeases,
     workers: Workers,
     restarts: Restarts,
+    nodes: Nodes,
     admissions: Admissions,
     names: BTreeMap<ApplicationName, Names>,
     control: Control,
@@ -131,7 +130,7 @@ impl Sim {
         }
         let mut beside = Beside::default();
         for application in applications {
-            strangers(&mut beside, application, now);
+            beside.add_strangers_of(application, now);
         }
         Sim {
             dice: Dice::new(seed),
@@ -151,6 +150,7 @@ impl Sim {
             write_leases: WriteLeases::new(applications, now),
             workers: Workers::default(),
             restarts: Restarts::default(),
+            nodes: Nodes::default(),
             admissions: Admissions::default(),
             names,
             control: Control::default(),
@@ -176,6 +176,7 @@ impl Sim {
             Action::DeleteExpired(action) => expire::observe_delete(self, now, call, action),
             Action::ScaleWorkload(action) => workloads::observe(self, now, call, action),
             Action::RestartWorkload(action) => restarts::observe(self, now, call, action),
+            Action::ReplaceLostPods(action) => nodes::observe(self, now, call, action),
             Action::LimitAdmission(action) => admission::observe_limit(self, now, call, action),
             Action::RaiseAdmission(action) => admission::observe_raise(self, now, call, action),
             Action::SuspendWorkers(action) => workers::observe_suspension(self, now, call, action),
@@ -264,6 +265,7 @@ impl Sim {
             Action::DeleteExpired(action) => expire::begin_delete(self, now, call, action),
             Action::ScaleWorkload(action) => workloads::begin(self, now, call, action),
             Action::RestartWorkload(action) => restarts::begin(self, now, call, action),
+            Action::ReplaceLostPods(action) => nodes::begin(self, now, call, action),
             Action::LimitAdmission(action) => admission::begin_limit(self, now, call, action),
             Action::RaiseAdmission(action) => admission::begin_raise(self, now, call, action),
             Action::SuspendWorkers(action) => workers::begin_suspension(self, now, call, action),
@@ -329,6 +331,7 @@ impl Sim {
                 self.databases.values_mut().for_each(|one| one.fell_ill(region, now));
                 self.snapshots.freeze(region, now);
             }
+            Fault::NodeLost { region } => self.nodes.fail(region, now),
             Fault::CopyStuck { length } => self.snapshots.hold_copies(now, length.duration()),
             Fault::ForeignFailover { application, database, to, data_loss } => {
                 self.stranger_promotes(now, application, database, to, *data_loss);
@@ -366,6 +369,7 @@ impl Sim {
 
     /// Ends every trouble of a region.
     pub fn heal_region(&mut self, now: Timestamp, region: &Region) {
+        self.nodes.heal(region, now);
         if self.regions.heal(region, now) {
             self.databases.values_mut().for_each(|one| one.got_well(region, now));
             self.snapshots.thaw(region, now);
@@ -376,6 +380,9 @@ impl Sim {
     pub fn heal(&mut self, now: Timestamp, fault: &Fault) {
         if let Fault::Outage { region, .. } = fault {
             self.heal_region(now, region);
+        }
+        if let Fault::NodeLost { region } = fault {
+            self.nodes.heal(region, now);
         }
         self.faults.remove(fault.name());
     }
@@ -434,21 +441,6 @@ impl Sim {
             mode: call.mode,
             at,
         });
-    }
-}
-
-/// Clusters beside an application's own that no drill made. One bears the tags of the first restore test
-/// that the simulations play.
-fn strangers(beside: &mut Beside, application: &Application, now: Timestamp) {
-    let Some(database) = application.databases.first() else { return };
-    let tags = [
-        (drill::DRILL, "restore-test"),
-        (drill::RUN, "t00000000001"),
-        (drill::APPLICATION, application.name.as_str()),
-        (drill::COMPONENT, database.name.as_str()),
-    ];
-    for region in [&application.home, &application.standby] {
-        beside.add_strangers(region, &tags, now);
     }
 }
 

@@ -103,7 +103,7 @@ fn stands(
         })
         .collect();
     if !behind.is_empty() {
-        return behind_because(call, action, strengths, &behind.join("; "));
+        return behind_because(call, action.capacity_within(), strengths, &behind.join("; "));
     }
     let total: u32 = sets().map(|(_, _, set)| set.available).sum();
     let told: Vec<String> = sets().map(|(name, n, _)| format!("{name} {n}")).collect();
@@ -121,9 +121,9 @@ fn stands(
 }
 
 /// Pods that found no room for long enough are a failure with a name, and no slow rollout.
-fn behind_because(
+pub(super) fn behind_because(
     call: &Call,
-    action: &ScaleWorkload,
+    capacity_within: Span,
     strengths: &Strengths,
     behind: &str,
 ) -> Progress {
@@ -131,7 +131,7 @@ fn behind_because(
         return Progress::in_progress(behind);
     };
     let stood = call.asked_at.duration_since((*since).max(call.started_at));
-    let within: SignedDuration = action.capacity_within().duration();
+    let within: SignedDuration = capacity_within.duration();
     let said = format!("capacity: {} pods find no room: {why}; {behind}", strengths.unplaced.len());
     if stood >= within { Progress::Failed { reason: said } } else { Progress::in_progress(said) }
 }

@@ -35,6 +35,7 @@ shipped![
     "region-failback",
     "region-evacuation",
     "database-failover",
+    "node-loss",
     "quarterly-drill",
     "maintenance-window",
     "page-on-call",

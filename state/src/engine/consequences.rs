@@ -58,6 +58,7 @@ impl Engine {
             | Action::MarkExpired(_)
             | Action::ScaleWorkload(_)
             | Action::RestartWorkload(_)
+            | Action::ReplaceLostPods(_)
             | Action::LimitAdmission(_)
             | Action::RaiseAdmission(_)
             | Action::SuspendWorkers(_)

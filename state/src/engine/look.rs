@@ -81,6 +81,7 @@ fn cadence(action: &Action) -> SignedDuration {
         | Action::ShiftTraffic(_)
         | Action::WeighTraffic(_)
         | Action::RestartWorkload(_)
+        | Action::ReplaceLostPods(_)
         | Action::LimitAdmission(_)
         | Action::RaiseAdmission(_)
         | Action::SuspendWorkers(_)

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::Clusters;
 
 /// The node that everything is placed on.
-const NODE: &str = "room";
+pub const NODE: &str = "room";
 
 impl Clusters {
     /// Gives every pod of a namespace a place, up to so many in all, and says of the others that no node
@@ -24,16 +24,7 @@ impl Clusters {
             let name = pod["metadata"]["name"].as_str().expect("a pod has a name");
             let has_place = pod["spec"]["nodeName"].is_string();
             if !has_place && placed < room {
-                let binding = json!({
-                    "apiVersion": "v1", "kind": "Binding", "metadata": { "name": name },
-                    "target": { "apiVersion": "v1", "kind": "Node", "name": NODE },
-                });
-                let place = format!("/api/v1/namespaces/{namespace}/pods/{name}/binding");
-                self.kubectl(
-                    cluster,
-                    &["create", "--raw", &place, "-f", "-"],
-                    &binding.to_string(),
-                );
+                self.bind(cluster, namespace, name, NODE);
             }
             if has_place || placed < room {
                 placed += 1;
@@ -45,6 +36,60 @@ impl Clusters {
             }
         }
         placed
+    }
+
+    /// Puts a pod on a node, where it is ready. Whether the node is there, nobody asks.
+    ///
+    /// # Panics
+    ///
+    /// When the cluster does not take it.
+    pub fn stand(&self, cluster: &str, namespace: &str, pod: &str, node: &str, now: Timestamp) {
+        self.bind(cluster, namespace, pod, node);
+        self.say(cluster, namespace, pod, "Running", &[("Ready", "True", "")], now);
+    }
+
+    /// Makes a node.
+    ///
+    /// # Panics
+    ///
+    /// When the cluster does not take it.
+    pub fn add_node(&self, cluster: &str, node: &str) {
+        let node = json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": node } });
+        self.kubectl(cluster, &["create", "-f", "-"], &node.to_string());
+    }
+
+    /// A node says whether it is ready (`True`, `False`, `Unknown`), and since when. One of which nothing is heard
+    /// for forty seconds is called `Unknown` by its controller.
+    ///
+    /// # Panics
+    ///
+    /// When the cluster does not take it.
+    pub fn hear_of(
+        &self,
+        cluster: &str,
+        node: &str,
+        is_ready: &str,
+        since: Timestamp,
+        now: Timestamp,
+    ) {
+        let heard = json!({
+            "apiVersion": "v1", "kind": "Node", "metadata": { "name": node },
+            "status": { "conditions": [{
+                "type": "Ready", "status": is_ready, "reason": "Test", "message": "a test says so",
+                "lastHeartbeatTime": second(now), "lastTransitionTime": second(since),
+            }] },
+        });
+        let place = format!("/api/v1/nodes/{node}/status");
+        self.kubectl(cluster, &["replace", "--raw", &place, "-f", "-"], &heard.to_string());
+    }
+
+    fn bind(&self, cluster: &str, namespace: &str, pod: &str, node: &str) {
+        let binding = json!({
+            "apiVersion": "v1", "kind": "Binding", "metadata": { "name": pod },
+            "target": { "apiVersion": "v1", "kind": "Node", "name": node },
+        });
+        let place = format!("/api/v1/namespaces/{namespace}/pods/{pod}/binding");
+        self.kubectl(cluster, &["create", "--raw", &place, "-f", "-"], &binding.to_string());
     }
 
     /// Writes a pod's status, and keeps since when each condition is so.

@@ -372,6 +372,13 @@ impl Scenario {
         )
     }
 
+    /// A node is lost where the application is served. Whoever asks comes before it counts as lost.
+    pub fn node_loss() -> Scenario {
+        let lost = Act::Inject(Fault::NodeLost { region: home() });
+        let start = live("node-loss", id('n', 1), Manner::Graceful);
+        Scenario::new("node-loss", vec![(secs(120), lost), (secs(140), start)])
+    }
+
     /// An hour in which nobody asks for anything, and those who watch are asked.
     pub fn watched() -> Scenario {
         // It is over when the script is, so its last line is what everything waits for.
@@ -433,6 +440,7 @@ impl Scenario {
             Scenario::forced(),
             Scenario::dies_in_the_middle(95),
             Scenario::failback(),
+            Scenario::node_loss(),
             Scenario::drill(),
         ]
     }

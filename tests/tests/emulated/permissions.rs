@@ -214,6 +214,7 @@ async fn what_is_declared_is_what_is_called() {
         "call-http",
         "run-job",
         "restart-workload",
+        "replace-lost-pods",
         "suspend-workers",
         "resume-workers",
     ];

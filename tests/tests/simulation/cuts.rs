@@ -102,6 +102,11 @@ fn a_failback_cut_anywhere() {
 }
 
 #[test]
+fn a_lost_node_cut_anywhere() {
+    cut_everywhere(&Scenario::node_loss(), true);
+}
+
+#[test]
 fn a_drill_cut_anywhere() {
     cut_everywhere(&Scenario::drill(), true);
 }

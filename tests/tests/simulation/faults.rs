@@ -36,6 +36,7 @@ pub(super) fn all() -> Vec<Fault> {
         Fault::RestoreFails { times: 3 },
         Fault::HookFails { times: 2, hangs: false },
         Fault::HookFails { times: 2, hangs: true },
+        Fault::NodeLost { region: home() },
         Fault::NoCapacity { length: Span::from_mins(50) },
         Fault::KeyGone { length: Span::from_mins(50) },
         Fault::CredentialsExpired { length: Span::from_mins(3) },

@@ -2,6 +2,7 @@
 //! the trouble is.
 
 mod spot;
+mod stays;
 mod windows;
 
 use std::{
@@ -19,6 +20,7 @@ use muster_runbooks::{
 use muster_state::catalog::{Finding, RecoveryPoint};
 
 use self::spot::Spot;
+pub use self::stays::KIND as STAYS;
 use super::{
     CacheSide, Inventory, Place, Quota, Said, Same,
     readiness::{self, Point, Standing},
@@ -40,6 +42,7 @@ pub const KINDS: &[&str] = &[
     "object-differs",
     "snapshot-quota",
     "inventory-unknown",
+    STAYS,
     readiness::NOT_READY,
 ];
 
@@ -143,6 +146,7 @@ pub fn judge(seen: &Inventory, known: &Known<'_>) -> Judged {
     for objects in &known.application.objects {
         self::objects(seen, known, objects, &mut out);
     }
+    stays::judge(seen, known, &mut out);
     unreadable(seen, &mut out);
     out
 }

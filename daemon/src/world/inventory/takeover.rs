@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use muster_runbooks::name::{ComponentName, Region};
+use muster_runbooks::{
+    name::{ComponentName, Region},
+    value::Span,
+};
 
 use super::{Place, Said};
 
@@ -80,7 +83,7 @@ pub struct WorkloadSide {
 }
 
 /// A deployment or a stateful set.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SetSide {
     /// How many replicas are wanted.
     pub wanted: u32,
@@ -88,6 +91,19 @@ pub struct SetSide {
     pub ready: u32,
     /// The images of its containers.
     pub images: BTreeSet<String>,
+    /// For how long its pods stay on a node that is lost.
+    pub stays: Stay,
+}
+
+/// For how long pods stay on a node that is lost before others start in their place by themselves.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Stay {
+    /// For so long after the node was called not ready.
+    For(Span),
+    /// As long as the node is lost: they were told to bear that.
+    Forever,
+    /// Until a person has proven that the node is off: two pods of a stateful set could write to one volume.
+    UntilProven,
 }
 
 /// What may run on one side only.

@@ -19,8 +19,11 @@ use serde_json::{Value, json};
 
 use super::{Cluster, MANAGER, unfit};
 
-/// The most objects of a kind that are read.
+/// So many objects of a kind are read at once.
 const LIST_MAX: u32 = 500;
+
+/// The most pages of them.
+const PAGES_MAX: usize = 20;
 
 /// How the sets of a namespace stand.
 #[derive(Clone, Debug, Default)]
@@ -84,11 +87,21 @@ impl Cluster<'_> {
     /// When the cluster is not the declared one, or a list could not be read to its end.
     pub async fn strengths(&self) -> Result<Strengths, CallError> {
         self.is_the_one(true).await?;
-        let (deployments, stateful, scalers, pods) = futures::try_join!(
+        let (mut sets, scalers, pods) =
+            futures::try_join!(self.strong(), self.scalers(), self.all::<Pod>("LIST pods"))?;
+        for (of, scaler) in scalers {
+            if let Some(set) = sets.get_mut(&of) {
+                set.scaler = Some(scaler);
+            }
+        }
+        Ok(Strengths { sets, unplaced: unplaced(&pods) })
+    }
+
+    /// How strong every set is now, whatever scales it.
+    pub(super) async fn strong(&self) -> Result<BTreeMap<String, Set>, CallError> {
+        let (deployments, stateful) = futures::try_join!(
             self.all::<Deployment>("LIST deployments"),
             self.all::<StatefulSet>("LIST statefulsets"),
-            self.scalers(),
-            self.all::<Pod>("LIST pods"),
         )?;
         let mut sets = BTreeMap::new();
         for one in deployments {
@@ -111,14 +124,7 @@ impl Cluster<'_> {
             };
             sets.insert(format!("statefulset/{}", one.metadata.name.unwrap_or_default()), set);
         }
-        for (of, scaler) in scalers {
-            if let Some(set) = sets.get_mut(&of) {
-                set.scaler = Some(scaler);
-            }
-        }
-        let mut unplaced: Vec<_> = pods.iter().filter_map(no_room).collect();
-        unplaced.sort();
-        Ok(Strengths { sets, unplaced })
+        Ok(sets)
     }
 
     /// The autoscalers by the kind and name of what they scale.
@@ -178,20 +184,33 @@ impl Cluster<'_> {
         Ok(Answer::Accepted)
     }
 
-    async fn all<K>(&self, operation: &'static str) -> Result<Vec<K>, CallError>
+    /// Everything of a kind in the namespace.
+    pub(super) async fn all<K>(&self, operation: &'static str) -> Result<Vec<K>, CallError>
     where
         K: Resource<Scope = k8s_openapi::NamespaceResourceScope> + Clone + DeserializeOwned,
         K: std::fmt::Debug,
         K::DynamicType: Default,
     {
-        let namespace = &self.workload.namespace;
-        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        let api = Api::namespaced(self.client.clone(), &self.workload.namespace);
+        self.listed(operation, &api).await
+    }
+
+    /// Everything that a list shows, page by page.
+    pub(super) async fn listed<K>(
+        &self,
+        operation: &'static str,
+        api: &Api<K>,
+    ) -> Result<Vec<K>, CallError>
+    where
+        K: Clone + DeserializeOwned + std::fmt::Debug,
+    {
         let (mut all, mut page) = (Vec::new(), ListParams::default().limit(LIST_MAX));
         loop {
             let list = api.list(&page).await.map_err(|why| self.trouble(operation, why))?;
             all.extend(list.items);
-            if all.len() > 20 * LIST_MAX as usize {
-                return Err(unfit(&self.service, format!("`{namespace}` has too many of a kind")));
+            if all.len() > PAGES_MAX * LIST_MAX as usize {
+                let why = format!("{operation} shows more than {PAGES_MAX} pages of {LIST_MAX}");
+                return Err(unfit(&self.service, why));
             }
             match list.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => page = ListParams::default().limit(LIST_MAX).continue_token(&token),
@@ -221,6 +240,13 @@ impl Cluster<'_> {
 /// What is not said is not there.
 fn count(number: Option<i32>) -> u32 {
     number.and_then(|number| u32::try_from(number).ok()).unwrap_or_default()
+}
+
+/// The pods that no node has room for, oldest first.
+pub(super) fn unplaced(pods: &[Pod]) -> Vec<(Timestamp, String)> {
+    let mut unplaced: Vec<_> = pods.iter().filter_map(no_room).collect();
+    unplaced.sort();
+    unplaced
 }
 
 /// Since when no node has room for a pod, and why.

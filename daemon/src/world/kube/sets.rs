@@ -9,8 +9,8 @@ use k8s_openapi::api::{
 use kube::api::{Api, ListParams};
 use muster_state::call::CallError;
 
-use super::Cluster;
-use crate::world::inventory::takeover::{SetSide, WorkloadSide};
+use super::{Cluster, stay::stay};
+use crate::world::inventory::takeover::{SetSide, Stay, WorkloadSide};
 
 /// The most sets of a kind that are read; a namespace with more is not judged by a part of it.
 const SETS_MAX: u32 = 500;
@@ -40,13 +40,13 @@ impl Cluster<'_> {
         for one in deployments.items {
             let spec = one.spec.unwrap_or_default();
             let ready = one.status.and_then(|status| status.ready_replicas);
-            let side = side(spec.replicas, ready, &spec.template);
+            let side = side(spec.replicas, ready, &spec.template, stay(&spec.template));
             sets.insert(format!("deployment/{}", one.metadata.name.unwrap_or_default()), side);
         }
         for one in stateful.items {
             let spec = one.spec.unwrap_or_default();
             let ready = one.status.and_then(|status| status.ready_replicas);
-            let side = side(spec.replicas, ready, &spec.template);
+            let side = side(spec.replicas, ready, &spec.template, Stay::UntilProven);
             sets.insert(format!("statefulset/{}", one.metadata.name.unwrap_or_default()), side);
         }
         Ok(WorkloadSide { sets })
@@ -54,9 +54,14 @@ impl Cluster<'_> {
 }
 
 /// Where nothing is said one replica is wanted (the API's default), and none is ready.
-fn side(wanted: Option<i32>, ready: Option<i32>, template: &PodTemplateSpec) -> SetSide {
+fn side(
+    wanted: Option<i32>,
+    ready: Option<i32>,
+    template: &PodTemplateSpec,
+    stays: Stay,
+) -> SetSide {
     let count = |number: i32| u32::try_from(number).unwrap_or_default();
     let containers = template.spec.iter().flat_map(|spec| &spec.containers);
     let images: BTreeSet<String> = containers.filter_map(|one| one.image.clone()).collect();
-    SetSide { wanted: count(wanted.unwrap_or(1)), ready: count(ready.unwrap_or(0)), images }
+    SetSide { wanted: count(wanted.unwrap_or(1)), ready: count(ready.unwrap_or(0)), images, stays }
 }

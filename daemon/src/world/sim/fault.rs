@@ -75,6 +75,12 @@ pub enum Fault {
         /// Whether they say nothing.
         hangs: bool,
     },
+    /// A node of a region's cluster is lost, with a share of the pods of each workload there. Nothing but a call or
+    /// the end of the fault moves them.
+    NodeLost {
+        /// The region.
+        region: Region,
+    },
     /// There is no room for another cluster or instance.
     NoCapacity {
         /// For how long.
@@ -160,6 +166,7 @@ impl Fault {
             Fault::RestoreFails { .. } => "restore-fails",
             Fault::HookFails { hangs: false, .. } => "hook-fails",
             Fault::HookFails { hangs: true, .. } => "hook-hangs",
+            Fault::NodeLost { .. } => "node-lost",
             Fault::NoCapacity { .. } => "no-capacity",
             Fault::KeyGone { .. } => "key-gone",
             Fault::CredentialsExpired { .. } => "credentials-expired",
@@ -187,6 +194,7 @@ impl Fault {
             | Fault::CredentialsExpired { length } => Some(length.duration()),
             Fault::Outage { .. }
             | Fault::GlobalControlPlane
+            | Fault::NodeLost { .. }
             | Fault::ReplyLost { .. }
             | Fault::SnapshotFails { .. }
             | Fault::RestoreFails { .. }

@@ -2,9 +2,9 @@
 //! that must not be mistaken for it.
 
 use jiff::{SignedDuration, Timestamp};
-use muster_runbooks::name::Region;
+use muster_runbooks::{application::Application, name::Region};
 
-use crate::world::drill::{Kind, Mark};
+use crate::world::drill::{self, Kind, Mark};
 
 /// One of them.
 #[derive(Clone, Debug)]
@@ -68,9 +68,24 @@ pub(super) struct Beside {
 }
 
 impl Beside {
+    /// Clusters beside an application's own that no drill made. One bears the tags of the first restore test
+    /// that the simulations play.
+    pub(super) fn add_strangers_of(&mut self, application: &Application, now: Timestamp) {
+        let Some(database) = application.databases.first() else { return };
+        let tags = [
+            (drill::DRILL, "restore-test"),
+            (drill::RUN, "t00000000001"),
+            (drill::APPLICATION, application.name.as_str()),
+            (drill::COMPONENT, database.name.as_str()),
+        ];
+        for region in [&application.home, &application.standby] {
+            self.add_strangers(region, &tags, now);
+        }
+    }
+
     /// What strangers made: one cluster is called like a drill's and has no tags, the other has the tags
     /// of one, copied by a tool, and another name.
-    pub(super) fn add_strangers(&mut self, region: &Region, tags: &[(&str, &str)], now: Timestamp) {
+    fn add_strangers(&mut self, region: &Region, tags: &[(&str, &str)], now: Timestamp) {
         let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         let marks = [
             Mark { name: "muster-drill-by-hand".to_owned(), ..Mark::default() },

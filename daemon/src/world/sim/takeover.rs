@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use muster_runbooks::{
     application::{Application, Database, Traffic},
     name::Region,
+    value::Span,
 };
 use muster_state::call::CallError;
 
@@ -18,8 +19,8 @@ use super::{
 use crate::world::inventory::{
     Said,
     takeover::{
-        Engine, GlobalSide, InstanceSide, MemberSide, RecordSide, SetSide, Takeover, TrafficSide,
-        WorkloadSide,
+        Engine, GlobalSide, InstanceSide, MemberSide, RecordSide, SetSide, Stay, Takeover,
+        TrafficSide, WorkloadSide,
     },
 };
 
@@ -101,7 +102,8 @@ fn member(
 }
 
 fn workload_side() -> WorkloadSide {
-    let set = SetSide { wanted: 3, ready: 3, images: [IMAGE.to_owned()].into() };
+    let stays = Stay::For(Span::from_secs(60));
+    let set = SetSide { wanted: 3, ready: 3, images: [IMAGE.to_owned()].into(), stays };
     WorkloadSide { sets: [("deployment/app".to_owned(), set)].into() }
 }
 

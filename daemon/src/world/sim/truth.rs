@@ -139,6 +139,12 @@ impl<'a> Truth<'a> {
         all.flat_map(|one| self.sim.workers.at_work(one, region, at)).collect()
     }
 
+    /// The pods of all applications that stand on a lost node of a region, after its name.
+    pub fn on_lost_nodes(&self, region: &Region, at: Timestamp) -> Vec<String> {
+        let all = self.sim.applications.values();
+        all.flat_map(|one| self.sim.on_lost_nodes(one, region, at)).collect()
+    }
+
     /// The region in which a cache with a global datastore is written.
     pub fn cache_primary(
         &self,

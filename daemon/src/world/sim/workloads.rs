@@ -32,6 +32,22 @@ pub(super) struct Workloads {
     asked: BTreeMap<Key, (u32, Timestamp)>,
 }
 
+impl Workloads {
+    /// How many replicas a set of a namespace in a region has.
+    pub(super) fn replicas(
+        &self,
+        (application, workload, region): (&ApplicationName, &ComponentName, &Region),
+        set: &str,
+        at: Timestamp,
+    ) -> u32 {
+        let key = (application.clone(), workload.clone(), region.clone(), set.to_owned());
+        match self.asked.get(&key) {
+            Some((replicas, there_at)) if *there_at <= at => *replicas,
+            Some(_) | None => AT_REST,
+        }
+    }
+}
+
 pub(super) fn observe(
     sim: &mut Sim,
     now: Timestamp,

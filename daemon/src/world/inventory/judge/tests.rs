@@ -3,13 +3,14 @@
 mod table;
 
 use jiff::SignedDuration;
-use muster_runbooks::{runbook::library::Library, schedule};
+use muster_runbooks::{runbook::library::Library, schedule, value::Span};
 use serde_json::json;
 
 use super::{
     super::{
         BucketSide, ClusterSide, DatabaseSide, GroupSide, Maker, ObjectSide, SecretSide, Seen,
-        VaultSide, takeover::Takeover,
+        VaultSide,
+        takeover::{SetSide, Stay, Takeover, WorkloadSide},
     },
     *,
 };
@@ -222,6 +223,22 @@ impl Scene {
     fn cache(&mut self, at: &str) -> &mut CacheSide {
         self.seen.caches.get_mut(&place("sessions", at)).unwrap()
     }
+
+    /// A namespace on both sides, with these sets on one: how long their pods stay, and how many are wanted.
+    fn workload<const N: usize>(&mut self, at: &str, sets: [(&str, Stay, u32); N]) {
+        let web = json!({ "name": "web", "namespace": "shop", "contexts": {},
+            "exports": { "buckets": {}, "prefix": "x" } });
+        self.application.workloads = vec![serde_json::from_value(web).unwrap()];
+        let sets = sets.map(|(name, stays, wanted)| {
+            let set = SetSide { wanted, ready: wanted, images: BTreeSet::new(), stays };
+            (name.to_owned(), set)
+        });
+        for region in [EAST, WEST] {
+            self.seen.takeover.workloads.insert(place("web", region), Ok(WorkloadSide::default()));
+        }
+        let side = WorkloadSide { sets: sets.into() };
+        self.seen.takeover.workloads.insert(place("web", at), Ok(side));
+    }
 }
 
 fn dead<T>() -> Said<T> {
@@ -290,6 +307,20 @@ fn what_cannot_be_read_is_unknown_and_not_missing() {
         ]
     );
     assert_eq!(judged.unprotected, BTreeMap::new());
+}
+
+/// Goal: for how long pods stay on a lost node is unknown where a namespace cannot be read, and where nobody can
+/// look.
+#[test]
+fn a_namespace_that_cannot_be_read_is_unknown() {
+    let mut scene = Scene::well();
+    scene.workload(EAST, []);
+    scene.seen.takeover.workloads.insert(place("web", EAST), dead());
+    scene.seen.takeover.workloads.remove(&place("web", WEST));
+    let judged = scene.judge();
+    assert_eq!(judged.open, BTreeMap::new());
+    let unknown = [EAST, WEST].map(|region| format!("{STAYS}/web/{region}"));
+    assert_eq!(judged.unknown, BTreeSet::from(unknown));
 }
 
 /// Goal: nothing that depends on the side is concluded before anybody has seen which it is.

@@ -14,7 +14,7 @@ use super::{
         Seen,
         objectives::{Measured, Took},
         takeover::{
-            Engine, GlobalSide, InstanceSide, MemberSide, RecordSide, SetSide, TrafficSide,
+            Engine, GlobalSide, InstanceSide, MemberSide, RecordSide, SetSide, Stay, TrafficSide,
             WorkerSide, WorkloadSide,
         },
     },
@@ -128,7 +128,8 @@ impl Scene {
     fn ready() -> Scene {
         let application: Application = serde_json::from_value(file()).unwrap();
         let mut seen = Inventory::empty(at(NOW));
-        let set = SetSide { wanted: 3, ready: 3, images: ["app@sha256:5f".to_owned()].into() };
+        let images = ["app@sha256:5f".to_owned()].into();
+        let set = SetSide { wanted: 3, ready: 3, images, stays: Stay::For(Span::from_secs(60)) };
         for region in [EAST, WEST] {
             seen.databases.insert(place("orders", region), database(region));
             seen.takeover.members.insert(place("orders", region), member());
@@ -303,6 +304,15 @@ const BREAKS: &[Break] = &[
     }),
     ("full-strength/web", Standing::Fail, |it| it.application.workloads[0].clusters.clear()),
     ("full-strength/web", Standing::Unknown, |it| it.peaks.clear()),
+    ("lost-node/web", Standing::Fail, |it| {
+        let (id, message) = ("stays-on-lost-node/web/us-east-1".to_owned(), "300 s".to_owned());
+        let hint = String::new();
+        let finding = muster_state::catalog::Finding { id: id.clone(), message, hint };
+        it.judged.open.insert(id, finding);
+    }),
+    ("lost-node/web", Standing::Unknown, |it| {
+        it.judged.unknown.insert("stays-on-lost-node/web/us-west-2".to_owned());
+    }),
     ("traffic-marker", Standing::Unknown, |it| {
         it.seen.takeover.traffic.as_mut().unwrap().marker = Err("AccessDenied".to_owned());
     }),

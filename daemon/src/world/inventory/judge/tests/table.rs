@@ -252,4 +252,34 @@ pub(super) const TABLE: &[(&str, Change, &[&str], &str)] = &[
         &["snapshot-quota/us-west-2"],
         "us-west-2 has 80 of 100 manual cluster snapshots; 20 places are free",
     ),
+    (
+        "pods that stay on a lost node for as long as Kubernetes leaves them",
+        |scene| {
+            scene.workload(WEST, [("deployment/web", Stay::For(Span::from_secs(121)), 2)]);
+        },
+        &["stays-on-lost-node/web/us-west-2"],
+        "`web` stay on a node that is lost in us-west-2 for more than 2m before others start: \
+         deployment/web 2m 1s",
+    ),
+    (
+        "pods that were told to bear a lost node",
+        |scene| scene.workload(EAST, [("deployment/web", Stay::Forever, 1)]),
+        &["stays-on-lost-node/web/us-east-1"],
+        "deployment/web for ever",
+    ),
+    (
+        "pods that go in time, of which none is wanted, and whose volume a person looks after",
+        |scene| {
+            scene.workload(
+                EAST,
+                [
+                    ("deployment/web", Stay::For(Span::from_mins(2)), 2),
+                    ("deployment/idle", Stay::Forever, 0),
+                    ("statefulset/queue", Stay::UntilProven, 3),
+                ],
+            );
+        },
+        &[],
+        "",
+    ),
 ];
