@@ -100,6 +100,13 @@ pub struct Approved {
     pub at: Timestamp,
 }
 
+impl Approved {
+    /// Whether all of these risks were ticked.
+    pub fn covers(&self, risks: &[Risk]) -> bool {
+        risks.iter().all(|risk| self.accepts.contains(risk))
+    }
+}
+
 /// The end of a run.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Ended {
@@ -375,6 +382,13 @@ impl Run {
         }
         let rests_on = self.plan.rests_on(place);
         rests_on.is_some_and(|places| places.iter().all(|place| self.lets_go_on(*place)))
+    }
+
+    /// Whether what was open before it must wait now: something that it rests on is open again, such as
+    /// an approval after the run was forced. It is watched all the same, since it may have been sent.
+    pub(crate) fn is_unsettled(&self, place: usize) -> bool {
+        let step = &self.plan.steps[place];
+        step.part == Part::Steps && !step.always && !self.is_ready(place)
     }
 
     fn lets_go_on(&self, place: usize) -> bool {

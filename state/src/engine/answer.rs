@@ -220,7 +220,7 @@ impl Engine {
         let Some(look) = self.looks.get(&run.id).and_then(|looks| looks.get(&open.place)) else {
             return Verdict::Nap;
         };
-        let held_back = run.is_held_back(open.place) || self.begins_nothing(now, run);
+        let held_back = self.holds_back(now, run, open.place);
         // Undo and finally run because the run was given up, and so does what closes something; only
         // its other steps end with it.
         let ends = run.abandoned.is_some() && step.part == Part::Steps && !step.always;

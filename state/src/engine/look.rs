@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{action::Action, name::RunId};
 
 use super::{Engine, Output};
-use crate::{decide::Next, step::StepState};
+use crate::{decide::Next, run::Run, step::StepState};
 
 /// What is in the air around one open attempt. Lost in a crash, and not missed: a new process
 /// observes before it does anything.
@@ -170,7 +170,7 @@ impl Engine {
             | StepState::Previewed { .. }
             | StepState::Superseded { .. } => return None,
         };
-        let held_back = run.is_held_back(place) || self.begins_nothing(now, run);
+        let held_back = self.holds_back(now, run, place);
         let look = self.looks.entry(id.clone()).or_default().entry(place).or_default();
         if look.attempt != number {
             *look = Look { attempt: number, ..Look::default() };
@@ -196,6 +196,11 @@ impl Engine {
         let call = Box::new(self.call(now, id, place)?);
         out.push(if begins { Output::Begin(call) } else { Output::Observe(call) });
         judged_at
+    }
+
+    /// Whether an open attempt may only be watched.
+    pub(super) fn holds_back(&self, now: Timestamp, run: &Run, place: usize) -> bool {
+        run.is_held_back(place) || run.is_unsettled(place) || self.begins_nothing(now, run)
     }
 
     /// Whether everything that was decided about a run is on the disk.

@@ -38,6 +38,10 @@ use super::disk::Disk;
 pub struct Watch {
     /// How often an invariant was checked.
     pub checks: u64,
+    /// How many attempts at steps were promised.
+    pub attempts: u64,
+    /// How many approvals were given.
+    pub approvals: u64,
     /// What must not be, and was.
     pub failures: Vec<String>,
     /// How the runs ended.
@@ -387,6 +391,10 @@ impl Watch {
                 self.check("I9", is_first, || format!("`{}` is opened again", seal.id));
             }
         }
+        if let RunEvent::Step { change: Change::Started { .. }, .. } = event {
+            self.attempts += 1;
+        }
+        self.approvals += u64::from(matches!(event, RunEvent::Approved { .. }));
         if let RunEvent::Noted { text, .. } = event {
             self.notes.entry(id.clone()).or_default().push(text.clone());
         }

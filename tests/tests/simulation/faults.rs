@@ -1,14 +1,16 @@
 //! Every fault by name, at several instants, in every scenario.
 
+use jiff::SignedDuration;
 use muster::world::sim::{Fault, Lost};
 use muster_runbooks::value::Span;
+use muster_state::command::{Command, Steer};
 use muster_tests::simulation::{
     Simulation,
-    cast::{SHOP, dawn, home, standby},
+    cast::{SHOP, dawn, home, id, olga, standby},
     scenario::{Act, Scenario},
 };
 
-use super::tell;
+use super::{play, tell};
 
 /// One of each name.
 pub(super) fn all() -> Vec<Fault> {
@@ -82,7 +84,7 @@ fn every_fault_under(seed: u64) -> [u64; 3] {
         for fault in all() {
             for fifth in 0..5 {
                 let at = length * fifth / 5;
-                let heal = at + jiff::SignedDuration::from_mins(61);
+                let heal = at + SignedDuration::from_mins(61);
                 let disturbed =
                     scenario.clone().and(at, Act::Inject(fault.clone())).and(heal, Act::HealAll);
                 let mut simulation = Simulation::new(seed, disturbed.clone());
@@ -97,4 +99,30 @@ fn every_fault_under(seed: u64) -> [u64; 3] {
         }
     }
     [histories, checks, calls]
+}
+
+/// Goal: what was sent in vain before a run was forced is not sent again before somebody approved that.
+/// Method: the restart of the clients never arrives; the run is forced at every other second around that, and
+/// people take a minute to decide.
+#[test]
+fn nothing_is_sent_again_on_an_approval_that_is_gone() {
+    let mut forced = 0;
+    for secs in (122..330).step_by(2) {
+        let secs = SignedDuration::from_secs(secs);
+        let operation = Some("PATCH deployments");
+        let lost = Fault::ReplyLost { operation, calls: 1, applied: false };
+        let said = Command::Steer {
+            run: id('f', 1),
+            by: olga(),
+            reason: "no time".to_owned(),
+            steer: Steer::Force,
+        };
+        let mut scenario = Scenario::graceful()
+            .and(SignedDuration::from_secs(121), Act::Inject(lost))
+            .and(secs, Act::Say(Box::new(said)));
+        scenario.manners.thinks = SignedDuration::from_mins(1);
+        let simulation = play(3, &scenario);
+        forced += usize::from(simulation.watch.approvals > 1);
+    }
+    assert!(forced > 20, "{forced} were asked about again");
 }
