@@ -105,6 +105,7 @@ async fn ask(dir: &Path) -> Result<Took, Failed> {
         access,
         kubeconfig: None,
         receivers: Vec::new(),
+        rates: Default::default(),
         clock: Clock::Real,
         epoch: 1,
         comparisons: None,

@@ -24,6 +24,7 @@ use muster_runbooks::{
 };
 use serde::Deserialize;
 
+use crate::world::rates::Rates;
 use check::Source;
 
 pub use by_hand::ByHand;
@@ -65,6 +66,9 @@ pub struct Config {
     /// The kubeconfig whose contexts the applications name; where `KUBECONFIG` says, without it.
     #[serde(default)]
     pub kubeconfig: Option<PathBuf>,
+    /// How often AWS is asked, for services whose rates are to be others than the usual.
+    #[serde(default)]
+    pub rates: Rates,
     /// Who is told when a runbook says `notify`.
     #[serde(default)]
     pub receivers: Vec<Receiver>,

@@ -36,9 +36,13 @@ use crate::{
 /// it is never full for this loop.
 const APPENDS_MAX: usize = 512;
 
-/// The most outside calls at a time. One that waits for its turn is not late: its reading is as old
-/// as its own start.
-const CALLS_MAX: usize = 64;
+/// The most looks outside at a time. One that waits here is not late: its reading is as old as its own
+/// start.
+const LOOKS_MAX: usize = 256;
+
+/// The most begins at a time. They wait longest for their turns under the declared rates, and no look may
+/// wait behind them.
+const BEGINS_MAX: usize = 1_024;
 
 /// The most commands that wait for the engine.
 pub const COMMANDS_MAX: usize = 1_024;
@@ -114,7 +118,8 @@ pub struct Performer {
     samples: Samples,
     health: watch::Sender<Health>,
     lease: watch::Receiver<Lease>,
-    calls: Arc<Semaphore>,
+    looks: Arc<Semaphore>,
+    begins: Arc<Semaphore>,
     tasks: JoinSet<Input>,
     waiting: BTreeMap<Ticket, oneshot::Sender<Result<Accepted, Rejected>>>,
     ticket: Ticket,
@@ -145,7 +150,8 @@ impl Performer {
             samples,
             health,
             lease,
-            calls: Arc::new(Semaphore::new(CALLS_MAX)),
+            looks: Arc::new(Semaphore::new(LOOKS_MAX)),
+            begins: Arc::new(Semaphore::new(BEGINS_MAX)),
             tasks: JoinSet::new(),
             waiting: BTreeMap::new(),
             ticket: 0,
@@ -291,9 +297,9 @@ impl Performer {
     }
 
     fn observe(&mut self, call: Box<Call>) {
-        let (world, calls) = (Arc::clone(&self.world), Arc::clone(&self.calls));
+        let (world, looks) = (Arc::clone(&self.world), Arc::clone(&self.looks));
         self.tasks.spawn(async move {
-            let _turn = calls.acquire().await;
+            let _turn = looks.acquire().await;
             let reading = world.observe(&call).await;
             debug!(run = %call.run, step = %call.step, attempt = call.attempt, ?reading, "observed");
             Input::Seen(Sight { run: call.run, step: call.step, attempt: call.attempt, reading })
@@ -301,10 +307,10 @@ impl Performer {
     }
 
     fn begin(&mut self, call: Box<Call>) {
-        let (world, calls, clock) =
-            (Arc::clone(&self.world), Arc::clone(&self.calls), self.clock.clone());
+        let (world, begins, clock) =
+            (Arc::clone(&self.world), Arc::clone(&self.begins), self.clock.clone());
         self.tasks.spawn(async move {
-            let _turn = calls.acquire().await;
+            let _turn = begins.acquire().await;
             // Nothing late: the deadline is checked where the call leaves, not where it was queued.
             let answer = if clock.now() > call.not_after {
                 Ok(Answer::Busy { reason: "its time was over before it could be sent".to_owned() })

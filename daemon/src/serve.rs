@@ -181,6 +181,7 @@ async fn run(args: &Serve) -> Result<(), CannotServe> {
         access: Access::Environment,
         kubeconfig: config.kubeconfig.clone(),
         receivers,
+        rates: config.rates.clone(),
         clock: clock.clone(),
         epoch,
         comparisons: Some(config.state.join("comparisons")),

@@ -15,6 +15,7 @@ mod masked;
 mod node;
 pub mod notify;
 pub mod observers;
+pub mod rates;
 pub mod real;
 pub mod report;
 mod restart;

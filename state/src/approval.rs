@@ -118,10 +118,8 @@ pub fn needed(approval: &Approval) -> usize {
 /// Counts. A requester's approval never counts, nor one that did not tick what must be ticked.
 pub fn tally(run: &Run, step: &Step, approval: &Approval) -> Tally {
     let risks = risks(approval);
-    let counts = |approved: &&Approved| {
-        !run.requesters.contains(&approved.by)
-            && risks.iter().all(|risk| approved.accepts.contains(risk))
-    };
+    let counts =
+        |approved: &&Approved| !run.requesters.contains(&approved.by) && approved.covers(&risks);
     let who: Vec<&str> = run
         .approvers(&step.id)
         .into_iter()

@@ -219,9 +219,7 @@ fn approve(
 /// Each counts once, but for a risk that is asked about again, or that came up since.
 fn may_approve(run: &Run, id: &StepId, who: &str, insists: &[Risk]) -> Result<(), Refusal> {
     let is_held = matches!(find(run, id)?.1, StepState::Held { .. });
-    let counts = |approved: &&Approved| {
-        approved.by == who && insists.iter().all(|risk| approved.accepts.contains(risk))
-    };
+    let counts = |approved: &&Approved| approved.by == who && approved.covers(insists);
     if !is_held && run.approvers(id).iter().any(counts) {
         return Err(Refusal::Twice { who: who.to_owned(), step: id.clone() });
     }

@@ -22,8 +22,13 @@ const PER_LOOK: u64 = 50;
 
 fn main() {
     let mut out = io::stdout();
-    let scenarios =
-        [Scenario::graceful(), Scenario::forced(), Scenario::failback(), Scenario::daily_backup()];
+    let scenarios = [
+        Scenario::lean(),
+        Scenario::graceful(),
+        Scenario::forced(),
+        Scenario::failback(),
+        Scenario::daily_backup(),
+    ];
     for scenario in scenarios {
         writeln!(out, "{}", measure(&scenario)).expect("printed");
     }
@@ -31,7 +36,7 @@ fn main() {
 
 fn measure(scenario: &Scenario) -> serde_json::Value {
     let begun = core_time();
-    let (mut histories, mut events, mut checks) = (0_u64, 0, 0);
+    let (mut histories, mut events, mut checks, mut steps) = (0_u64, 0, 0, 0);
     while core_time() - begun < PLAYED {
         for _ in 0..PER_LOOK {
             let mut simulation = Simulation::new(histories, scenario.clone());
@@ -40,12 +45,14 @@ fn measure(scenario: &Scenario) -> serde_json::Value {
             histories += 1;
             events += simulation.figures.events;
             checks += simulation.figures.checks;
+            steps += simulation.watch.attempts;
         }
     }
     let secs = (core_time() - begun).as_secs_f64();
     json!({
         "scenario": scenario.name,
         "per_second_and_core": (histories as f64 / secs).round(),
+        "steps_per_history": steps / histories,
         "events_per_history": events / histories,
         "checks_per_history": checks / histories,
         "events_per_second_and_core": (events as f64 / secs).round(),

@@ -150,6 +150,7 @@ impl Emulator {
             access: Access::Emulator { endpoint: self.proxy.url() },
             kubeconfig: None,
             receivers,
+            rates: Default::default(),
             clock: Clock::File(self.clock_file()),
             epoch: 7,
             comparisons: Some(self.folder.path().join("comparisons")),

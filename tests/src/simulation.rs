@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::{SignedDuration, Timestamp};
 use muster::world::sim::Sim;
 use muster_state::{
-    call::Call,
+    call::{Answer, Call},
     command::Command,
     engine::{Engine, Input, Output, Reply, Sight, Ticket},
 };
@@ -47,7 +47,8 @@ const RESTARTS_AFTER: SignedDuration = SignedDuration::from_secs(3);
 /// Whoever waits for a process says what he has to so long after it is back.
 const ASKS_AFTER: SignedDuration = SignedDuration::from_secs(1);
 
-/// No history has more in a day: a run that never settles is a failure, not an endless test.
+/// No history of up to a hundred applications has more in a day: a run that never settles is a failure, not
+/// an endless test.
 const EVENTS_MAX: u64 = 100_000;
 
 /// What the history is made of.
@@ -154,8 +155,15 @@ impl Simulation {
     /// The history of a scenario under a seed.
     pub fn new(seed: u64, scenario: Scenario) -> Simulation {
         let now = dawn();
+        let mut sim = Sim::new(seed, &scenario.applications, now);
+        if let Some(rates) = &scenario.rates {
+            sim = sim.under(rates.clone());
+        }
+        if scenario.is_steady {
+            sim = sim.steady();
+        }
         let mut simulation = Simulation {
-            sim: Sim::new(seed, &scenario.applications, now),
+            sim,
             disk: Disk::default(),
             watch: Watch::over(&scenario.applications),
             figures: Figures::default(),
@@ -227,7 +235,8 @@ impl Simulation {
     pub fn run(&mut self) {
         let end = dawn() + self.scenario.horizon;
         let days = self.scenario.horizon.as_hours().unsigned_abs() / 24;
-        let events_max = EVENTS_MAX * days.max(1);
+        let hundreds = self.scenario.applications.len() as u64 / 100;
+        let events_max = EVENTS_MAX * days.max(1) * hundreds.max(1);
         while let Some(((at, ..), happening)) = self.queue.pop_first() {
             if at > end || self.figures.events > events_max {
                 let events = self.figures.events;
@@ -266,7 +275,7 @@ impl Simulation {
             Happening::Starts => self.start(),
             Happening::Synced => self.sync(),
             Happening::Arrives { process, begins, call, back } => {
-                self.arrive(process, begins, *call, back);
+                self.arrive(process, begins, call, back);
                 Ok(())
             }
             Happening::Heard { input } => self.tell(*input),
@@ -372,14 +381,20 @@ impl Simulation {
         if is_cut { Err(Cut) } else { Ok(()) }
     }
 
-    fn arrive(&mut self, process: u32, begins: bool, call: Call, back: SignedDuration) {
+    fn arrive(&mut self, process: u32, begins: bool, call: Box<Call>, back: SignedDuration) {
         let (run, step, attempt) = (call.run.clone(), call.step.clone(), call.attempt);
         let input = if begins {
             let answer = self.sim.begin(self.now, &call);
+            if let Some(at) = self.sim.put_off() {
+                return self.arrive_later(at, process, begins, call, back);
+            }
             self.watch.effects(self.now, &self.sim, &self.disk);
             Input::Answered(Reply { run, step, attempt, answer })
         } else {
             let reading = self.sim.observe(self.now, &call);
+            if let Some(at) = self.sim.put_off() {
+                return self.arrive_later(at, process, begins, call, back);
+            }
             if let Ok(reading) = &reading {
                 self.watch.reading(self.now, &call, reading, &self.sim);
             }
@@ -387,6 +402,27 @@ impl Simulation {
         };
         if process == self.process {
             self.put(self.now + back, Happening::Heard { input: Box::new(input) });
+        }
+    }
+
+    /// A call waits for its turn, unless its time is over before.
+    fn arrive_later(
+        &mut self,
+        at: Timestamp,
+        process: u32,
+        begins: bool,
+        call: Box<Call>,
+        back: SignedDuration,
+    ) {
+        if begins && at > call.not_after {
+            let (run, step, attempt) = (call.run.clone(), call.step.clone(), call.attempt);
+            let answer = Ok(Answer::Busy { reason: "its turn comes too late".to_owned() });
+            let input = Box::new(Input::Answered(Reply { run, step, attempt, answer }));
+            return self.put(self.now + back, Happening::Heard { input });
+        }
+        // Whoever died sends nothing any more.
+        if process == self.process {
+            self.put(at, Happening::Arrives { process, begins, call, back });
         }
     }
 

@@ -9,7 +9,10 @@ use jiff::Timestamp;
 use muster::{
     clock::Clock,
     compare::{Comparison, Depth, Extent, checkpoint::Checkpoint, judge::How, tally::Tally},
-    world::aws::{Access, Aws, listing::Shelf},
+    world::{
+        aws::{Access, Aws, listing::Shelf},
+        rates::Rates,
+    },
 };
 use muster_tests::{
     daemon::binary,
@@ -96,7 +99,9 @@ fn serve(source: Bucket, target: Bucket) -> ListServer {
 }
 
 async fn comparison(server: &ListServer, depth: Depth, shards: usize) -> Comparison {
-    let aws = Aws::load(&Access::Emulator { endpoint: server.url() }).await;
+    let aws =
+        Aws::load(&Access::Emulator { endpoint: server.url() }, Rates::default(), Clock::Real)
+            .await;
     let region = "us-east-1".parse().expect("a region");
     let client = aws.bulk(&region);
     let shelf = |bucket| Shelf::new(client.clone(), bucket, None, &region);

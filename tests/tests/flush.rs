@@ -46,6 +46,7 @@ async fn real() -> Real {
         access,
         kubeconfig: None,
         receivers: Vec::new(),
+        rates: Default::default(),
         clock: Clock::Real,
         epoch: 7,
         comparisons: None,

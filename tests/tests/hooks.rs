@@ -53,6 +53,7 @@ async fn real(kubeconfig: Option<PathBuf>) -> Real {
         access: Access::Emulator { endpoint: "http://127.0.0.1:1".to_owned() },
         kubeconfig,
         receivers: Vec::new(),
+        rates: Default::default(),
         clock: Clock::Real,
         epoch: 7,
         comparisons: None,

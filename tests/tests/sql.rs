@@ -99,6 +99,7 @@ async fn real(clock: muster::clock::Clock) -> Real {
         access,
         kubeconfig: None,
         receivers: Vec::new(),
+        rates: Default::default(),
         clock,
         epoch: 7,
         comparisons: None,

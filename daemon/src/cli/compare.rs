@@ -16,9 +16,12 @@ use crate::{
         tally::{Difference, Tally},
     },
     offline::chain,
-    world::aws::{
-        Access, Aws,
-        listing::{Shelf, region_of},
+    world::{
+        aws::{
+            Access, Aws,
+            listing::{Shelf, region_of},
+        },
+        rates::Rates,
     },
 };
 
@@ -88,7 +91,7 @@ pub(super) async fn compare(args: &Compare, terminal: &mut Terminal) -> Result<E
         Some(url) => Access::At { endpoint: url.clone() },
         None => Access::Environment,
     };
-    let aws = Aws::load(&access).await;
+    let aws = Aws::load(&access, Rates::default(), Clock::Real).await;
     let (source, target) = futures::try_join!(
         shelf(&aws, &args.source, args.source_region.as_ref(), args),
         shelf(&aws, &args.target, args.target_region.as_ref(), args),

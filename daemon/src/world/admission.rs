@@ -9,7 +9,7 @@ use muster_runbooks::{
         Role,
         admission::{ADMITTED_BY, LimitAdmission, RaiseAdmission},
     },
-    application::{Component, Workload, admission::Admission},
+    application::{Workload, admission::Admission},
 };
 use muster_state::call::{Answer, Call, CallError, Done, Progress};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::{
     aws::error,
     kube::{Cluster, ingress::Door},
-    real::{Real, Verbs, on, verbs},
+    real::{Real, Verbs, on, verbs, workload},
 };
 
 /// How far an ingress is, as it says itself.
@@ -174,9 +174,4 @@ async fn read<'a>(
         return Ok(Err(format!("`{ADMITTED_BY}` of `{}` cannot be read", admission.ingress)));
     };
     Ok(Ok(There { cluster, admission, door, stage }))
-}
-
-fn workload(call: &Call) -> Result<&Workload, CallError> {
-    let workload = call.component.as_deref().and_then(Component::workload);
-    workload.ok_or_else(|| error::unfit(call, "the step names no workload"))
 }

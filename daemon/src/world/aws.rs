@@ -21,6 +21,7 @@ pub mod lease;
 pub mod listing;
 pub mod marker;
 pub mod objects;
+pub mod paced;
 pub mod poller;
 mod quota;
 pub mod readiness;
@@ -43,16 +44,20 @@ use std::{
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_rds::config::{
-    Credentials,
+    Credentials, SharedHttpClient,
     retry::{RetryConfig, RetryPartition},
     timeout::TimeoutConfig,
 };
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use jiff::Timestamp;
 use muster_runbooks::{
     application::{Component, Database},
     name::Region,
 };
 use muster_state::call::{Call, CallError};
+
+use super::rates::{Kind, Rates, Service};
+use crate::clock::Clock;
 
 /// How AWS is reached.
 #[derive(Clone, Debug)]
@@ -80,6 +85,7 @@ pub struct Aws {
     sides: Mutex<BTreeMap<Region, Arc<Side>>>,
     beside: Mutex<BTreeMap<Region, Arc<beside::Beside>>>,
     assumed: assumed::Sessions,
+    turns: paced::Turns,
 }
 
 /// One region. Which client a call takes decides how often and how long the SDK tries.
@@ -110,6 +116,8 @@ pub struct Clients {
     pub s3: aws_sdk_s3::Client,
     /// Replication lag.
     pub cloudwatch: aws_sdk_cloudwatch::Client,
+    /// Alarms, which CloudWatch answers at a rate of their own.
+    pub alarms: aws_sdk_cloudwatch::Client,
 }
 
 /// How patient a client is.
@@ -120,28 +128,62 @@ struct Patience {
     connect_secs: u64,
     attempt_secs: u64,
     operation_secs: u64,
+    /// How long each attempt waits for its turn. Beyond that nothing is sent, and it is asked again later.
+    turn_secs: u64,
+    kind: Kind,
 }
 
-const LOOK: Patience =
-    Patience { name: "look", attempts: 2, connect_secs: 3, attempt_secs: 5, operation_secs: 12 };
-const ACT: Patience =
-    Patience { name: "act", attempts: 1, connect_secs: 3, attempt_secs: 10, operation_secs: 10 };
+const LOOK: Patience = Patience {
+    name: "look",
+    attempts: 2,
+    connect_secs: 3,
+    attempt_secs: 5,
+    operation_secs: 12,
+    turn_secs: 5,
+    kind: Kind::Look,
+};
+/// It waits for its turn as long as it may be sent at all: see [`paced::leaving_by`].
+const ACT: Patience = Patience {
+    name: "act",
+    attempts: 1,
+    connect_secs: 3,
+    attempt_secs: 8,
+    operation_secs: 8,
+    turn_secs: 300,
+    kind: Kind::Act,
+};
 /// Design §3.8: 10 s at most a call.
-const SPARE: Patience =
-    Patience { name: "spare", attempts: 1, connect_secs: 2, attempt_secs: 5, operation_secs: 9 };
+const SPARE: Patience = Patience {
+    name: "spare",
+    attempts: 1,
+    connect_secs: 2,
+    attempt_secs: 5,
+    operation_secs: 8,
+    turn_secs: 1,
+    kind: Kind::Look,
+};
 
 /// For long listings, that no failover waits for: throttling is waited out.
-const BULK: Patience =
-    Patience { name: "bulk", attempts: 10, connect_secs: 5, attempt_secs: 60, operation_secs: 300 };
+const BULK: Patience = Patience {
+    name: "bulk",
+    attempts: 10,
+    connect_secs: 5,
+    attempt_secs: 60,
+    operation_secs: 240,
+    turn_secs: 60,
+    kind: Kind::Look,
+};
 
 /// Where Route 53's control plane is, and the region that its calls are signed for (facts §5.1).
 const ROUTE53_REGION: &str = "us-east-1";
 
 impl Aws {
-    /// Reads how AWS is reached. Asks nobody yet but the machine's own credentials endpoint.
-    pub async fn load(access: &Access) -> Aws {
+    /// Reads how AWS is reached. Asks nobody yet but the machine's own credentials endpoint. Requests wait
+    /// for their turns under `rates` and by `clock`.
+    pub async fn load(access: &Access, rates: Rates, clock: Clock) -> Aws {
         // Pinned: a later version may change time-outs and retries under us.
-        let loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
+        let loader =
+            aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(default_client());
         let shared = match access {
             Access::Environment => loader.load().await,
             Access::At { endpoint } => loader.endpoint_url(endpoint).load().await,
@@ -158,12 +200,13 @@ impl Aws {
         };
         let overridden = std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
         let path_style = overridden || shared.endpoint_url().is_some();
-        Aws { path_style, ..Aws::of(shared) }
+        Aws { path_style, ..Aws::of(shared, rates, clock) }
     }
 
-    fn of(shared: SdkConfig) -> Aws {
+    fn of(shared: SdkConfig, rates: Rates, clock: Clock) -> Aws {
         Aws {
             shared,
+            turns: paced::Turns::new(rates, clock),
             path_style: false,
             sides: Mutex::default(),
             beside: Mutex::default(),
@@ -197,8 +240,8 @@ impl Aws {
             .region(aws_config::Region::from_static(ROUTE53_REGION))
             .retry_config(ACT.retries())
             .retry_partition(RetryPartition::new("muster-act-route53"))
-            .timeout_config(ACT.limits())
-            .build();
+            .timeout_config(ACT.limits());
+        let config = config.http_client(self.paced(Service::Route53, ROUTE53_REGION, ACT)).build();
         aws_sdk_route53::Client::from_conf(config)
     }
 
@@ -225,6 +268,7 @@ impl Aws {
             .retry_config(patience.retries())
             .retry_partition(patience.partition("s3", seat))
             .timeout_config(patience.limits())
+            .http_client(self.paced(Service::S3, seat, patience))
             .build();
         aws_sdk_s3::Client::from_conf(config)
     }
@@ -243,19 +287,40 @@ impl Aws {
             .retry_config(retries.clone())
             .retry_partition(patience.partition("rds", seat))
             .timeout_config(limits.clone())
+            .http_client(self.paced(Service::Rds, seat, patience))
             .build();
         let cloudwatch = aws_sdk_cloudwatch::config::Builder::from(shared)
             .region(at)
             .retry_config(retries)
             .retry_partition(patience.partition("cloudwatch", seat))
-            .timeout_config(limits)
-            .build();
+            .timeout_config(limits);
+        let metrics = self.paced(Service::Metrics, seat, patience);
+        let alarms = self.paced(Service::Alarms, seat, patience);
+        let cloudwatch = |turns| {
+            aws_sdk_cloudwatch::Client::from_conf(cloudwatch.clone().http_client(turns).build())
+        };
         Clients {
             rds: aws_sdk_rds::Client::from_conf(rds),
             s3: self.s3(shared, region, seat, patience),
-            cloudwatch: aws_sdk_cloudwatch::Client::from_conf(cloudwatch),
+            alarms: cloudwatch(alarms),
+            cloudwatch: cloudwatch(metrics),
         }
     }
+}
+
+impl Aws {
+    /// The client below the SDK: its requests wait for their turns.
+    fn paced(&self, service: Service, seat: &str, patience: Patience) -> SharedHttpClient {
+        let inner = self.shared.http_client().unwrap_or_else(default_client);
+        let at_most = Duration::from_secs(patience.turn_secs);
+        self.turns.of(inner, (service, seat.to_owned(), patience.kind), at_most)
+    }
+}
+
+/// The SDK's own default, named so that turns can be put before it.
+fn default_client() -> SharedHttpClient {
+    let tls = Provider::Rustls(CryptoMode::AwsLc);
+    aws_smithy_http_client::Builder::new().tls_provider(tls).build_https()
 }
 
 impl Patience {
@@ -270,12 +335,15 @@ impl Patience {
         RetryPartition::new(format!("muster-{}-{service}-{seat}", self.name))
     }
 
-    /// Without these a call to a dead region hangs (facts §8).
+    /// Without these a call to a dead region hangs (facts §8). The wait for a turn comes on top: it is no
+    /// silence of the service, which `connect` and `read` alone would notice.
     fn limits(self) -> TimeoutConfig {
+        let with_turn = |secs| Duration::from_secs(secs + self.turn_secs);
         TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(self.connect_secs))
-            .operation_attempt_timeout(Duration::from_secs(self.attempt_secs))
-            .operation_timeout(Duration::from_secs(self.operation_secs))
+            .read_timeout(Duration::from_secs(self.attempt_secs))
+            .operation_attempt_timeout(with_turn(self.attempt_secs))
+            .operation_timeout(with_turn(self.operation_secs))
             .build()
     }
 }

@@ -7,11 +7,7 @@ mod standing;
 
 use std::collections::BTreeSet;
 
-use muster_runbooks::{
-    action::node::ReplaceLostPods,
-    application::{Component, Workload},
-    value::Span,
-};
+use muster_runbooks::{action::node::ReplaceLostPods, value::Span};
 use muster_state::{
     call::{Answer, Call, CallError, Done, Progress},
     step::Aim,
@@ -20,7 +16,7 @@ use serde_json::{Map, json};
 
 use super::{
     kube::node::{Owner, Pod, Standing},
-    real::{Real, Verbs, on, verbs},
+    real::{Real, Verbs, on, verbs, workload},
     workload::behind_because,
 };
 
@@ -219,11 +215,6 @@ fn few(all: &[String]) -> String {
         text = format!("{text} and {} more", all.len() - NAMED_MAX);
     }
     text
-}
-
-fn workload(call: &Call) -> Result<&Workload, CallError> {
-    let workload = call.component.as_deref().and_then(Component::workload);
-    workload.ok_or_else(|| super::aws::error::unfit(call, "the step names no workload"))
 }
 
 #[cfg(test)]

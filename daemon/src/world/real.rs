@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use muster_runbooks::{
     action::{Action, On, control::Rehearse},
-    application::Application,
+    application::{Application, Component, Workload},
 };
 use muster_state::call::{Answer, Call, CallError, Done, Progress, Reading};
 use serde_json::json;
@@ -23,9 +23,11 @@ use super::http::{client, client_without_redirects, observe_probe};
 use super::{
     admission,
     aws::{
-        Access, Aws, alarm, bucket, cache, comparison, copies, datastore, error, expiry, global,
-        instance, inventory, lease, marker, objects, poller::Poller, readiness, record,
-        replication, restore, ship, snapshot, teardown, vault, write_lease, writer,
+        Access, Aws, Side, alarm, bucket, cache, comparison, copies, datastore, error, expiry,
+        global, instance, inventory, lease, marker, objects, paced,
+        poller::{Desk, Poller, Want},
+        readiness, record, replication, restore, ship, snapshot, teardown, vault, write_lease,
+        writer,
     },
     canary::Canaries,
     custom, dns, flush, hook,
@@ -33,7 +35,9 @@ use super::{
     kube::Kube,
     node,
     notify::{self, Delivered, Receiver},
-    observers, restart, sql, takeover,
+    observers,
+    rates::Rates,
+    restart, sql, takeover,
     whereabouts::Whereabouts,
     worker, workload,
 };
@@ -51,6 +55,8 @@ pub struct Settings {
     pub kubeconfig: Option<PathBuf>,
     /// Who is told.
     pub receivers: Vec<Receiver>,
+    /// How often AWS is asked.
+    pub rates: Rates,
     /// The time.
     pub clock: Clock,
     /// The epoch that is written on everything it makes (facts §5.5), until a lease brings another.
@@ -90,7 +96,7 @@ impl Real {
     /// Makes the clients. Nothing outside is asked yet.
     pub async fn new(settings: Settings) -> Result<Real, reqwest::Error> {
         Ok(Real {
-            aws: Aws::load(&settings.access).await,
+            aws: Aws::load(&settings.access, settings.rates, settings.clock.clone()).await,
             poller: Poller::default(),
             kube: Kube::new(settings.kubeconfig),
             http: client()?,
@@ -137,6 +143,12 @@ impl Real {
         ship::Shelf::new(self.aws.side(&at.region), at)
     }
 
+    /// Where a look that belongs to `call` finds things of Aurora.
+    pub(super) fn desk<'a>(&'a self, side: &'a Side, call: &Call) -> Desk<'a> {
+        let clients = side.looks_for(call);
+        Desk { poller: &self.poller, side, clients, want: Want::of(call) }
+    }
+
     /// Looks how far a call has come. Changes nothing.
     pub async fn observe(&self, call: &Call) -> Result<Reading, CallError> {
         self.verbs(call).observe.await
@@ -144,7 +156,7 @@ impl Real {
 
     /// Asks for a call to be begun.
     pub async fn begin(&self, call: &Call) -> Result<Answer, CallError> {
-        self.verbs(call).begin.await
+        paced::leaving_by(call.not_after, self.verbs(call).begin).await
     }
 
     /// Looks from where an application is served. Changes nothing.
@@ -311,6 +323,12 @@ pub(super) fn reads<'a>(
     observe: impl Future<Output = Result<Progress, CallError>> + Send + 'a,
 ) -> Verbs<'a> {
     verbs(call, observe, async { Err(error::unfit(call, "there is nothing to begin")) })
+}
+
+/// The workload that a call works on.
+pub(super) fn workload(call: &Call) -> Result<&Workload, CallError> {
+    let workload = call.component.as_deref().and_then(Component::workload);
+    workload.ok_or_else(|| error::unfit(call, "the step names no workload"))
 }
 
 /// What happens inside Muster never comes here; if it does, that is a bug and no call.

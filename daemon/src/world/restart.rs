@@ -2,7 +2,7 @@
 
 use muster_runbooks::{
     action::workload::{RESTARTED_BY, RestartWorkload},
-    application::{Component, Controller, Workload},
+    application::{Controller, Workload},
     value::Span,
 };
 use muster_state::call::{Answer, Call, CallError, Done, Progress};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     kube::controllers::{Found, Rollout},
-    real::{Real, Verbs, on, verbs},
+    real::{Real, Verbs, on, verbs, workload},
 };
 
 /// Lets sets start anew.
@@ -96,9 +96,4 @@ fn stands(call: &Call, all: &Read) -> Progress {
     }
     let restarted: Vec<String> = all.iter().map(|(name, _)| name.to_string()).collect();
     Progress::Done(Done::with([("restarted", json!(restarted)), ("took", took(call))]))
-}
-
-fn workload(call: &Call) -> Result<&Workload, CallError> {
-    let workload = call.component.as_deref().and_then(Component::workload);
-    workload.ok_or_else(|| super::aws::error::unfit(call, "the step names no workload"))
 }

@@ -36,6 +36,7 @@ mod sql;
 mod takeover;
 mod traffic;
 mod truth;
+mod turns;
 mod vault;
 mod wire;
 mod workers;
@@ -75,8 +76,9 @@ pub use self::{
     fault::Fault,
     region::Lost,
     truth::{Effect, Loss, RestoredFact, Shift, SnapshotFact, Truth},
+    turns::Sent,
 };
-use super::{drill::Kind, inventory::Inventory, whereabouts::Whereabouts};
+use super::{drill::Kind, inventory::Inventory, rates::Kind as Turn, whereabouts::Whereabouts};
 
 /// The simulated world.
 #[derive(Debug)]
@@ -110,6 +112,8 @@ pub struct Sim {
     effects: Vec<Effect>,
     /// How many requests were sent.
     calls: u64,
+    /// Who waits for a turn, where there are rates.
+    turns: Option<turns::Turns>,
 }
 
 impl Sim {
@@ -158,11 +162,13 @@ impl Sim {
             custom: custom::Custom::default(),
             effects: Vec::new(),
             calls: 0,
+            turns: None,
         }
     }
 
     /// Looks how far a call has come. Changes nothing.
     pub fn observe(&mut self, now: Timestamp, call: &Call) -> Result<Reading, CallError> {
+        self.calls(call.token.as_str(), Turn::Look);
         let progress = match &*call.action {
             Action::SnapshotDatabase(action) => backup::observe_snapshot(self, now, call, action),
             Action::CopySnapshot(action) => backup::observe_copy(self, now, call, action),
@@ -253,6 +259,7 @@ impl Sim {
         if call.mode == Mode::Preview {
             return Err(no_outside(call));
         }
+        self.calls(call.token.as_str(), Turn::Act);
         match &*call.action {
             Action::SnapshotDatabase(action) => backup::begin_snapshot(self, now, call, action),
             Action::CopySnapshot(action) => backup::begin_copy(self, now, call, action),

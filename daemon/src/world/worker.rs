@@ -8,7 +8,7 @@ use muster_runbooks::{
         Role,
         worker::{REMEMBERED, ResumeWorkers, SuspendWorkers},
     },
-    application::{Component, Controller, ControllerKind, Workload},
+    application::{Controller, ControllerKind, Workload},
     value::Span,
 };
 use muster_state::call::{Answer, Call, CallError, Done, Progress};
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::{
     inventory::takeover::WorkerSide,
     kube::{Cluster, controllers::Found},
-    real::{Real, Verbs, on, verbs},
+    real::{Real, Verbs, on, verbs, workload},
 };
 
 /// What is written down of a cron job, which has no number.
@@ -331,11 +331,6 @@ async fn cluster<'a>(
     at: Role,
 ) -> Result<Cluster<'a>, CallError> {
     real.kube.cluster_for(call, workload, on(call)?.region(at)).await
-}
-
-fn workload(call: &Call) -> Result<&Workload, CallError> {
-    let workload = call.component.as_deref().and_then(Component::workload);
-    workload.ok_or_else(|| unfit(call, "the step names no workload"))
 }
 
 fn unfit(call: &Call, message: &str) -> CallError {

@@ -3,17 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use muster_runbooks::{
-    action::workload::ScaleWorkload,
-    application::{Component, Workload},
-    value::Span,
-};
+use muster_runbooks::{action::workload::ScaleWorkload, application::Workload, value::Span};
 use muster_state::call::{Answer, Call, CallError, Done, Progress};
 use serde_json::{Value, json};
 
 use super::{
     kube::scale::Strengths,
-    real::{Real, Verbs, on, verbs},
+    real::{Real, Verbs, on, verbs, workload},
 };
 
 /// Brings a namespace to full strength.
@@ -134,11 +130,6 @@ pub(super) fn behind_because(
     let within: SignedDuration = capacity_within.duration();
     let said = format!("capacity: {} pods find no room: {why}; {behind}", strengths.unplaced.len());
     if stood >= within { Progress::Failed { reason: said } } else { Progress::in_progress(said) }
-}
-
-fn workload(call: &Call) -> Result<&Workload, CallError> {
-    let workload = call.component.as_deref().and_then(Component::workload);
-    workload.ok_or_else(|| unfit(call, "the step names no workload".to_owned()))
 }
 
 fn unfit(call: &Call, message: String) -> CallError {

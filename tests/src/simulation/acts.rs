@@ -9,7 +9,7 @@ impl Simulation {
     pub(super) fn act(&mut self, act: Act) -> Result<(), Cut> {
         match act {
             Act::Start(start) => {
-                let command = start.command(self.now, &self.disk.progress());
+                let command = start.command(&self.scenario.applications[0], &self.disk.progress());
                 self.say(command, true)
             }
             Act::Leave(start) => {

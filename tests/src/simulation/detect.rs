@@ -140,7 +140,7 @@ impl Simulation {
             due_at: None,
             inputs: BTreeMap::new(),
         };
-        let mut command = start.command(self.now, &self.disk.progress());
+        let mut command = start.command(&self.scenario.applications[0], &self.disk.progress());
         if let Command::Admit(admission) = &mut command {
             admission.proposal = Some(proposal);
         }

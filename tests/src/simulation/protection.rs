@@ -227,7 +227,7 @@ impl Simulation {
             due_at: Some(occurrence.due_at),
             inputs: std::collections::BTreeMap::new(),
         };
-        let command = start.command(now, &self.disk.progress());
+        let command = start.command(&self.scenario.applications[0], &self.disk.progress());
         self.say(command, true)
     }
 

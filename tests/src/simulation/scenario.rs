@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, fmt};
 
 use jiff::{SignedDuration, Timestamp};
-use muster::world::sim::{Fault, Lost};
+use muster::world::{
+    rates::Rates,
+    sim::{Fault, Lost},
+};
 use muster_runbooks::{
     application::Application,
     name::{Region, RunId, RunbookName},
@@ -45,6 +48,10 @@ pub struct Scenario {
     pub is_watched: bool,
     /// The applications of the world.
     pub applications: Vec<Application>,
+    /// How often the world's services are asked, where that is limited.
+    pub rates: Option<Rates>,
+    /// Whether everything takes as long as it takes on average.
+    pub is_steady: bool,
 }
 
 /// One thing that happens.
@@ -120,10 +127,10 @@ pub struct Start {
 
 impl Start {
     /// The command, with the roles bound as they are known now.
-    pub fn command(&self, _now: Timestamp, known: &Progress) -> Command {
+    pub fn command(&self, application: &Application, known: &Progress) -> Command {
         let name: RunbookName = self.runbook.parse().expect("a runbook's name");
         let runbook = LIBRARY.get(&name).expect("a shipped runbook");
-        let active = runbook.needs_application().then(|| active(&SHOP, known));
+        let active = runbook.needs_application().then(|| active(application, known));
         let trigger = match self.due_at {
             Some(due_at) => Trigger::Schedule {
                 schedule: self.runbook.parse().expect("a schedule's id"),
@@ -137,7 +144,7 @@ impl Start {
         };
         let request = Request {
             runbook: name,
-            application: active.as_ref().map(|_| SHOP.name.clone()),
+            application: active.as_ref().map(|_| application.name.clone()),
             inputs: self.inputs.clone(),
             trigger,
             mode: self.mode,
@@ -147,7 +154,7 @@ impl Start {
             symptom_at: None,
             not_after: None,
         };
-        admit(self.id.clone(), request, active.as_ref().map(|active| (&*SHOP, active)))
+        admit(self.id.clone(), request, active.as_ref().map(|active| (application, active)))
     }
 
     /// The command for a runbook that moves all of these.
@@ -236,6 +243,8 @@ impl Scenario {
             lease: None,
             is_watched: false,
             applications: vec![SHOP.clone()],
+            rates: None,
+            is_steady: false,
         }
     }
 
@@ -335,6 +344,11 @@ impl Scenario {
         Scenario::new("graceful", vec![(secs(120), start)])
     }
 
+    /// The same for an application of one database and one name.
+    pub fn lean() -> Scenario {
+        Scenario { name: "lean", applications: crowd(1), ..Scenario::graceful() }
+    }
+
     /// The active region is gone, and with it every global control plane.
     pub fn forced() -> Scenario {
         let start = live("region-failover", id('f', 1), Manner::Forced);
@@ -426,6 +440,21 @@ impl Scenario {
         });
         let script = vec![(secs(120), down(home())), (secs(300), leave)];
         Scenario { applications: crowd(count), ..Scenario::new("evacuation", script) }
+    }
+
+    /// The same region, left by so many that come after nobody, all at once, in a world where everything
+    /// takes as long as it takes on average.
+    pub fn stampede(count: usize) -> Scenario {
+        let mut stampede = Scenario { name: "stampede", ..Scenario::evacuation(count) };
+        stampede.is_steady = true;
+        for one in &mut stampede.applications {
+            one.recovery.priority = 1;
+            one.recovery.after.clear();
+        }
+        if let Some((_, Act::Leave(start))) = stampede.script.last_mut() {
+            start.inputs.insert("at_once".to_owned(), Value::from(count));
+        }
+        stampede
     }
 
     /// Every scenario that must end well without anybody's fault.

@@ -34,6 +34,7 @@ async fn process(server: &ListServer, folder: &Path) -> Real {
         kubeconfig: None,
         access: Access::Emulator { endpoint: server.url() },
         receivers: Vec::new(),
+        rates: Default::default(),
         clock: Clock::File(folder.join("now")),
         epoch: 1,
         comparisons: Some(folder.join("comparisons")),

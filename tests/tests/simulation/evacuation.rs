@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use jiff::{SignedDuration, Timestamp};
+use muster::world::rates::{BURST, Kind, Rates};
 use muster_runbooks::name::{ApplicationName, Region};
 use muster_state::run::Outcome;
 use muster_tests::simulation::{
     Simulation,
-    cast::{id, standby},
+    cast::{dawn, id, standby},
     scenario::Scenario,
 };
 
@@ -56,9 +58,8 @@ fn a_hundred_leave_killed_in_the_middle() {
         has_moved(21, &scenario, Some(fuse), &cut);
     }
     let one = play(21, &Scenario::evacuation(1));
-    let took = |simulation: &Simulation| {
-        simulation.now.duration_since(muster_tests::simulation::cast::dawn()).as_secs_f64() - 300.0
-    };
+    let took =
+        |simulation: &Simulation| simulation.now.duration_since(dawn()).as_secs_f64() - 300.0;
     println!(
         "one application took {:.0} s, a hundred, ten at a time, {:.0} s: {:.2} times ten of them; {:?}",
         took(&one),
@@ -105,4 +106,51 @@ fn in_their_order() {
         }
     }
     assert_eq!(simulation.watch.outcomes[&id('v', 1)], Outcome::Succeeded);
+}
+
+/// How long a stampede took, from the request on, and how close that is to the least it could take.
+struct Stampede {
+    took: f64,
+    least: f64,
+}
+
+/// The least: the longest way through one failover alone, or what must go through the narrowest lane, with
+/// what comes before and behind it in any one of them.
+fn stampede(count: usize, alone: &Simulation) -> Stampede {
+    let scenario = Scenario { rates: Some(Rates::default()), ..Scenario::stampede(count) };
+    let crowd = play(24, &scenario);
+    has_moved(24, &scenario, None, &crowd);
+    let secs = |from: Timestamp, to: Timestamp| to.duration_since(from).as_secs_f64();
+    let asked = dawn() + SignedDuration::from_secs(300);
+    let mut least = secs(asked, alone.now);
+    for (lane, sent) in alone.sim.sent() {
+        let (service, _, kind) = &lane;
+        // One look serves all.
+        if *kind == Kind::Act {
+            let rate = f64::from(Rates::default().of(*service).acts.get());
+            let calls = f64::from(sent.count) * count as f64;
+            let through = (calls / rate - BURST.as_secs_f64()).max(0.0);
+            let around = secs(asked, sent.first) + secs(sent.last, alone.now);
+            least = least.max(around + through);
+        }
+    }
+    for (lane, sent) in crowd.sim.sent() {
+        println!("{count}: {lane:?} {}", sent.count);
+    }
+    Stampede { took: secs(asked, crowd.now), least }
+}
+
+/// Goal: applications that leave all at once under the declared rates take hardly longer than they must.
+/// Method: one alone, then a hundred and a thousand, in a world without chance; what a lane must carry and
+/// what one failover takes alone bound it from below.
+#[test]
+fn a_stampede_takes_hardly_longer_than_it_must() {
+    let scenario = Scenario { rates: Some(Rates::default()), ..Scenario::stampede(1) };
+    let alone = play(24, &scenario);
+    has_moved(24, &scenario, None, &alone);
+    for (count, at_most) in [(100, 1.02), (1_000, 1.05)] {
+        let Stampede { took, least } = stampede(count, &alone);
+        println!("{count}: {took:.1} s, at least {least:.1} s: {:.3}", took / least);
+        assert!(took / least <= at_most, "{took} s, at least {least} s");
+    }
 }

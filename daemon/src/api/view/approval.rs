@@ -130,8 +130,7 @@ fn asked_for(run: &Run, step: &Step, attempt: &Attempt, asked: &control::Approva
             reason: approved.reason.clone(),
             accepts: approved.accepts.iter().map(ToString::to_string).collect(),
             approved_at: approved.at,
-            counts: !run.requesters.contains(&approved.by)
-                && risks.iter().all(|risk| approved.accepts.contains(risk)),
+            counts: !run.requesters.contains(&approved.by) && approved.covers(&risks),
         })
         .collect();
     let counted = given.iter().filter(|given| given.counts).count();

@@ -64,7 +64,7 @@ async fn state(
     alarm: &Alarm,
 ) -> Result<Option<(StateValue, Option<Timestamp>)>, CallError> {
     let side = real.aws.side(&alarm.region);
-    let ask = side.spare.cloudwatch.describe_alarms().alarm_names(&alarm.name);
+    let ask = side.spare.alarms.describe_alarms().alarm_names(&alarm.name);
     let answer = ask
         .alarm_types(AlarmType::MetricAlarm)
         .alarm_types(AlarmType::CompositeAlarm)

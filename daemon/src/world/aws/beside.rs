@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use muster_runbooks::name::Region;
 
 use super::{ACT, Aws, LOOK, Patience};
+use crate::world::rates::Service;
 
 /// The services of one region.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ impl Aws {
             .retry_config(patience.retries())
             .retry_partition(patience.partition("elasticache", region.as_str()))
             .timeout_config(patience.limits())
+            .http_client(self.paced(Service::ElastiCache, region.as_str(), patience))
             .build();
         aws_sdk_elasticache::Client::from_conf(config)
     }
@@ -48,6 +50,7 @@ impl Aws {
             .retry_config(LOOK.retries())
             .retry_partition(LOOK.partition("secretsmanager", region.as_str()))
             .timeout_config(LOOK.limits())
+            .http_client(self.paced(Service::SecretsManager, region.as_str(), LOOK))
             .build();
         aws_sdk_secretsmanager::Client::from_conf(config)
     }

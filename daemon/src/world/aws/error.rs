@@ -7,7 +7,7 @@ use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkErro
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use muster_state::call::{Answer, BoxError, Call, CallError, in_one_line};
 
-use super::assumed::NoRole;
+use super::{assumed::NoRole, paced::NoTurn};
 
 /// What is to be done about an error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -134,8 +134,8 @@ where
             (class(answer.raw().status().as_u16(), &code), code, message)
         }
         SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) => {
-            match credentials(&error) {
-                Some(unsigned) => unsigned,
+            match unsent(&error) {
+                Some(unsent) => unsent,
                 None if matches!(error, SdkError::ConstructionFailure(_)) => {
                     // The request could not even be written: nothing about it changes by itself.
                     (Class::Refused, "NotSent".to_owned(), in_one_line(&error))
@@ -151,13 +151,17 @@ where
     Trouble { class, code, message, source: Box::new(error) }
 }
 
-/// Says whether the SDK had no credentials to sign with, be it none at all or not those of a role in
-/// another account. A provider that did not answer in time is no answer, and not this.
-fn credentials(error: &(dyn Error + 'static)) -> Option<(Class, String, String)> {
+/// Says whether nothing was sent: no turn came in time, or the SDK had no credentials to sign with, be it
+/// none at all or not those of a role in another account. A provider that did not answer in time is no
+/// answer, and not this.
+fn unsent(error: &(dyn Error + 'static)) -> Option<(Class, String, String)> {
     let mut next = Some(error);
     while let Some(cause) = next {
         if let Some(refused) = cause.downcast_ref::<NoRole>() {
             return Some((refused.class, refused.code.clone(), refused.to_string()));
+        }
+        if cause.is::<NoTurn>() {
+            return Some((Class::Busy, "NoTurn".to_owned(), cause.to_string()));
         }
         if let Some(
             CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_),

@@ -21,6 +21,7 @@ use muster_state::{
 };
 
 use super::{Access, Aws, Side, error, ship::Shelf};
+use crate::{clock::Clock, world::rates::Rates};
 
 /// How often a transfer may break off without bringing anything.
 const BREAKS_MAX: u32 = 5;
@@ -131,7 +132,7 @@ pub async fn fetch(place: &Place, to: &mut File) -> Result<u64, FetchError> {
 ///
 /// As [`fetch`].
 pub async fn fetch_into(place: &Place, to: &mut impl Write) -> Result<u64, FetchError> {
-    let aws = Aws::load(&Access::Environment).await;
+    let aws = Aws::load(&Access::Environment, Rates::default(), Clock::Real).await;
     let region = aws.shared.region().and_then(|region| region.as_ref().parse::<Region>().ok());
     let side = aws.side(&region.ok_or(FetchError::NoRegion)?);
     let mut coming = Coming { place, side: &side, etag: None, bytes: 0, last: None };
@@ -163,7 +164,7 @@ pub struct Gathered {
 ///
 /// When S3 refuses them, when there are none, when one is missing, or when the file cannot be written.
 pub async fn gather(place: &Place, path: &Path, to: File) -> Result<Gathered, FetchError> {
-    let aws = Aws::load(&Access::Environment).await;
+    let aws = Aws::load(&Access::Environment, Rates::default(), Clock::Real).await;
     let region = aws.shared.region().and_then(|region| region.as_ref().parse::<Region>().ok());
     let side = aws.side(&region.ok_or(FetchError::NoRegion)?);
     let shelf = Shelf::at(side, &place.bucket, &place.key);

@@ -16,8 +16,9 @@ use muster_state::call::{Answer, Call, CallError, Done, Progress};
 use serde_json::{Value, json};
 
 use super::{
-    Arn, Clients, Side, cluster_in, database, error, instance,
+    Arn, Side, cluster_in, database, error, instance,
     lag::{self, Known},
+    poller::Desk,
     readiness,
 };
 use crate::world::real::{Real, Verbs, on, verbs};
@@ -183,16 +184,11 @@ const UNWRITTEN: &str =
 
 /// The global cluster as one region sees it; `None` if there is none of this name.
 pub(super) async fn describe(
-    side: &Side,
-    clients: &Clients,
+    desk: Desk<'_>,
     name: &str,
 ) -> Result<Option<GlobalCluster>, CallError> {
-    let sent = clients.rds.describe_global_clusters().global_cluster_identifier(name).send().await;
-    match sent.map_err(error::trouble) {
-        Ok(answer) => Ok(answer.global_clusters.unwrap_or_default().into_iter().next()),
-        Err(why) if why.class == error::Class::Missing => Ok(None),
-        Err(why) => Err(why.at(side.name("rds"), "DescribeGlobalClusters")),
-    }
+    let list = desk.globals().await?;
+    Ok(list.iter().find(|one| one.global_cluster_identifier() == Some(name)).cloned())
 }
 
 /// The member that writes.
@@ -209,6 +205,7 @@ fn other(call: &Call, region: &Region) -> Result<Region, CallError> {
 
 /// One look from the target's side.
 struct Look<'a> {
+    real: &'a Real,
     side: std::sync::Arc<Side>,
     call: &'a Call,
     database: &'a Database,
@@ -218,21 +215,21 @@ struct Look<'a> {
 
 impl<'a> Look<'a> {
     fn new(
-        real: &Real,
+        real: &'a Real,
         call: &'a Call,
         to: &Region,
         data_loss: bool,
     ) -> Result<Look<'a>, CallError> {
         let database = database(call)?;
         let target = cluster_in(call, database, to)?.to_owned();
-        Ok(Look { side: real.aws.side(to), call, database, target, data_loss })
+        Ok(Look { real, side: real.aws.side(to), call, database, target, data_loss })
     }
 
     /// How far it is; `None` when everything is as it should be.
     async fn progress(&self) -> Result<Option<Progress>, CallError> {
-        let clients = self.side.looks_for(self.call);
+        let desk = self.real.desk(&self.side, self.call);
         let name = &self.database.global_cluster;
-        let Some(global) = describe(&self.side, clients, name).await? else {
+        let Some(global) = describe(desk, name).await? else {
             return Ok(Some(Progress::Refused {
                 reason: format!("there is no global cluster `{name}`"),
             }));
@@ -241,7 +238,7 @@ impl<'a> Look<'a> {
         if let Some(progress) = stands(&global, self.database, &self.target, self.data_loss, aim) {
             return Ok(Some(progress));
         }
-        instance::not_writing(&self.side, clients, &self.target).await
+        instance::not_writing(desk, &self.target).await
     }
 
     fn took(&self) -> Span {

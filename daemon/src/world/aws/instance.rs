@@ -1,11 +1,11 @@
 //! Clusters and their instances inside one region: who writes, and failover between them (facts §1.6).
 
-use aws_sdk_rds::types::{DbCluster, DbInstance, Filter};
+use aws_sdk_rds::types::{DbCluster, DbInstance};
 use muster_runbooks::{action::database::FailoverInRegion, value::Span};
 use muster_state::call::{Answer, Call, CallError, Done, Progress};
 use serde_json::{Value, json};
 
-use super::{Clients, Side, cluster_in, database, error, snapshot::cluster_name};
+use super::{cluster_in, database, error, poller::Desk, snapshot::cluster_name};
 use crate::world::real::{Real, on};
 
 /// Where a failover inside the region stands: done when another instance than before writes.
@@ -16,16 +16,16 @@ pub async fn observe(
 ) -> Result<Progress, CallError> {
     let region = on(call)?.region(action.at);
     let side = real.aws.side(region);
-    let clients = side.looks_for(call);
+    let desk = real.desk(&side, call);
     let arn = cluster_in(call, database(call)?, region)?;
-    let Some(found) = cluster(&side, clients, arn).await? else {
+    let Some(found) = cluster(desk, arn).await? else {
         return Ok(Progress::Refused { reason: format!("`{arn}` does not exist") });
     };
     let before = call.aim.as_ref().map(|aim| &aim.before);
     if let Some(progress) = stands(&found, arn, before) {
         return Ok(progress);
     }
-    if let Some(progress) = not_writing(&side, clients, arn).await? {
+    if let Some(progress) = not_writing(desk, arn).await? {
         return Ok(progress);
     }
     let from = call.aim.as_ref().map_or(call.started_at, |aim| aim.at);
@@ -56,33 +56,16 @@ pub async fn begin(
 }
 
 /// A cluster as its region sees it; `None` if there is none.
-pub(super) async fn cluster(
-    side: &Side,
-    clients: &Clients,
-    arn: &str,
-) -> Result<Option<DbCluster>, CallError> {
-    let name = cluster_name(arn);
-    let sent = clients.rds.describe_db_clusters().db_cluster_identifier(name).send().await;
-    match sent.map_err(error::trouble) {
-        Ok(answer) => {
-            let mut found = answer.db_clusters.unwrap_or_default().into_iter();
-            // A cluster of this name somewhere else is not the one that was meant.
-            Ok(found.find(|cluster| cluster.db_cluster_arn() == Some(arn)))
-        }
-        Err(why) if why.class == error::Class::Missing => Ok(None),
-        Err(why) => Err(why.at(side.name("rds"), "DescribeDBClusters")),
-    }
+pub(super) async fn cluster(desk: Desk<'_>, arn: &str) -> Result<Option<DbCluster>, CallError> {
+    let list = desk.clusters().await?;
+    Ok(list.iter().find(|cluster| cluster.db_cluster_arn() == Some(arn)).cloned())
 }
 
 /// Why a cluster does not take writes yet; `None` when it is available and so is the instance that
 /// writes.
-pub(super) async fn not_writing(
-    side: &Side,
-    clients: &Clients,
-    arn: &str,
-) -> Result<Option<Progress>, CallError> {
+pub(super) async fn not_writing(desk: Desk<'_>, arn: &str) -> Result<Option<Progress>, CallError> {
     let waits = |note: String| Ok(Some(Progress::in_progress(note)));
-    let Some(found) = cluster(side, clients, arn).await? else {
+    let Some(found) = cluster(desk, arn).await? else {
         return waits(format!("`{arn}` cannot be seen"));
     };
     let status = found.status().unwrap_or("without a status");
@@ -93,31 +76,21 @@ pub(super) async fn not_writing(
         // RDS-EVENT-0519: completed, and no instance (facts §1.2).
         return waits(format!("`{arn}` has no instance that writes"));
     };
-    let sent = clients.rds.describe_db_instances().db_instance_identifier(writer).send().await;
-    let seen = match sent.map_err(error::trouble) {
-        Ok(answer) => answer.db_instances.unwrap_or_default().into_iter().next(),
-        Err(why) if why.class == error::Class::Missing => None,
-        Err(why) => return Err(why.at(side.name("rds"), "DescribeDBInstances")),
-    };
-    let status = seen.as_ref().and_then(|instance| instance.db_instance_status());
-    match status {
+    let list = desk.instances().await?;
+    let seen = list.iter().find(|one| one.db_instance_identifier() == Some(writer));
+    match seen.and_then(|instance| instance.db_instance_status()) {
         Some("available") => Ok(None),
         status => waits(format!("`{writer}` is {}", status.unwrap_or("not to be seen"))),
     }
 }
 
 /// Whether a cluster has an instance that is available, such as the reader that a standby promotes.
-pub(super) async fn any_available(
-    side: &Side,
-    clients: &Clients,
-    arn: &str,
-) -> Result<bool, CallError> {
-    let of_cluster = Filter::builder().name("db-cluster-id").values(cluster_name(arn)).build();
-    let sent = clients.rds.describe_db_instances().filters(of_cluster).send().await;
-    let answer =
-        sent.map_err(|why| error::trouble(why).at(side.name("rds"), "DescribeDBInstances"))?;
-    let available = |instance: &DbInstance| instance.db_instance_status() == Some("available");
-    Ok(answer.db_instances().iter().any(available))
+pub(super) async fn any_available(desk: Desk<'_>, arn: &str) -> Result<bool, CallError> {
+    let name = cluster_name(arn);
+    let available = |one: &DbInstance| {
+        one.db_cluster_identifier() == Some(name) && one.db_instance_status() == Some("available")
+    };
+    Ok(desk.instances().await?.iter().any(available))
 }
 
 /// The instance that writes.

@@ -20,7 +20,7 @@ use muster_state::call::CallError;
 
 use super::{
     Side,
-    poller::{Miss, Want},
+    poller::{Desk, Miss, Want},
     quota,
 };
 use crate::world::{
@@ -69,6 +69,11 @@ struct View<'a> {
 }
 
 impl View<'_> {
+    fn desk(&self) -> Desk<'_> {
+        let (poller, side) = (&self.real.poller, &*self.side);
+        Desk { poller, side, clients: &side.look, want: self.want }
+    }
+
     async fn look(&self) -> Inventory {
         let has_databases = !self.application.databases.is_empty();
         let quota = async {

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    error::Error,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -11,14 +12,23 @@ use std::{
 
 use aws_sdk_elasticache::types::{ReplicationGroup, Snapshot};
 use aws_sdk_rds::types::{DbCluster, DbClusterSnapshot, DbInstance, GlobalCluster};
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::{SignedDuration, Timestamp};
-use muster_state::call::{CallError, in_one_line};
+use muster_state::call::{Call, CallError, in_one_line};
 
-use super::{Seat, Side, beside::Beside, error};
+use super::{Clients, Seat, Side, beside::Beside, error};
 
 /// For how long one list serves those who only wait.
 pub const CADENCE: SignedDuration = SignedDuration::from_secs(5);
 
+/// For how long one list serves those who watch the same kind of work: a hundred applications that move
+/// together look at one list, and nobody hears of an end more than so much later.
+pub const FRESH: SignedDuration = SignedDuration::from_secs(1);
+
+const CLUSTERS: &str = "DescribeDBClusters";
+const GLOBALS: &str = "DescribeGlobalClusters";
+const INSTANCES: &str = "DescribeDBInstances";
 const OPERATION: &str = "DescribeDBClusterSnapshots";
 const SAVED: &str = "DescribeSnapshots";
 
@@ -49,10 +59,10 @@ pub enum Miss {
 #[derive(Debug, Default)]
 pub struct Poller {
     manual: Lists<Arc<[DbClusterSnapshot]>>,
-    pub(super) automated: Lists<Arc<[DbClusterSnapshot]>>,
-    pub(super) clusters: Lists<Arc<[DbCluster]>>,
-    pub(super) globals: Lists<Arc<[GlobalCluster]>>,
-    pub(super) instances: Lists<Arc<[DbInstance]>>,
+    automated: Lists<Arc<[DbClusterSnapshot]>>,
+    clusters: Lists<Arc<[DbCluster]>>,
+    globals: Lists<Arc<[GlobalCluster]>>,
+    instances: Lists<Arc<[DbInstance]>>,
     pub(super) quotas: Lists<crate::world::inventory::Quota>,
     pub(super) groups: Lists<Arc<[ReplicationGroup]>>,
     cache_snapshots: Lists<Arc<[Snapshot]>>,
@@ -92,13 +102,93 @@ impl<T> Default for Shelf<T> {
 
 /// When somebody asks, and how new the answer must be.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Want {
+pub(in crate::world) struct Want {
     /// An answer that was asked for at this instant or later will do.
     pub(super) since: Timestamp,
     /// When the caller asks.
     pub(super) now: Timestamp,
     /// What a failure of others means.
     pub(super) miss: Miss,
+}
+
+impl Want {
+    /// What a look at an open attempt may be shown: nothing from before it was promised or aimed.
+    pub(in crate::world) fn of(call: &Call) -> Want {
+        let not_before = call.aim.as_ref().map_or(call.started_at, |aim| aim.at);
+        let since = (call.asked_at - FRESH).max(not_before).max(call.started_at);
+        Want { since, now: call.asked_at, miss: Miss::AsksAgain }
+    }
+
+    /// What is `FRESH`.
+    pub(super) fn fresh(now: Timestamp) -> Want {
+        Want { since: now - FRESH, now, miss: Miss::AsksAgain }
+    }
+}
+
+/// Where something of Aurora is looked up: a region, with the clients of whoever asks.
+#[derive(Clone, Copy)]
+pub(in crate::world) struct Desk<'a> {
+    pub(in crate::world) poller: &'a Poller,
+    pub(in crate::world) side: &'a Side,
+    pub(in crate::world) clients: &'a Clients,
+    pub(in crate::world) want: Want,
+}
+
+impl Desk<'_> {
+    /// Every global cluster that the region shows.
+    pub(super) async fn globals(self) -> Result<Arc<[GlobalCluster]>, CallError> {
+        let fetch = async {
+            let mut pages = self.clients.rds.describe_global_clusters().into_paginator().send();
+            let mut found = Vec::new();
+            while let Some(page) = pages.next().await {
+                let page = page.map_err(|why| self.failed(why, GLOBALS))?;
+                found.extend(page.global_clusters.unwrap_or_default());
+                bounded(self.side, "rds", GLOBALS, found.len())?;
+            }
+            Ok(found.into())
+        };
+        let lists = &self.poller.globals;
+        Ok(lists.get(self.side, "rds", GLOBALS, self.want, fetch).await?.1)
+    }
+
+    /// Every cluster of the region.
+    pub(super) async fn clusters(self) -> Result<Arc<[DbCluster]>, CallError> {
+        let fetch = async {
+            let mut pages = self.clients.rds.describe_db_clusters().into_paginator().send();
+            let mut found = Vec::new();
+            while let Some(page) = pages.next().await {
+                let page = page.map_err(|why| self.failed(why, CLUSTERS))?;
+                found.extend(page.db_clusters.unwrap_or_default());
+                bounded(self.side, "rds", CLUSTERS, found.len())?;
+            }
+            Ok(found.into())
+        };
+        let lists = &self.poller.clusters;
+        Ok(lists.get(self.side, "rds", CLUSTERS, self.want, fetch).await?.1)
+    }
+
+    /// Every instance of the region.
+    pub(super) async fn instances(self) -> Result<Arc<[DbInstance]>, CallError> {
+        let fetch = async {
+            let mut pages = self.clients.rds.describe_db_instances().into_paginator().send();
+            let mut found = Vec::new();
+            while let Some(page) = pages.next().await {
+                let page = page.map_err(|why| self.failed(why, INSTANCES))?;
+                found.extend(page.db_instances.unwrap_or_default());
+                bounded(self.side, "rds", INSTANCES, found.len())?;
+            }
+            Ok(found.into())
+        };
+        let lists = &self.poller.instances;
+        Ok(lists.get(self.side, "rds", INSTANCES, self.want, fetch).await?.1)
+    }
+
+    fn failed<E>(self, why: SdkError<E, HttpResponse>, operation: &'static str) -> CallError
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        error::trouble(why).at(self.side.name("rds"), operation)
+    }
 }
 
 impl<T: Clone> Lists<T> {

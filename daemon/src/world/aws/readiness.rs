@@ -35,12 +35,12 @@ pub async fn observe_readiness(
     let (active, standby) = (real.aws.side(on.active), real.aws.side(on.standby));
     let old = cluster_in(call, database, on.active)?;
     let new = cluster_in(call, database, on.standby)?;
-    let (old_clients, new_clients) = (active.looks_for(call), standby.looks_for(call));
+    let (old_desk, new_desk) = (real.desk(&active, call), real.desk(&standby, call));
     let (global, old_seen, new_seen, instances) = futures::try_join!(
-        global::describe(&active, old_clients, &database.global_cluster),
-        instance::cluster(&active, old_clients, old),
-        instance::cluster(&standby, new_clients, new),
-        instance::any_available(&standby, new_clients, new),
+        global::describe(old_desk, &database.global_cluster),
+        instance::cluster(old_desk, old),
+        instance::cluster(new_desk, new),
+        instance::any_available(new_desk, new),
     )?;
     let known = lag::known(&standby, call, new, call.asked_at, call.asked_at).await?;
     let Some(global) = global else {
@@ -65,10 +65,10 @@ pub async fn observe_prediction(
 ) -> Result<Progress, CallError> {
     let (on, database) = (on(call)?, database(call)?);
     let standby = real.aws.side(on.standby);
-    let clients = standby.looks_for(call);
+    let desk = real.desk(&standby, call);
     let new = cluster_in(call, database, on.standby)?;
-    let global = global::describe(&standby, clients, &database.global_cluster).await?;
-    let seen = instance::cluster(&standby, clients, new).await?;
+    let global = global::describe(desk, &database.global_cluster).await?;
+    let seen = instance::cluster(desk, new).await?;
     // Rows that were seen to arrive are better evidence than a metric, and nobody waits for them.
     let known = match measured(real, &on, database, call.asked_at) {
         Some(known) if known.loss != Loss::Unknown => known,
@@ -99,8 +99,8 @@ pub async fn observe_replication(
     let (on, database) = (on(call)?, database(call)?);
     let standby = real.aws.side(on.standby);
     let new = cluster_in(call, database, on.standby)?;
-    let clients = standby.looks_for(call);
-    let global = global::describe(&standby, clients, &database.global_cluster).await?;
+    let desk = real.desk(&standby, call);
+    let global = global::describe(desk, &database.global_cluster).await?;
     let known = lag::known(&standby, call, new, call.asked_at, call.asked_at).await?;
     if !global.is_some_and(|global| is_connected(&global, new)) {
         return Ok(Progress::Failed { reason: format!("`{new}` is not connected to its writer") });

@@ -67,7 +67,7 @@ async fn every_call_goes_to_its_region() {
             made_up,
         ))
         .build();
-    let aws = Aws::of(shared);
+    let aws = Aws::of(shared, Rates::default(), Clock::Real);
     let side = aws.side(&"us-west-2".parse().unwrap());
     let _ = side.act.rds.describe_global_clusters().send().await;
     let _ = side.act.s3.get_object().bucket("markers").key("moved").send().await;
@@ -120,7 +120,7 @@ async fn what_changes_something_is_sent_once() {
             made_up,
         ))
         .build();
-    let aws = Aws::of(shared);
+    let aws = Aws::of(shared, Rates::default(), Clock::Real);
     let side = aws.side(&"us-west-2".parse().unwrap());
     let sent = || hosts.0.lock().unwrap().len();
     let _ = side.act.rds.failover_db_cluster().db_cluster_identifier("orders").send().await;
@@ -145,4 +145,65 @@ fn aws_smithy_async_sleep() -> aws_sdk_rds::config::SharedAsyncSleep {
         }
     }
     aws_sdk_rds::config::SharedAsyncSleep::new(AtOnce)
+}
+
+/// Goal: no more leaves than the table says, what waits leaves in its turn, and what may not be sent any more
+/// is not sent, and counts as not sent.
+/// Method: at one request a second ask for five at once while a clock stands still, the last of them for
+/// something that may leave within three seconds only; then move the clock.
+#[tokio::test]
+async fn requests_wait_for_their_turn() {
+    let hosts = Recorder::default();
+    let connector = hosts.clone();
+    let client = http_client_fn(move |_, _| SharedHttpConnector::new(connector.clone()));
+    let made_up = Credentials::new("muster", "none", None, None, "test");
+    let shared = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .http_client(client)
+        .sleep_impl(aws_smithy_async_sleep())
+        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(
+            made_up,
+        ))
+        .build();
+    let rates: Rates = serde_json::from_str(r#"{ "rds": { "looks": 1, "acts": 1 } }"#).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("clock");
+    let now: Timestamp = "2026-03-01T02:00:00Z".parse().unwrap();
+    let set = |secs| {
+        let at = now + jiff::SignedDuration::from_secs(secs);
+        let next = folder.path().join("next");
+        std::fs::write(&next, at.to_string()).unwrap();
+        std::fs::rename(&next, &file).unwrap();
+    };
+    set(0);
+    let aws = Aws::of(shared, rates, Clock::File(file.clone()));
+    let side = aws.side(&"us-west-2".parse().unwrap());
+    let sent = || hosts.0.lock().unwrap().len();
+    let asked: futures::stream::FuturesUnordered<_> = [60, 60, 60, 60, 3]
+        .into_iter()
+        .map(|secs| {
+            let ask = side.act.rds.failover_db_cluster().db_cluster_identifier("orders").send();
+            let until = now + jiff::SignedDuration::from_secs(secs);
+            async move { error::trouble(paced::leaving_by(until, ask).await.unwrap_err()).class }
+        })
+        .collect();
+    futures::pin_mut!(asked);
+    let mut classes = Vec::new();
+    for _ in 0..3 {
+        classes.push(futures::StreamExt::next(&mut asked).await.unwrap());
+    }
+    classes.sort_by_key(|class| *class == error::Class::Busy);
+    let (unknown, unsent) = (error::Class::NoAnswer, error::Class::Busy);
+    assert_eq!(classes, [unknown, unknown, unsent]);
+    assert_eq!(sent(), 2);
+    for secs in 1..=2 {
+        set(secs);
+        assert_eq!(futures::StreamExt::next(&mut asked).await, Some(unknown));
+        assert_eq!(sent(), 2 + secs as usize);
+    }
+    // What waits for something else than its turn is not sent late either.
+    set(90);
+    let ask = side.act.rds.failover_db_cluster().db_cluster_identifier("orders").send();
+    let late = paced::leaving_by(now, ask).await.unwrap_err();
+    assert_eq!((error::trouble(late).class, sent()), (unsent, 4));
 }

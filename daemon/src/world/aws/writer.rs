@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::{
     Arn, cluster_in, database, global, instance,
+    poller::{Desk, Want},
     write_lease::{self, Fenced},
 };
 use crate::world::http::probe;
@@ -39,7 +40,9 @@ pub async fn locate(
     let ask = async |region: &Region| {
         let side = real.aws.side(region);
         // Either side may be lost: short tries for both.
-        let seen = global::describe(&side, &side.spare, &database.global_cluster).await;
+        let want = Want::fresh(real.clock.now());
+        let desk = Desk { poller: &real.poller, side: &side, clients: &side.spare, want };
+        let seen = global::describe(desk, &database.global_cluster).await;
         let seen = seen.map_err(|why| why.to_string())?;
         let writer = seen.as_ref().and_then(global::writer).and_then(Arn::parse);
         Ok(writer.map(|arn| arn.region).ok_or_else(|| format!("{region} shows no writer")))
@@ -67,9 +70,10 @@ pub async fn observe_fence(
     let side = real.aws.side(on.active);
     let arn = cluster_in(call, database, on.active)?;
     // The old side may be dead: short tries, whatever the runbook says about the step.
+    let desk = Desk { clients: &side.spare, ..real.desk(&side, call) };
     let seen = futures::try_join!(
-        global::describe(&side, &side.spare, &database.global_cluster),
-        instance::cluster(&side, &side.spare, arn),
+        global::describe(desk, &database.global_cluster),
+        instance::cluster(desk, arn),
     );
     let waited = call.asked_at.duration_since(call.started_at);
     match seen {
@@ -90,15 +94,15 @@ pub async fn observe_active(
     let (on, database) = (on(call)?, database(call)?);
     let region = on.region(action.at);
     let side = real.aws.side(region);
-    let clients = side.looks_for(call);
+    let desk = real.desk(&side, call);
     let arn = cluster_in(call, database, region)?;
-    let global = global::describe(&side, clients, &database.global_cluster).await?;
+    let global = global::describe(desk, &database.global_cluster).await?;
     let writer = global.as_ref().and_then(global::writer);
     if writer != Some(arn) {
         let writer = writer.unwrap_or("nobody");
         return Ok(Progress::in_progress(format!("`{writer}` writes, not {region}")));
     }
-    if let Some(progress) = instance::not_writing(&side, clients, arn).await? {
+    if let Some(progress) = instance::not_writing(desk, arn).await? {
         return Ok(progress);
     }
     let mut answers = "no traffic is declared".to_owned();

@@ -10,11 +10,18 @@ use rand::{Rng, SeedableRng, rngs::SmallRng};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Dice {
     seed: u64,
+    /// Everything takes as long as it takes on average.
+    is_steady: bool,
 }
 
 impl Dice {
     pub(super) fn new(seed: u64) -> Dice {
-        Dice { seed }
+        Dice { seed, is_steady: false }
+    }
+
+    /// The same, without chance in how long things take.
+    pub(super) fn steady(self) -> Dice {
+        Dice { is_steady: true, ..self }
     }
 
     /// A length of time in milliseconds. `what`, `about` and `nth` name the roll.
@@ -25,7 +32,7 @@ impl Dice {
         nth: i64,
         range: RangeInclusive<i64>,
     ) -> SignedDuration {
-        SignedDuration::from_millis(self.rng(what, about, nth).random_range(range))
+        SignedDuration::from_millis(self.roll(what, about, nth, range))
     }
 
     /// A length of time in seconds.
@@ -35,12 +42,19 @@ impl Dice {
         about: &str,
         range: RangeInclusive<i64>,
     ) -> SignedDuration {
-        SignedDuration::from_secs(self.rng(what, about, 0).random_range(range))
+        SignedDuration::from_secs(self.roll(what, about, 0, range))
     }
 
     /// Whether something happens that happens in so many of a hundred cases.
     pub(super) fn happens(self, what: &str, about: &str, percent: u32) -> bool {
         self.rng(what, about, 0).random_range(0..100) < percent
+    }
+
+    fn roll(self, what: &str, about: &str, nth: i64, range: RangeInclusive<i64>) -> i64 {
+        if self.is_steady {
+            return i64::midpoint(*range.start(), *range.end());
+        }
+        self.rng(what, about, nth).random_range(range)
     }
 
     fn rng(self, what: &str, about: &str, nth: i64) -> SmallRng {

@@ -5,6 +5,10 @@ use muster_runbooks::{action::Action, name::Region};
 use muster_state::call::{Call, CallError};
 
 use super::{Sim, fault::Fault, hook};
+use crate::world::rates::Kind;
+
+/// What nobody hears: a call whose turn has not come is asked again when it has.
+const WAITS: &str = "its turn has not come";
 
 /// The service and operation that a call goes to.
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +103,9 @@ impl Sim {
     /// Sends a reading call. Returns the instant whose state the answer shows: now, or earlier while
     /// reads are stale.
     pub(super) fn ask(&mut self, now: Timestamp, door: Door<'_>) -> Result<Timestamp, CallError> {
+        if self.must_wait(now, door, Kind::Look) {
+            return Err(door.no_answer(WAITS));
+        }
         self.reach(now, door)?;
         let by = self.faults.at(now).find_map(|fault| {
             if let Fault::StaleReads { by, .. } = fault { Some(by.duration()) } else { None }
@@ -116,6 +123,9 @@ impl Sim {
         door: Door<'_>,
         carry_out: impl FnOnce(&mut Sim) -> Result<T, CallError>,
     ) -> Result<T, CallError> {
+        if self.must_wait(now, door, Kind::Act) {
+            return Err(door.no_answer(WAITS));
+        }
         self.reach(now, door)?;
         match self.faults.reply_lost(door.operation) {
             None => carry_out(self),

@@ -167,6 +167,23 @@ fn url_problem(url: &str) -> Option<&'static str> {
     host_problem(host.trim_end_matches('.'))
 }
 
+/// Where something that is no URL listens, such as `db.example:5432`.
+pub(super) fn endpoint(node: &Node, needs_port: bool, out: &mut Findings) -> Option<String> {
+    let given = text(node, out)?;
+    let why = match given.parse::<Address>() {
+        Ok(_) if needs_port && !given.contains(':') => {
+            "it needs a port, such as `:6379`".to_owned()
+        }
+        Ok(address) => match host_problem(&address.host) {
+            None => return Some(given.to_owned()),
+            Some(why) => why.to_owned(),
+        },
+        Err(why) => why,
+    };
+    out.error(node.place, "bad-endpoint", format!("`{given}`: {why}"));
+    None
+}
+
 pub(super) fn host_problem(host: &str) -> Option<&'static str> {
     const METADATA: &[&str] =
         &["metadata", "metadata.google.internal", "instance-data", "instance-data.ec2.internal"];

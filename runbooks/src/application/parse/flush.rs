@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Sides, address, sql};
 use crate::{
-    application::{flush::Flush, sql::Address},
+    application::flush::Flush,
     check::{Fields, Findings, list, text},
     tree::Node,
 };
@@ -19,7 +19,7 @@ pub(super) fn flush(node: &Node, sides: &Sides, out: &mut Findings) -> Option<Fl
     sides.complete(&fields, "endpoints", out);
     let mut endpoints = BTreeMap::new();
     for (region, node) in sides.map(fields.entries("endpoints", out), out) {
-        if let Some(endpoint) = endpoint(node, out) {
+        if let Some(endpoint) = address::endpoint(node, true, out) {
             endpoints.insert(region.to_string(), endpoint);
         }
     }
@@ -49,18 +49,4 @@ fn prefixes(node: &Node, out: &mut Findings) -> Option<Vec<String>> {
         prefixes.push(prefix.to_owned());
     }
     Some(prefixes)
-}
-
-fn endpoint(node: &Node, out: &mut Findings) -> Option<String> {
-    let given = text(node, out)?;
-    let why = match given.parse::<Address>() {
-        Ok(_) if !given.contains(':') => "it needs a port, such as `:6379`".to_owned(),
-        Ok(address) => match address::host_problem(&address.host) {
-            None => return Some(given.to_owned()),
-            Some(why) => why.to_owned(),
-        },
-        Err(why) => why,
-    };
-    out.error(node.place, "bad-endpoint", format!("`{given}`: {why}"));
-    None
 }

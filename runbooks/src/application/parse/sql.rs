@@ -105,7 +105,7 @@ fn sql(node: &Node, sides: &Sides, out: &mut Findings) -> Option<Sql> {
     };
     let mut endpoints = std::collections::BTreeMap::new();
     for (region, node) in sides.map(fields.entries("endpoints", out), out) {
-        if let Some(endpoint) = endpoint(node, out) {
+        if let Some(endpoint) = address::endpoint(node, false, out) {
             endpoints.insert(region.to_string(), endpoint);
         }
     }
@@ -144,19 +144,6 @@ fn secure(sql: &Sql, fields: &Fields<'_>, sides: &Sides, out: &mut Findings) {
     };
     out.error(place, "insecure", message)
         .hint("download the bundle of RDS's authorities and name it in `ca_file`");
-}
-
-fn endpoint(node: &Node, out: &mut Findings) -> Option<String> {
-    let given = text(node, out)?;
-    let why = match given.parse::<Address>() {
-        Ok(address) => match address::host_problem(&address.host) {
-            None => return Some(given.to_owned()),
-            Some(why) => why.to_owned(),
-        },
-        Err(why) => why,
-    };
-    out.error(node.place, "wrong-value", why);
-    None
 }
 
 pub(super) fn login(fields: &Fields<'_>, sides: &Sides, out: &mut Findings) -> Login {

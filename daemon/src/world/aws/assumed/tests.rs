@@ -13,6 +13,7 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::json;
 
 use super::*;
+use crate::{clock::Clock, world::rates::Rates};
 
 const GIVEN: &str = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
     <AssumeRoleResult><Credentials><AccessKeyId>ASIAGIVEN</AccessKeyId>\
@@ -67,7 +68,7 @@ async fn ask(status: u16, answer: &str) -> (Result<(), CallError>, Vec<String>) 
         .region(aws_config::Region::from_static("eu-central-1"))
         .load()
         .await;
-    let aws = Aws::of(shared);
+    let aws = Aws::of(shared, Rates::default(), Clock::Real);
     let vault: Vault = serde_json::from_value(json!({
         "account": "999988887777", "region": "us-west-2",
         "role": "arn:aws:iam::999988887777:role/muster-vault",

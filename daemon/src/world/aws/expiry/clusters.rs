@@ -14,6 +14,7 @@ use super::{
 use crate::world::{
     aws::{
         Side, error, instance,
+        poller::{Desk, Want},
         snapshot::{self, cluster_name},
     },
     real::Real,
@@ -26,7 +27,13 @@ pub(super) async fn source_trouble(
     arn: &str,
 ) -> Result<Option<Progress>, CallError> {
     let side = real.aws.side(region);
-    let found = instance::cluster(&side, &side.look, arn).await?;
+    let desk = Desk {
+        poller: &real.poller,
+        side: &side,
+        clients: &side.look,
+        want: Want::fresh(real.clock.now()),
+    };
+    let found = instance::cluster(desk, arn).await?;
     Ok(match found.as_ref().map(|cluster| cluster.status().unwrap_or("without a status")) {
         None => Some(Progress::Refused {
             reason: format!("`{arn}` is missing; its recovery points may be all that is left"),

@@ -5,19 +5,15 @@ use std::{collections::BTreeMap, sync::Arc};
 use aws_sdk_rds::types::{DbCluster, DbClusterSnapshot};
 use futures::future::join_all;
 use muster_runbooks::application::{Application, Database};
-use muster_state::call::CallError;
 
 use super::{View, said};
 use crate::world::{
     aws::{
-        Arn, error, instant, lag,
-        poller::bounded,
+        Arn, instant, lag,
         snapshot::{self, cluster_name},
     },
     inventory::{ClusterSide, DatabaseSide, Lag, Maker, Place, Said, Seen},
 };
-
-const OPERATION: &str = "DescribeDBClusters";
 
 /// Every database of the application in the region.
 pub(super) async fn all(view: &View<'_>) -> Vec<(Place, DatabaseSide)> {
@@ -26,10 +22,11 @@ pub(super) async fn all(view: &View<'_>) -> Vec<(Place, DatabaseSide)> {
     }
     let poller = &view.real.poller;
     let (clusters, manual, automated) = futures::join!(
-        listed(view),
+        view.desk().clusters(),
         poller.manual_as(&view.side, view.want),
         poller.automated(&view.side, view.want),
     );
+    let clusters = said(clusters);
     let manual = said(manual.map(|listed| listed.snapshots));
     let automated = said(automated);
     let sides = view.application.databases.iter().map(async |database| {
@@ -48,24 +45,6 @@ pub(super) async fn all(view: &View<'_>) -> Vec<(Place, DatabaseSide)> {
         (view.place(&database.name), side)
     });
     join_all(sides).await
-}
-
-/// Every cluster of the region.
-pub(super) async fn listed(view: &View<'_>) -> Said<Arc<[DbCluster]>> {
-    let lists = &view.real.poller.clusters;
-    let list = lists.get(&view.side, "rds", OPERATION, view.want, clusters(view)).await;
-    said(list.map(|(_, list)| list))
-}
-
-async fn clusters(view: &View<'_>) -> Result<Arc<[DbCluster]>, CallError> {
-    let mut pages = view.side.look.rds.describe_db_clusters().into_paginator().send();
-    let mut clusters = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|why| error::trouble(why).at(view.side.name("rds"), OPERATION))?;
-        clusters.extend(page.db_clusters.unwrap_or_default());
-        bounded(&view.side, "rds", OPERATION, clusters.len())?;
-    }
-    Ok(clusters.into())
 }
 
 /// A cluster, if it is the one that was meant. Both times are absent until a restore of it has ended,

@@ -1,7 +1,7 @@
 //! Whether each database's member could take over: its engine, its instances, its parameters, and its
 //! global cluster as the region describes it (facts §1.2, §11).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use aws_sdk_rds::types::{DbCluster, DbInstance, GlobalCluster};
 use futures::future::join_all;
@@ -17,8 +17,6 @@ use crate::world::{
     },
 };
 
-const GLOBALS: &str = "DescribeGlobalClusters";
-const INSTANCES: &str = "DescribeDBInstances";
 const PARAMETERS: &str = "DescribeDBClusterParameters";
 
 /// A group that AWS made: nobody can set anything in it.
@@ -29,14 +27,10 @@ pub(super) async fn all(view: &View<'_>) -> Vec<(Place, MemberSide)> {
     if view.application.databases.is_empty() {
         return Vec::new();
     }
-    let poller = &view.real.poller;
-    let (clusters, globals, instances) = futures::join!(
-        super::databases::listed(view),
-        poller.globals.get(&view.side, "rds", GLOBALS, view.want, globals(view)),
-        poller.instances.get(&view.side, "rds", INSTANCES, view.want, instances(view)),
-    );
-    let globals = said(globals.map(|(_, list)| list));
-    let instances = said(instances.map(|(_, list)| list));
+    let desk = view.desk();
+    let (clusters, globals, instances) =
+        futures::join!(desk.clusters(), desk.globals(), desk.instances());
+    let (clusters, globals, instances) = (said(clusters), said(globals), said(instances));
     let members = view.application.databases.iter().map(async |database| {
         let cluster = clusters.clone().map(|list| of(view, database, &list));
         let side = MemberSide {
@@ -99,28 +93,6 @@ fn of_cluster(
         Some((one.db_instance_identifier()?.to_owned(), side))
     })
     .collect()
-}
-
-async fn globals(view: &View<'_>) -> Result<Arc<[GlobalCluster]>, CallError> {
-    let mut pages = view.side.look.rds.describe_global_clusters().into_paginator().send();
-    let mut found = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|why| error::trouble(why).at(view.side.name("rds"), GLOBALS))?;
-        found.extend(page.global_clusters.unwrap_or_default());
-        bounded(&view.side, "rds", GLOBALS, found.len())?;
-    }
-    Ok(found.into())
-}
-
-async fn instances(view: &View<'_>) -> Result<Arc<[DbInstance]>, CallError> {
-    let mut pages = view.side.look.rds.describe_db_instances().into_paginator().send();
-    let mut found = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|why| error::trouble(why).at(view.side.name("rds"), INSTANCES))?;
-        found.extend(page.db_instances.unwrap_or_default());
-        bounded(&view.side, "rds", INSTANCES, found.len())?;
-    }
-    Ok(found.into())
 }
 
 /// What somebody has set, and nothing of the hundreds that are as the engine has them.

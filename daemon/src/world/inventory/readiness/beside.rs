@@ -10,7 +10,6 @@ use muster_runbooks::{
 
 use super::{Point, READ, Ready, Sides, read, worker};
 use crate::world::inventory::{
-    judge::STAYS,
     objectives::{Achievable, Kind, Threat, components},
     takeover::{RecordSide, WorkloadSide},
 };
@@ -44,10 +43,6 @@ pub(super) fn points(ready: &Ready<'_>, sides: &Sides<'_>, out: &mut Vec<Point>)
     for workload in &application.workloads {
         out.push(runs(ready, sides, workload).unwrap_or_else(|point| point));
         out.push(strength(ready, sides, workload));
-        let ids = [sides.active, sides.standby]
-            .map(|region| format!("{STAYS}/{}/{region}", workload.name));
-        let well = "pods of deployments stay on a lost node for two minutes at most";
-        out.push(by_findings(ready, &ids, "lost-node", &workload.name, well));
         if !workload.workers.is_empty() {
             out.push(worker::point(ready, sides, workload).unwrap_or_else(|point| point));
         }

@@ -304,15 +304,6 @@ const BREAKS: &[Break] = &[
     }),
     ("full-strength/web", Standing::Fail, |it| it.application.workloads[0].clusters.clear()),
     ("full-strength/web", Standing::Unknown, |it| it.peaks.clear()),
-    ("lost-node/web", Standing::Fail, |it| {
-        let (id, message) = ("stays-on-lost-node/web/us-east-1".to_owned(), "300 s".to_owned());
-        let hint = String::new();
-        let finding = muster_state::catalog::Finding { id: id.clone(), message, hint };
-        it.judged.open.insert(id, finding);
-    }),
-    ("lost-node/web", Standing::Unknown, |it| {
-        it.judged.unknown.insert("stays-on-lost-node/web/us-west-2".to_owned());
-    }),
     ("traffic-marker", Standing::Unknown, |it| {
         it.seen.takeover.traffic.as_mut().unwrap().marker = Err("AccessDenied".to_owned());
     }),
