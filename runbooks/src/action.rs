@@ -323,6 +323,7 @@ actions! {
     cache::SnapshotCache,
     cache::FailoverCache,
     cache::FlushCache,
+    cache::FailoverCacheInRegion,
     check::CheckReadiness,
     check::PredictLoss,
     check::CheckObservers,

@@ -2,6 +2,7 @@
 
 mod admission;
 mod backups;
+mod cache_nodes;
 mod datastores;
 mod expiry;
 mod inventory;

@@ -3,6 +3,7 @@
 
 #![expect(clippy::print_stdout, reason = "figures are what these tests give")]
 
+mod cache_nodes;
 mod cuts;
 mod detection;
 mod evacuation;

@@ -26,6 +26,7 @@ pub mod poller;
 mod quota;
 pub mod readiness;
 pub mod record;
+pub mod replica;
 pub mod replication;
 pub mod restore;
 pub mod secret;

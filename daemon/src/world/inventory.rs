@@ -231,6 +231,22 @@ pub struct GroupSide {
     pub global: Option<(String, String)>,
     /// The role of each of its nodes, as far as they say.
     pub members: BTreeMap<String, String>,
+    /// Whether a replica is promoted by itself when its primary dies; nothing where AWS does not say, or is just
+    /// changing it.
+    pub promotes: Option<bool>,
+    /// Whether AWS keeps its nodes in several zones (Multi-AZ); nothing where it does not say.
+    pub multi_az: Option<bool>,
+    /// Its shards.
+    pub shards: Vec<ShardSide>,
+}
+
+/// A shard of a replication group.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ShardSide {
+    /// Its name in the group.
+    pub id: String,
+    /// The availability zone of each of its nodes, the primary's among them; nothing for one that does not say.
+    pub zones: Vec<Option<String>>,
 }
 
 /// A bucket in one region.

@@ -27,6 +27,7 @@ mod objects;
 mod observers;
 mod promote;
 mod region;
+mod replicas;
 mod replication;
 mod restarts;
 mod restore;
@@ -132,10 +133,6 @@ impl Sim {
                 names.insert(application.name.clone(), Names::new(traffic.clone(), application));
             }
         }
-        let mut beside = Beside::default();
-        for application in applications {
-            beside.add_strangers_of(application, now);
-        }
         Sim {
             dice: Dice::new(seed),
             since: now,
@@ -145,7 +142,7 @@ impl Sim {
             global_home: "us-east-1".parse().ok(),
             databases,
             snapshots: Snapshots::default(),
-            beside,
+            beside: Beside::strangers(applications, now),
             caches: caches::Caches::default(),
             datastores: datastores::Datastores::default(),
             objects: Objects::default(),
@@ -178,6 +175,7 @@ impl Sim {
             Action::SnapshotCache(action) => caches::observe(self, now, call, action),
             Action::FailoverCache(action) => datastores::observe(self, now, call, action),
             Action::FlushCache(action) => flush::observe(self, now, call, action),
+            Action::FailoverCacheInRegion(action) => replicas::observe(self, now, call, action),
             Action::MarkExpired(action) => expire::observe_mark(self, now, call, action),
             Action::DeleteExpired(action) => expire::observe_delete(self, now, call, action),
             Action::ScaleWorkload(action) => workloads::observe(self, now, call, action),
@@ -269,6 +267,7 @@ impl Sim {
             Action::SnapshotCache(action) => caches::begin(self, now, call, action),
             Action::FailoverCache(action) => datastores::begin(self, now, call, action),
             Action::FlushCache(action) => flush::begin(self, now, call, action),
+            Action::FailoverCacheInRegion(action) => replicas::begin(self, now, call, action),
             Action::DeleteExpired(action) => expire::begin_delete(self, now, call, action),
             Action::ScaleWorkload(action) => workloads::begin(self, now, call, action),
             Action::RestartWorkload(action) => restarts::begin(self, now, call, action),
@@ -369,6 +368,7 @@ impl Sim {
             | Fault::ObserverLies { .. }
             | Fault::ObserverSilent { .. }
             | Fault::FenceFails
+            | Fault::AutomaticFailoverOff { .. }
             | Fault::DataSpoilt { .. } => {}
         }
         self.faults.add(now, fault);

@@ -143,6 +143,68 @@ impl FlushCache {
     }
 }
 
+action! {
+    /// Makes another node of a cache's replication group its primary, inside one region. Where automatic failover is on ElastiCache does that by itself, and this is for practice alone.
+    FailoverCacheInRegion = "failover-cache-in-region", Once, on: &[ComponentKind::Caches], needs_active: true, global: false,
+    with {
+        /// The side whose replication group fails over.
+        at: Role,
+        /// Whether automatic failover is practised with `TestFailover`, of which AWS allows 15 shards a day and which it may block; without it a replica is promoted where automatic failover is off, and where it is on that is refused.
+        practice: Option<bool>,
+    }
+    gives {
+        /// The node that is the primary now.
+        primary: String,
+        /// The node that was the primary before.
+        before: String,
+        /// How long it took, seen from here.
+        took: Span,
+    }
+}
+
+impl FailoverCacheInRegion {
+    /// Whether it is for practice alone. The plan decides by this which call is made, and not what is seen
+    /// later: so preview, commands and permissions name the one call that it is.
+    pub fn is_practice(&self) -> bool {
+        self.practice.unwrap_or(false)
+    }
+
+    pub(super) fn describe(&self, on: &On<'_>) -> Description {
+        let region = on.region(self.at);
+        let group = group(on, region);
+        let look = command!(
+            "aws elasticache describe-replication-groups --region {} --replication-group-id {} \
+             --query 'ReplicationGroups[].NodeGroups[].NodeGroupMembers[]'",
+            region,
+            group
+        );
+        let (effect, act, call) = if self.is_practice() {
+            // Only groups of one shard say which node is the primary, and that shard is called so.
+            let act = command!(
+                "aws elasticache test-failover --region {} --replication-group-id {} \
+                 --node-group-id 0001",
+                region,
+                group
+            );
+            (format!("TestFailover {group} 0001"), act, "elasticache:TestFailover")
+        } else {
+            let act = command!(
+                "aws elasticache modify-replication-group --region {} --replication-group-id {} \
+                 --primary-cluster-id NAME --apply-immediately",
+                region,
+                group
+            );
+            let effect = format!("ModifyReplicationGroup {group}, a replica becomes its primary");
+            (effect, act, "elasticache:ModifyReplicationGroup")
+        };
+        Description {
+            effect: vec![format!("elasticache {region}: {effect}")],
+            by_hand: vec![look, act],
+            permissions: [call, "elasticache:DescribeReplicationGroups"].map(str::to_owned).into(),
+        }
+    }
+}
+
 /// The replication group of a cache in a region.
 pub(super) fn group<'a>(on: &On<'a>, region: &Region) -> &'a str {
     let cache = on.component.and_then(Component::cache);

@@ -42,12 +42,13 @@ impl Component {
 }
 
 impl Cache {
-    /// One that has a global datastore is promoted, and keys are deleted where some were named; all others of the steps are about what nobody fills
-    /// again.
+    /// One that has a global datastore is promoted, keys are deleted where some were named, and inside a region every one fails over that is there; all
+    /// others of the steps are about what nobody fills again.
     fn takes_part(&self, step: &Offer<'_>) -> bool {
         match step.action {
             "failover-cache" => return self.global.is_some(),
             "flush-cache" => return self.flush.is_some(),
+            "failover-cache-in-region" => return step.at.is_none_or(|at| self.is_in(at)),
             _ => {}
         }
         let is_kept = step.at.is_none_or(|at| self.is_in(at)) && !step.is_in_vault();

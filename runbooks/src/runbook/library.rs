@@ -36,6 +36,7 @@ shipped![
     "region-evacuation",
     "database-failover",
     "node-loss",
+    "cache-failover",
     "quarterly-drill",
     "maintenance-window",
     "page-on-call",

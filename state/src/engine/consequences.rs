@@ -66,6 +66,7 @@ impl Engine {
             | Action::SnapshotCache(_)
             | Action::FailoverCache(_)
             | Action::FlushCache(_)
+            | Action::FailoverCacheInRegion(_)
             | Action::CheckReadiness(_)
             | Action::PredictLoss(_)
             | Action::CheckObservers(_)

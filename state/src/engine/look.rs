@@ -69,6 +69,7 @@ fn cadence(action: &Action) -> SignedDuration {
         | Action::FailoverInRegion(_)
         | Action::FailoverCache(_)
         | Action::FlushCache(_)
+        | Action::FailoverCacheInRegion(_)
         | Action::RunHooks(_)
         | Action::TakeWriteLease(_)
         | Action::CallHttp(_)

@@ -5,15 +5,25 @@ use serde_json::{Value, json};
 use super::{Emulator, aws::send};
 
 impl Emulator {
-    /// A replication group of two nodes.
+    /// A replication group of two nodes in two zones, which promotes the replica by itself.
     pub async fn cache(&self, region: &str, name: &str) {
+        let by_itself = [("AutomaticFailoverEnabled", "true"), ("MultiAZEnabled", "true")];
+        self.replication_group(region, name, &by_itself).await;
+    }
+
+    /// The same, but for that nobody promotes the replica unless he is told to.
+    pub async fn cache_without_failover(&self, region: &str, name: &str) {
+        self.replication_group(region, name, &[]).await;
+    }
+
+    async fn replication_group(&self, region: &str, name: &str, more: &[(&str, &str)]) {
         let with = [
             ("ReplicationGroupId", name),
             ("ReplicationGroupDescription", "a cache"),
             ("NumCacheClusters", "2"),
             ("CacheNodeType", "cache.r6g.large"),
         ];
-        self.elasticache(region, "CreateReplicationGroup", &with).await;
+        self.elasticache(region, "CreateReplicationGroup", &[&with, more].concat()).await;
     }
 
     /// A global datastore, written in the first of two regions. Answers its identifier.

@@ -30,7 +30,7 @@ use muster_tests::{
 use serde_json::{Value, json};
 
 use self::{
-    beside::{alarms, datastores, traffic, write_lease},
+    beside::{alarms, datastores, nodes, traffic, write_lease},
     roles::{Roles, duty},
 };
 use super::world;
@@ -185,6 +185,7 @@ async fn what_is_declared_is_what_is_called() {
     write_lease(&mut judge, &shop).await;
     databases(&mut judge, &shop).await;
     datastores(&mut judge, &shop).await;
+    nodes(&mut judge, &shop).await;
     // Without an API server its skip is written down, and says that these were not judged.
     match &clusters {
         Some(clusters) => objects(&mut judge, clusters).await,

@@ -118,6 +118,12 @@ fn a_drill_of_the_quarter_cut_anywhere() {
 }
 
 #[test]
+fn a_practice_with_a_cache_cut_anywhere() {
+    // Aimed and not known to be begun: a person says what is so, and no primary moves twice.
+    cut_everywhere(&Scenario::cache_practice(), false);
+}
+
+#[test]
 fn an_expiry_cut_anywhere() {
     // Aimed and not known to be begun: a person says what is so, and nothing is deleted twice.
     cut_from(11, &Scenario::short_expiry(), false, 96);

@@ -29,6 +29,7 @@ from .doors import Doors
 from .global_clusters import GlobalClusters
 from .history import History
 from .metrics import LagSamples
+from .nodes import Nodes
 from .queues import Queues
 from .snapshots import Snapshots
 from .world import World
@@ -57,6 +58,7 @@ class Server:
         Clusters(self.world).install()
         Caches(self.world).install()
         Datastores(self.world).install()
+        Nodes(self.world).install()
         global_clusters = GlobalClusters(self.world)
         global_clusters.install()
         Doors(self.world, global_clusters).install()

@@ -22,6 +22,10 @@ class Settings:
     cache_snapshot_secs: float = 0
     #: A promotion of a global datastore: in one or two minutes (facts §3, §8).
     cache_failover_secs: float = 0
+    #: Another node of a replication group becomes its primary: AWS names no time (facts §3).
+    cache_node_secs: float = 0
+    #: AWS blocks `TestFailover`, as it may in a large event (facts §3).
+    test_failover_blocked: bool = False
     #: The last instant that a cluster can be restored to: typically within 5 minutes (facts §2).
     restorable_behind_secs: float = 240
     #: What is restored listens at this port of 127.0.0.1, so that a test can put a server of its own behind

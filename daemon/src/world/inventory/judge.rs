@@ -4,6 +4,7 @@
 mod spot;
 mod stays;
 mod windows;
+mod zones;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,6 +22,7 @@ use muster_state::catalog::{Finding, RecoveryPoint};
 
 use self::spot::Spot;
 pub use self::stays::KIND as STAYS;
+pub use self::zones::CACHE_ZONES;
 use super::{
     CacheSide, Inventory, Place, Quota, Said, Same,
     readiness::{self, Point, Standing},
@@ -38,6 +40,7 @@ pub const KINDS: &[&str] = &[
     "not-replicated",
     "secret-not-in-sync",
     "cache-member",
+    CACHE_ZONES,
     "object-missing",
     "object-differs",
     "snapshot-quota",
@@ -220,6 +223,7 @@ fn caches(seen: &Inventory, known: &Known<'_>, out: &mut Judged) {
         let sides: Vec<(&Region, &CacheSide)> =
             sides.map(|((_, region), side)| (region, side)).collect();
         members(known, cache, &sides, out);
+        zones::judge(seen, known, cache, out);
         if cache.rebuildable {
             continue;
         }

@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::{
     Sim, SnapshotFact, no_outside,
+    replicas::Nodes,
     wire::{Door, Side},
 };
 use crate::world::inventory::{Maker, Seen};
@@ -76,10 +77,11 @@ impl Saved {
     }
 }
 
-/// Every snapshot by ARN.
+/// Every snapshot by ARN, and the nodes of the groups.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Caches {
     all: BTreeMap<String, Saved>,
+    pub(super) nodes: Nodes,
 }
 
 impl Caches {

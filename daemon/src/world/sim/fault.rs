@@ -113,6 +113,14 @@ pub enum Fault {
     },
     /// Aurora's own write fence never takes hold.
     FenceFails,
+    /// Somebody has turned automatic failover of a cache off, and Multi-AZ with it: it is promoted by whoever is
+    /// told to.
+    AutomaticFailoverOff {
+        /// The application.
+        application: ApplicationName,
+        /// The cache.
+        cache: ComponentName,
+    },
     /// Somebody starts to fail a database over, without telling Muster.
     ForeignFailover {
         /// The application.
@@ -174,6 +182,7 @@ impl Fault {
             Fault::ObserverLies { .. } => "observer-lies",
             Fault::ObserverSilent { .. } => "observer-silent",
             Fault::FenceFails => "fence-fails",
+            Fault::AutomaticFailoverOff { .. } => "automatic-failover-off",
             Fault::ForeignFailover { .. } => "foreign-failover",
             Fault::FailedOverByHand { .. } => "failed-over-by-hand",
             Fault::DataSpoilt { .. } => "data-spoilt",
@@ -202,6 +211,7 @@ impl Fault {
             | Fault::ObserverLies { .. }
             | Fault::ObserverSilent { .. }
             | Fault::FenceFails
+            | Fault::AutomaticFailoverOff { .. }
             | Fault::ForeignFailover { .. }
             | Fault::FailedOverByHand { .. }
             | Fault::DataSpoilt { .. }

@@ -12,12 +12,13 @@ use muster_runbooks::{
 use super::{
     Sim,
     backup::QUOTA,
+    replicas,
     snapshots::{Snapshot, Status, place_of},
     wire::{Door, Side},
 };
 use crate::world::inventory::{
-    BucketSide, CacheSide, ClusterSide, DatabaseSide, GroupSide, Inventory, Lag, Maker, ObjectSide,
-    Quota, Said, SecretSide, Seen, VaultSide,
+    BucketSide, CacheSide, ClusterSide, DatabaseSide, Inventory, Lag, Maker, ObjectSide, Quota,
+    Said, SecretSide, Seen, VaultSide,
 };
 
 /// How far back a cluster can be restored to an instant, and how close to now (facts §2, PITR).
@@ -193,11 +194,11 @@ fn cache(
             let key = (application.name.clone(), declared.name.clone());
             let primary = sim.datastores.primary(&key, &application.home, at);
             let role = if primary == region { "PRIMARY" } else { "SECONDARY" };
-            Some(GroupSide {
-                status: "available".to_owned(),
-                global: declared.global.as_ref().map(|id| (id.clone(), role.to_owned())),
-                members: BTreeMap::new(),
-            })
+            let global = declared.global.as_ref().map(|id| (id.clone(), role.to_owned()));
+            let id = declared.replication_groups.get(region.as_str())?;
+            let promotes = replicas::promotes(sim, &key, now);
+            let nodes = &sim.caches.nodes;
+            Some(nodes.described((key.0, key.1, region.clone()), id, global, promotes, at))
         }),
         points: listed.clone().map(points),
         automated: listed.map(|_| BTreeMap::new()),

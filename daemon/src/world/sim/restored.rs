@@ -68,19 +68,23 @@ pub(super) struct Beside {
 }
 
 impl Beside {
-    /// Clusters beside an application's own that no drill made. One bears the tags of the first restore test
+    /// Clusters beside the applications' own that no drill made. Some bear the tags of the first restore test
     /// that the simulations play.
-    pub(super) fn add_strangers_of(&mut self, application: &Application, now: Timestamp) {
-        let Some(database) = application.databases.first() else { return };
-        let tags = [
-            (drill::DRILL, "restore-test"),
-            (drill::RUN, "t00000000001"),
-            (drill::APPLICATION, application.name.as_str()),
-            (drill::COMPONENT, database.name.as_str()),
-        ];
-        for region in [&application.home, &application.standby] {
-            self.add_strangers(region, &tags, now);
+    pub(super) fn strangers(applications: &[Application], now: Timestamp) -> Beside {
+        let mut beside = Beside::default();
+        for application in applications {
+            let Some(database) = application.databases.first() else { continue };
+            let tags = [
+                (drill::DRILL, "restore-test"),
+                (drill::RUN, "t00000000001"),
+                (drill::APPLICATION, application.name.as_str()),
+                (drill::COMPONENT, database.name.as_str()),
+            ];
+            for region in [&application.home, &application.standby] {
+                beside.add_strangers(region, &tags, now);
+            }
         }
+        beside
     }
 
     /// What strangers made: one cluster is called like a drill's and has no tags, the other has the tags

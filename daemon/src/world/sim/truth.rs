@@ -157,6 +157,24 @@ impl<'a> Truth<'a> {
         Some(self.sim.datastores.primary(&key, home, at))
     }
 
+    /// The node that is the primary of a cache's replication group in a region.
+    pub fn cache_node(
+        &self,
+        application: &ApplicationName,
+        cache: &ComponentName,
+        region: &Region,
+        at: Timestamp,
+    ) -> Option<String> {
+        let declared = &self.sim.applications.get(application)?.caches;
+        let id = declared
+            .iter()
+            .find(|one| one.name == *cache)?
+            .replication_groups
+            .get(region.as_str())?;
+        let key = (application.clone(), cache.clone(), region.clone());
+        Some(self.sim.caches.nodes.primary(&key, at).name(id))
+    }
+
     /// Where an ingress does not let in all that it did before a run limited it.
     pub fn limited(&self) -> Vec<&'a Region> {
         self.sim.admissions.limited().map(|(_, _, region)| region).collect()

@@ -16,6 +16,16 @@ pub(super) async fn datastores(judge: &mut Judge, shop: &Application) {
     judge.act(&shop, "failover-cache", json!({ "to": "standby" })).await;
 }
 
+/// Another node of a replication group: practised where ElastiCache promotes by itself, told to where it does not.
+pub(super) async fn nodes(judge: &mut Judge, shop: &Application) {
+    let action = "failover-cache-in-region";
+    judge.act(shop, action, json!({ "at": "active", "practice": true })).await;
+    let mut shop = shop.clone();
+    judge.world.cache_without_failover(EAST, "told").await;
+    shop.caches[0].replication_groups.insert(EAST.to_owned(), "told".to_owned());
+    judge.act(&shop, action, json!({ "at": "active" })).await;
+}
+
 /// The write lease, to a side that is named and to the one that writes.
 pub(super) async fn write_lease(judge: &mut Judge, shop: &Application) {
     let mut shop = shop.clone();

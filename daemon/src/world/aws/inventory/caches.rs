@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use aws_sdk_elasticache::types::{ReplicationGroup, Snapshot};
+use aws_sdk_elasticache::types::{NodeGroup, NodeGroupMember, ReplicationGroup, Snapshot};
 use muster_state::call::CallError;
 
 use super::{View, said};
 use crate::world::{
     aws::{Arn, beside::Beside, cache, error, poller::bounded},
-    inventory::{CacheSide, GroupSide, Maker, Place, Seen},
+    inventory::{CacheSide, GroupSide, Maker, Place, Seen, ShardSide},
 };
 
 const GROUPS: &str = "DescribeReplicationGroups";
@@ -81,6 +81,26 @@ fn described(found: &ReplicationGroup) -> GroupSide {
                 Some((node.cache_cluster_id()?.to_owned(), node.current_role()?.to_owned()))
             })
             .collect(),
+        promotes: found.automatic_failover().and_then(|word| is_on(word.as_str())),
+        multi_az: found.multi_az().and_then(|word| is_on(word.as_str())),
+        shards: found.node_groups().iter().map(shard).collect(),
+    }
+}
+
+/// A switch in AWS's word; nothing while it is being turned.
+fn is_on(word: &str) -> Option<bool> {
+    match word {
+        "enabled" => Some(true),
+        "disabled" => Some(false),
+        _ => None,
+    }
+}
+
+fn shard(found: &NodeGroup) -> ShardSide {
+    let zone = |node: &NodeGroupMember| node.preferred_availability_zone().map(str::to_owned);
+    ShardSide {
+        id: found.node_group_id().unwrap_or("without a name").to_owned(),
+        zones: found.node_group_members().iter().map(zone).collect(),
     }
 }
 

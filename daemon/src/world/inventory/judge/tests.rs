@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{
     super::{
         BucketSide, ClusterSide, DatabaseSide, GroupSide, Maker, ObjectSide, SecretSide, Seen,
-        VaultSide,
+        ShardSide, VaultSide,
         takeover::{SetSide, Stay, Takeover, WorkloadSide},
     },
     *,
@@ -96,6 +96,14 @@ fn object(size: u64) -> Said<Option<ObjectSide>> {
     }))
 }
 
+/// A shard with nodes in these zones.
+fn shard(id: &str, zones: &[&str]) -> ShardSide {
+    ShardSide {
+        id: id.to_owned(),
+        zones: zones.iter().map(|zone| Some((*zone).to_owned())).collect(),
+    }
+}
+
 const NIGHTLY: &str =
     "- { id: nightly, runbook: daily-backup, application: shop, cron: \"0 2 * * *\" }";
 
@@ -132,8 +140,14 @@ impl Scene {
             lag: Ok(None),
         };
         let group = || {
-            let status = "available".to_owned();
-            Ok(Some(GroupSide { status, global: None, members: BTreeMap::new() }))
+            Ok(Some(GroupSide {
+                status: "available".to_owned(),
+                global: None,
+                members: BTreeMap::new(),
+                promotes: Some(true),
+                multi_az: Some(true),
+                shards: vec![shard("0001", &["1a", "1b"])],
+            }))
         };
         let cache = |points| CacheSide { group: group(), points, automated: Ok(BTreeMap::new()) };
         let bucket =
@@ -239,6 +253,10 @@ impl Scene {
         let side = WorkloadSide { sets: sets.into() };
         self.seen.takeover.workloads.insert(place("web", at), Ok(side));
     }
+
+    fn group(&mut self, at: &str) -> &mut GroupSide {
+        self.cache(at).group.as_mut().unwrap().as_mut().unwrap()
+    }
 }
 
 fn dead<T>() -> Said<T> {
@@ -290,6 +308,7 @@ fn what_cannot_be_read_is_unknown_and_not_missing() {
         unknown,
         [
             "cache-member/sessions",
+            "cache-zones/sessions/us-west-2",
             "engine-window-backup/orders/us-west-2",
             "engine-window-maintenance/orders/us-west-2",
             "missing-point/orders/us-west-2",
@@ -335,6 +354,38 @@ fn without_an_active_region_no_side_is_judged() {
     assert_eq!(judged.open, BTreeMap::new());
     assert!(judged.unknown.contains("no-pitr/orders/us-east-1"));
     assert!(judged.unknown.contains("unprotected/sessions/us-east-1"));
+}
+
+/// Goal: whether a cache outlives a zone is never guessed: what is not said, or is just being changed, is
+/// unknown, and what is known to be wrong is said nevertheless.
+/// Method: one thing unsaid each, in a scene in which all is well; then one of them beside a switch that is off.
+#[test]
+fn what_a_cache_does_not_say_is_unknown() {
+    let unsaid: [fn(&mut GroupSide); 6] = [
+        |group| group.promotes = None,
+        |group| group.multi_az = None,
+        |group| group.shards.clear(),
+        |group| group.shards[0].zones[1] = None,
+        |group| group.status = "modifying".to_owned(),
+        |group| group.status = "creating".to_owned(),
+    ];
+    let id = "cache-zones/sessions/us-east-1";
+    for (place, change) in unsaid.iter().enumerate() {
+        let mut scene = Scene::well();
+        change(scene.group(EAST));
+        let judged = scene.judge();
+        assert!(!judged.open.contains_key(id), "{place}: {:#?}", judged.open);
+        assert!(judged.unknown.contains(id), "{place}: {:?}", judged.unknown);
+    }
+    let mut scene = Scene::well();
+    scene.group(EAST).shards[0].zones[1] = None;
+    scene.group(EAST).promotes = Some(false);
+    assert!(scene.judge().open[id].message.ends_with("itself: automatic failover is off"));
+
+    // Nobody has looked there: it was declared a moment ago.
+    let mut scene = Scene::well();
+    scene.application.caches[1].replication_groups.insert(WEST.to_owned(), "pages".to_owned());
+    assert!(scene.judge().unknown.contains("cache-zones/pages/us-west-2"));
 }
 
 const VAULT: &str = "999988887777";

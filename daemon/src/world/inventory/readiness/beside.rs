@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 
 use muster_runbooks::{
-    application::{Traffic, Workload},
+    application::{Cache, Traffic, Workload},
     name::ComponentName,
 };
 
 use super::{Point, READ, Ready, Sides, read, worker};
 use crate::world::inventory::{
+    judge::CACHE_ZONES,
     objectives::{Achievable, Kind, Threat, components},
     takeover::{RecordSide, WorkloadSide},
 };
@@ -38,6 +39,7 @@ pub(super) fn points(ready: &Ready<'_>, sides: &Sides<'_>, out: &mut Vec<Point>)
         } else {
             by_finding(ready, "cache-member", "cache", &cache.name, "as it should be")
         });
+        out.extend(zones(ready, sides, cache));
     }
     arrivals(ready, out);
     for workload in &application.workloads {
@@ -53,6 +55,20 @@ pub(super) fn points(ready: &Ready<'_>, sides: &Sides<'_>, out: &mut Vec<Point>)
     }
     out.extend(serves(ready, sides));
     out.push(watched(ready));
+}
+
+/// Whether a cache outlives a zone where it has nodes; no point where it has none on either side.
+fn zones(ready: &Ready<'_>, sides: &Sides<'_>, cache: &Cache) -> Option<Point> {
+    let here = [sides.active, sides.standby].into_iter().filter(|region| cache.is_in(region));
+    let ids: Vec<String> =
+        here.map(|region| format!("{CACHE_ZONES}/{}/{region}", cache.name)).collect();
+    if ids.is_empty() {
+        return None;
+    }
+    // A group that is not there, or is going, has a finding of its own.
+    let ids = [vec![format!("cache-member/{}", cache.name)], ids].concat();
+    let well = "a replica in another zone takes over by itself";
+    Some(by_findings(ready, &ids, CACHE_ZONES, &cache.name, well))
 }
 
 /// A point that is what one finding of the inventory says.

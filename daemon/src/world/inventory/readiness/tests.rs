@@ -276,6 +276,13 @@ const BREAKS: &[Break] = &[
     ("secret/password", Standing::Unknown, |it| {
         it.judged.unknown.insert("secret-not-in-sync/password".to_owned());
     }),
+    ("cache-zones/sessions", Standing::Unknown, |it| {
+        it.application.caches[0].replication_groups.insert(EAST.to_owned(), "one".to_owned());
+        it.judged.unknown.insert("cache-zones/sessions/us-east-1".to_owned());
+    }),
+    ("cache-zones/sessions", Standing::Pass, |it| {
+        it.application.caches[0].replication_groups.insert(EAST.to_owned(), "one".to_owned());
+    }),
     ("bucket-arrival/files", Standing::Unknown, |it| it.measured.canaries.clear()),
     ("workload/web", Standing::Fail, |it| {
         it.seen.takeover.workloads.insert(place("web", WEST), Ok(WorkloadSide::default()));

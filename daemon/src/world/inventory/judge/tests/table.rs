@@ -180,6 +180,30 @@ pub(super) const TABLE: &[(&str, Change, &[&str], &str)] = &[
         "in us-west-2 it is a member of none, not of `ldgnf-shop`",
     ),
     (
+        "a cache that nobody promotes by itself",
+        |scene| {
+            let group = scene.group(EAST);
+            (group.promotes, group.multi_az) = (Some(false), Some(false));
+        },
+        &["cache-zones/sessions/us-east-1"],
+        "by itself: automatic failover is off, Multi-AZ is off",
+    ),
+    (
+        "a cache whose replicas are beside its primary",
+        |scene| {
+            let group = scene.group(WEST);
+            (group.multi_az, group.shards[0].zones) = (Some(false), shard("", &["2a", "2a"]).zones);
+        },
+        &["cache-zones/sessions/us-west-2"],
+        "Multi-AZ is off, shard 0001 has no replica in another zone than its primary",
+    ),
+    (
+        "a cache of which one shard has no replica",
+        |scene| scene.group(EAST).shards.push(shard("0002", &["1a"])),
+        &["cache-zones/sessions/us-east-1"],
+        "shard 0002 has no replica",
+    ),
+    (
         "no versions",
         |scene| {
             scene.seen.buckets.get_mut(&place("files", WEST)).unwrap().versioned = Ok(false);
