@@ -23,8 +23,9 @@ use crate::{
 pub use described::Described;
 pub use frozen::{Frozen, Thaw, Thawed};
 
-/// The most steps that a plan may have, after `each:` was expanded.
-pub const STEPS_MAX: usize = 256;
+/// The most steps that a plan may have, after `each:` was expanded: a thousand applications may leave a region
+/// in one run.
+pub const STEPS_MAX: usize = 1_200;
 
 /// What a run carries out. Its hash is over the exact bytes in the run's first event.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The most runs that may be open at once.
-pub const RUNS_OPEN_MAX: usize = 1_000;
+pub const RUNS_OPEN_MAX: usize = 1_200;
 
 /// What becomes of a request.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,7 +9,7 @@ use muster_runbooks::{
         Role,
         admission::{ADMITTED_BY, LimitAdmission, RaiseAdmission},
     },
-    application::{Workload, admission::Admission},
+    application::admission::Admission,
 };
 use muster_state::call::{Answer, Call, CallError, Done, Progress};
 use serde::{Deserialize, Serialize};

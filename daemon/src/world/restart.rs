@@ -2,7 +2,7 @@
 
 use muster_runbooks::{
     action::workload::{RESTARTED_BY, RestartWorkload},
-    application::{Controller, Workload},
+    application::Controller,
     value::Span,
 };
 use muster_state::call::{Answer, Call, CallError, Done, Progress};

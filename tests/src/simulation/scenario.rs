@@ -5,10 +5,7 @@ mod played;
 use std::{collections::BTreeMap, fmt};
 
 use jiff::{SignedDuration, Timestamp};
-use muster::world::{
-    rates::Rates,
-    sim::{Fault, Lost},
-};
+use muster::world::{rates::Rates, sim::Fault};
 use muster_runbooks::{
     application::Application,
     name::{Region, RunId, RunbookName},
@@ -25,7 +22,7 @@ use serde_json::Value;
 
 use super::{
     ask::{active, admit},
-    cast::{LIBRARY, SHOP, asked, crowd, home, id, standby},
+    cast::{LIBRARY, SHOP, asked},
     people::Manners,
 };
 

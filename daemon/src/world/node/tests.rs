@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use muster_runbooks::action::Action;
+use muster_runbooks::{
+    action::Action,
+    application::{Component, Workload},
+};
 
 use super::*;
 use crate::world::{

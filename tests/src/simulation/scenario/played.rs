@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
 use muster::world::sim::{Fault, Lost};
 use muster_runbooks::{
     name::{Region, RunId},
@@ -11,7 +10,7 @@ use muster_runbooks::{
 use serde_json::Value;
 
 use super::{Act, Scenario, Start, hours, secs};
-use crate::simulation::cast::{SHOP, crowd, home, id, standby};
+use crate::simulation::cast::{crowd, dawn, home, id, standby};
 
 fn live(runbook: &'static str, id: RunId, manner: Manner) -> Act {
     Act::Start(Start {
@@ -79,7 +78,7 @@ impl Scenario {
     fn nights(backups: i64, nights: i64) -> Scenario {
         let mut script = Vec::new();
         for night in 0..nights {
-            let due_at = super::dawn() + hours(24 * night + 1);
+            let due_at = dawn() + hours(24 * night + 1);
             for (runbook, letter, later) in
                 [("daily-backup", 'b', 0), ("expire-recovery-points", 'e', 20)]
             {
