@@ -5,7 +5,7 @@
 #
 #   tests/world/kubernetes/up.sh NAME BINARIES FOLDER PORT     uses PORT to PORT+3
 #
-# Leaves FOLDER/kubeconfig and the logs.
+# Leaves FOLDER/kubeconfig and the logs; `audit.log` has what the shipped account of Muster asked for, and whether it might.
 set -euo pipefail
 
 name=$1 bin=$2 root=$3 port=$4
@@ -33,6 +33,14 @@ users: [{name: $name, user: {token: $token}}]
 contexts: [{name: $name, context: {cluster: $name, user: $name}}]
 K
 
+cat >audit.yaml <<A
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived, ResponseStarted]
+rules:
+  - {level: Metadata, users: ["system:serviceaccount:muster-access:muster"]}
+  - {level: None}
+A
 etcd --name "$name" --data-dir "$root/etcd" --unsafe-no-fsync --log-level=warn \
     --listen-client-urls "http://127.0.0.1:$store" --advertise-client-urls "http://127.0.0.1:$store" \
     --listen-peer-urls "http://127.0.0.1:$peer" --initial-advertise-peer-urls "http://127.0.0.1:$peer" \
@@ -42,6 +50,7 @@ started+=($!)
 "$bin/kube-apiserver" --etcd-servers="http://127.0.0.1:$store" --bind-address=127.0.0.1 --advertise-address=127.0.0.1 \
     --secure-port="$port" --tls-cert-file=pki/server.crt --tls-private-key-file=pki/server.key --token-auth-file=pki/tokens.csv \
     --service-account-issuer=https://kubernetes.default.svc --service-account-key-file=pki/sa.pub --service-account-signing-key-file=pki/sa.key \
+    --audit-policy-file=audit.yaml --audit-log-path=audit.log --audit-log-mode=blocking-strict \
     --authorization-mode=RBAC --service-cluster-ip-range=10.0.0.0/24 --endpoint-reconciler-type=none \
     --disable-admission-plugins=ServiceAccount >apiserver.log 2>&1 </dev/null &
 server=$!
