@@ -140,8 +140,12 @@ impl Emulator {
 
     /// The same world, which reaches clusters too.
     pub async fn real_beside(&self, clusters: &Clusters) -> Real {
-        let settings =
-            Settings { kubeconfig: Some(clusters.kubeconfig()), ..self.settings(Vec::new()) };
+        self.real_by(clusters.kubeconfig()).await
+    }
+
+    /// The same world, which reaches clusters as the users of a kubeconfig.
+    pub async fn real_by(&self, kubeconfig: PathBuf) -> Real {
+        let settings = Settings { kubeconfig: Some(kubeconfig), ..self.settings(Vec::new()) };
         Real::new(settings).await.expect("the clients are made")
     }
 

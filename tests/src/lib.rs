@@ -1,5 +1,6 @@
 //! What the tests of the whole have in common: real processes, emulators, the simulator.
 
+pub mod account;
 pub mod aws;
 pub mod daemon;
 pub mod door;
@@ -7,6 +8,7 @@ pub mod emulator;
 pub mod kubernetes;
 pub mod lambda;
 pub mod listing;
+pub mod manifests;
 pub mod policy;
 pub mod postgres;
 pub mod redis;
