@@ -125,7 +125,10 @@ impl Site {
         call.aim = Some(Arc::new(Aim { at: self.world.now(), before, targets }));
         for _ in 0..LOOKS_MAX {
             match self.real.begin(call).await {
-                Ok(answer) => return assert_eq!(answer, Answer::Accepted),
+                Ok(answer) => {
+                    assert_eq!(answer, Answer::Accepted);
+                    return;
+                }
                 // A controller has changed it since it was read: nobody else's change is overwritten.
                 Err(CallError::NoAnswer { .. }) => pause().await,
                 Err(why) => panic!("{why}"),

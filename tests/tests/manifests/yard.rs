@@ -28,6 +28,9 @@ pub(super) fn yard() -> String {
         }
         json!({ "spec": spec })
     };
+    // On no node, so that it makes no pods that others would have to place.
+    let mut agents = set("agent", json!({}));
+    agents["spec"]["template"]["spec"]["nodeSelector"] = json!({ "nowhere": "true" });
     let mut once = pod("once");
     once["spec"]["restartPolicy"] = json!("Never");
     once["metadata"] = json!({});
@@ -44,7 +47,7 @@ pub(super) fn yard() -> String {
             "queue",
             set("queue", json!({ "replicas": 1, "serviceName": "queue" })),
         ),
-        one("apps/v1", "DaemonSet", "agent", set("agent", json!({}))),
+        one("apps/v1", "DaemonSet", "agent", agents),
         one("apps/v1", "ReplicaSet", "bare", set("bare", json!({ "replicas": 0 }))),
         one(
             "v1",
