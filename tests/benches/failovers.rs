@@ -14,6 +14,10 @@ use jiff::{SignedDuration, Timestamp};
 use muster_tests::simulation::{Simulation, chance::Chance, core_time, scenario::Scenario};
 use serde_json::json;
 
+/// The product's own.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// So long is each scenario played, in the time of the core.
 const PLAYED: Duration = Duration::from_secs(3);
 

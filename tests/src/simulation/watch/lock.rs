@@ -16,7 +16,7 @@ impl Watch {
             self.statuses.insert(run.status().word());
         }
         let applications = Arc::clone(&self.applications);
-        for application in applications.iter() {
+        for application in super::few(&applications, self.turn) {
             self.exclusive(&known, &application.name);
         }
     }
