@@ -12,6 +12,9 @@
 //! | not now: switched off, too many runs | back on the queue for [`NOT_NOW_SECS`] |
 //! | the journal or the engine cannot take it | kept, and nothing is read until they can |
 //!
+//! What AWS says that people are to heed becomes a finding of every application for a day; nothing of it is
+//! believed, and it starts nothing.
+//!
 //! A queue that has not answered for [`reach::SILENT_MAX`] is a finding of every application until it
 //! answers again: whoever relies on its events must know that nothing comes.
 //!
@@ -25,10 +28,11 @@ pub mod judge;
 pub mod reach;
 mod settle;
 mod source;
+mod words;
 
 use jiff::{SignedDuration, Timestamp};
-use muster_runbooks::name::{Region, RunId};
-use muster_state::{call::in_one_line, command::Command};
+use muster_runbooks::name::{ApplicationName, Region, RunId};
+use muster_state::{call::in_one_line, catalog::Finding, command::Command, progress::Progress};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
@@ -137,6 +141,7 @@ impl Door {
         };
         let word = self.reach.answered();
         self.tell(word).await;
+        self.forget().await;
         if received.is_empty() {
             self.brake(asked_at, got_at).await;
         }
@@ -163,6 +168,51 @@ impl Door {
             }
         }
         self.reach.told(&word);
+    }
+
+    /// Shows people what AWS says.
+    async fn show(&self, about: &str, says: &str) -> Result<(), String> {
+        warn!(region = %self.region, about, says, "AWS says");
+        let finding = words::finding(about, says);
+        for name in self.intake.applications().keys() {
+            let has_room =
+                |known: &Progress| words::has_room(known.applications.get(name), &finding.id);
+            if self.intake.known(has_room) {
+                self.say(name, Ok(finding.clone())).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes away what was shown for long enough. What cannot be written down now is tried again after
+    /// the next look.
+    async fn forget(&self) {
+        let now = self.clock.now();
+        for name in self.intake.applications().keys() {
+            let over = self.intake.known(|known| {
+                known
+                    .applications
+                    .get(name)
+                    .map(|state| words::over(state, now))
+                    .unwrap_or_default()
+            });
+            for id in over {
+                if let Err(error) = self.say(name, Err(id)).await {
+                    warn!(region = %self.region, error, "a finding is not taken away");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn say(
+        &self,
+        application: &ApplicationName,
+        finding: Result<Finding, String>,
+    ) -> Result<(), String> {
+        let application = application.clone();
+        let said = self.intake.command(Command::Finding { application, finding }).await;
+        said.map(drop).map_err(|why| why.to_string())
     }
 
     /// A queue that answers at once although it was asked to wait must not make this loop spin. A
@@ -222,13 +272,25 @@ impl Door {
                 };
                 (what, settle(proposed))
             }
-            Verdict::Nudge { dedupe_key, about, asked } => {
+            Verdict::Nudge { dedupe_key, about, says, heed, asked } => {
+                // First: whoever nudges again finds the key taken.
+                if let (Some(says), true) = (&says, heed)
+                    && let Err(why) = self.show(&about, says).await
+                {
+                    return self.settled(message, "nudge", Settled::Stalled(why)).await;
+                }
                 let (id, source) = (id_of(&dedupe_key), self.rules.principal.clone());
-                let nudge = Command::Nudge { id, dedupe_key, source, about, asked: Some(asked) };
+                let asked = Some(asked);
+                let nudge = Command::Nudge { id, dedupe_key, source, about, says, asked };
                 let nudged = self.hold(message, self.intake.command(nudge)).await;
                 ("nudge".to_owned(), settle(nudged))
             }
         };
+        self.settled(message, &what, settled).await
+    }
+
+    /// What becomes of a message that was taken in, or was not.
+    async fn settled(&mut self, message: &Received, what: &str, settled: Settled) -> Fate {
         match settled {
             Settled::Done => {
                 debug!(message = message.id, what, "taken");
@@ -242,7 +304,7 @@ impl Door {
                 warn!(message = message.id, what, why, "nobody can take the message");
                 Fate::Keep
             }
-            Settled::Refused(because) => self.refuse(message, what, because).await,
+            Settled::Refused(because) => self.refuse(message, what.to_owned(), because).await,
         }
     }
 

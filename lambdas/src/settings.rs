@@ -7,7 +7,12 @@
 //!  "regions": ["us-east-1", "us-west-2"],
 //!  "schedules": [
 //!    {"rule": "muster-daily-backup", "runbook": "daily-backup", "application": "covetpy",
-//!     "inputs": {}, "reason": "nightly backup", "max_age": "6h"}]}
+//!     "inputs": {}, "reason": "nightly backup", "max_age": "6h"}],
+//!  "deployments": [
+//!    {"by": {"pipeline": "covetpy-release"}, "runbook": "pre-deployment-snapshot",
+//!     "application": "covetpy", "execution_input": "schema_version", "max_age": "10m"}],
+//!  "carriers": ["arn:aws:sns:us-east-1:123456789012:muster-alarms"],
+//!  "buckets": {"covetpy-media-us-east-1": "123456789012"}}
 //! ```
 //!
 //! `MUSTER_QUEUES`:
@@ -28,6 +33,10 @@ use serde_json::Value;
 
 /// How old a scheduled occurrence may be unless its rule says otherwise.
 pub const AGE_DEFAULT: Span = Span::from_hours(1);
+
+/// How old the beginning of a deployment may be unless its rule says otherwise: what is kept later than
+/// that is no longer what was there before.
+pub const DEPLOYMENT_AGE_DEFAULT: Span = Span::from_mins(10);
 
 /// The oldest that an event may be told to become: EventBridge gives up after 24 hours, and the
 /// daemon takes nothing that lives longer.
@@ -56,6 +65,17 @@ pub struct Rules {
     /// What EventBridge's scheduled rules start.
     #[serde(default)]
     pub schedules: Vec<ScheduleRule>,
+    /// What the beginning of a deployment starts.
+    #[serde(default)]
+    pub deployments: Vec<DeploymentRule>,
+    /// The topics and queues, by ARN, that may carry events to this function. Whoever may write there
+    /// can ask for whatever these rules can start.
+    #[serde(default)]
+    pub carriers: BTreeSet<String>,
+    /// The buckets that tell of their replication, and the account of each: S3 does not say whose they
+    /// are.
+    #[serde(default)]
+    pub buckets: BTreeMap<String, String>,
 }
 
 /// What one scheduled rule starts.
@@ -80,8 +100,51 @@ pub struct ScheduleRule {
     pub max_age: Span,
 }
 
+/// What the beginning of a deployment starts.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct DeploymentRule {
+    /// Who deploys.
+    pub by: Deployer,
+    /// The runbook, such as `pre-deployment-snapshot`.
+    pub runbook: RunbookName,
+    /// The application it is bound to.
+    pub application: ApplicationName,
+    /// Values for its inputs.
+    #[serde(default)]
+    pub inputs: BTreeMap<String, Value>,
+    /// The input that is given `before EXECUTION`, so that a snapshot can be told from the next one's.
+    #[serde(default)]
+    pub execution_input: Option<String>,
+    /// Why, in words.
+    #[serde(default)]
+    pub reason: String,
+    /// How late it may still start.
+    #[serde(default = "deployment_age_default")]
+    pub max_age: Span,
+}
+
+/// Who deploys.
+#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub enum Deployer {
+    /// A pipeline of CodePipeline, by name.
+    Pipeline(String),
+    /// A deployment group of CodeDeploy.
+    CodeDeploy {
+        /// CodeDeploy's application.
+        application: String,
+        /// The group in it.
+        group: String,
+    },
+}
+
 fn age_default() -> Span {
     AGE_DEFAULT
+}
+
+fn deployment_age_default() -> Span {
+    DEPLOYMENT_AGE_DEFAULT
 }
 
 /// A queue that the daemon reads.
@@ -136,7 +199,7 @@ impl Settings {
     }
 }
 
-fn parse<T: DeserializeOwned>(
+pub(crate) fn parse<T: DeserializeOwned>(
     variable: &'static str,
     read: impl Fn(&str) -> Option<String>,
 ) -> Result<T, BadSettings> {
@@ -159,7 +222,85 @@ impl Rules {
                 return Err(format!("schedule rule `{}` is declared twice", schedule.rule));
             }
         }
+        let mut deployers = BTreeSet::new();
+        for deployment in &self.deployments {
+            deployment.check()?;
+            if !deployers.insert(&deployment.by) {
+                return Err(format!("{} is declared twice", deployment.what()));
+            }
+        }
+        if let Some(carrier) = self.carriers.iter().find(|carrier| !self.may_carry(carrier)) {
+            return Err(format!(
+                "carrier `{carrier}` is not the ARN of a topic or queue in a listed account and region"
+            ));
+        }
+        if let Some((name, account)) =
+            self.buckets.iter().find(|(_, account)| !self.accounts.contains(*account))
+        {
+            return Err(format!("bucket `{name}` is of account `{account}`, which is not listed"));
+        }
         Ok(())
+    }
+
+    fn may_carry(&self, arn: &str) -> bool {
+        let parts: Vec<&str> = arn.split(':').collect();
+        let [head, _partition, service, region, account, name] = parts[..] else { return false };
+        let is_here = region.parse::<Region>().is_ok_and(|region| self.regions.contains(&region));
+        head == "arn"
+            && matches!(service, "sns" | "sqs")
+            && is_here
+            && self.accounts.contains(account)
+            && !name.is_empty()
+    }
+}
+
+/// The checks that rules have in common. `what` names the rule.
+fn check_rule(
+    what: &str,
+    max_age: Span,
+    reason: &str,
+    inputs: &BTreeMap<String, Value>,
+) -> Result<(), String> {
+    if max_age < Span::from_mins(1) || max_age > AGE_MAX {
+        return Err(format!("{what}: `max_age` must be 1m to {AGE_MAX}"));
+    }
+    if reason.len() > message::TEXT_BYTES_MAX || reason.chars().any(char::is_control) {
+        return Err(format!("{what}: `reason` is no line of 1,024 bytes"));
+    }
+    let bytes = serde_json::to_vec(inputs).map_or(usize::MAX, |text| text.len());
+    if bytes > INPUT_BYTES_MAX {
+        return Err(format!("{what}: `inputs` take more than 16 KiB"));
+    }
+    Ok(())
+}
+
+impl DeploymentRule {
+    fn what(&self) -> String {
+        match &self.by {
+            Deployer::Pipeline(name) => format!("deployment rule of pipeline `{name}`"),
+            Deployer::CodeDeploy { application, group } => {
+                format!("deployment rule of CodeDeploy's `{application}`, group `{group}`")
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let what = self.what();
+        let is_named = match &self.by {
+            Deployer::Pipeline(name) => !name.is_empty(),
+            Deployer::CodeDeploy { application, group } => {
+                !application.is_empty() && !group.is_empty()
+            }
+        };
+        if !is_named {
+            return Err(format!("{what}: an empty name is nobody's"));
+        }
+        if let Some(name) =
+            self.execution_input.as_ref().filter(|name| self.inputs.contains_key(*name))
+        {
+            return Err(format!("{what}: input `{name}` is given twice"));
+        }
+        check_rule(&what, self.max_age, &self.reason, &self.inputs)
     }
 }
 
@@ -170,18 +311,7 @@ impl ScheduleRule {
         if rule.is_empty() || rule.len() > 64 || !rule.bytes().all(fits) {
             return Err(format!("`{rule}` is not the name of an EventBridge rule; give no ARN"));
         }
-        if self.max_age < Span::from_mins(1) || self.max_age > AGE_MAX {
-            return Err(format!("schedule rule `{rule}`: `max_age` must be 1m to {AGE_MAX}"));
-        }
-        if self.reason.len() > message::TEXT_BYTES_MAX || self.reason.chars().any(char::is_control)
-        {
-            return Err(format!("schedule rule `{rule}`: `reason` is no line of 1,024 bytes"));
-        }
-        let bytes = serde_json::to_vec(&self.inputs).map_or(usize::MAX, |text| text.len());
-        if bytes > INPUT_BYTES_MAX {
-            return Err(format!("schedule rule `{rule}`: `inputs` take more than 16 KiB"));
-        }
-        Ok(())
+        check_rule(&format!("schedule rule `{rule}`"), self.max_age, &self.reason, &self.inputs)
     }
 }
 
@@ -241,6 +371,12 @@ mod tests {
             ("\"daily-backup\"", "\"Daily\"", "`Daily` is not a runbook name"),
             ("\"muster-daily-backup\"", "\"arn:x\"", "`arn:x` is not the name of"),
             ("\"muster-daily-backup\"", "\"muster-failover\"", "is declared twice"),
+            ("\"covetpy-release\"", "\"\"", "an empty name is nobody's"),
+            ("\"10m\"", "\"10s\"", "`max_age` must be 1m to 23h"),
+            ("\"execution_input\"", "\"execution\"", "unknown field `execution`"),
+            ("arn:aws:sns:us-east-1:1", "arn:aws:sns:us-east-1:9", "is not the ARN of a topic"),
+            ("arn:aws:sqs:us-east-1", "arn:aws:s3:us-east-1", "is not the ARN of a topic"),
+            ("-use1\": \"123456789012\"", "-use1\": \"999999999999\"", "which is not listed"),
         ] {
             assert!(GOOD_RULES.contains(from), "{from}");
             found(read(&GOOD_RULES.replacen(from, to, 1), GOOD_QUEUES), wanted);

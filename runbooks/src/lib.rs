@@ -6,6 +6,7 @@
 pub mod action;
 pub mod application;
 pub mod check;
+pub mod heartbeat;
 pub mod message;
 pub mod name;
 pub mod plan;

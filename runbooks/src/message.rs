@@ -11,8 +11,10 @@
 //!  "not_after": "2026-03-01T03:00:00Z"}
 //! ```
 //!
-//! or `"kind": {"nudge": {"about": "arn:aws:rds:…"}}`. A field that version 1 does not have is an
-//! error: whoever adds one makes a new version, and upgrades the daemon before the Lambda.
+//! or `"kind": {"nudge": {"about": "arn:aws:rds:…"}}`. Version 2 adds what an event said, and whether people
+//! should heed it: `{"nudge": {"about": "arn:…", "says": "RDS-EVENT-0391: …", "heed": true}}`. Each message bears the lowest version that
+//! can carry it, so an older daemon goes on reading what it knows. A field that a version does not have
+//! is an error: whoever adds one makes a new version, and upgrades the daemon before the Lambda.
 
 use std::collections::BTreeMap;
 
@@ -22,8 +24,12 @@ use serde_json::Value;
 
 use crate::name::{ApplicationName, Region, RunbookName};
 
-/// The version that this program writes, and the only one that it reads.
-pub const VERSION: u16 = 1;
+/// The oldest version that is read.
+pub const VERSION_MIN: u16 = 1;
+
+/// The newest version that is read. A message is written in the lowest that can carry it:
+/// [`Kind::version`].
+pub const VERSION_MAX: u16 = 2;
 
 /// The longest message, in bytes. SQS would carry four times that.
 pub const BYTES_MAX: usize = 64 * 1024;
@@ -38,7 +44,7 @@ pub const TEXT_BYTES_MAX: usize = 1_024;
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Message {
-    /// [`VERSION`].
+    /// Its version: at least what its [`Kind`] needs.
     pub v: u16,
     /// What is asked for.
     pub kind: Kind,
@@ -75,7 +81,23 @@ pub enum Kind {
     Nudge {
         /// What the event was about, such as a snapshot's ARN.
         about: String,
+        /// What it said, in a line for people; it decides nothing. Since version 2.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        says: Option<String>,
+        /// Whether people are to be shown it. Since version 2.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        heed: bool,
     },
+}
+
+impl Kind {
+    /// The lowest version that can carry it.
+    pub fn version(&self) -> u16 {
+        match self {
+            Kind::Request { .. } | Kind::Nudge { says: None, heed: false, .. } => 1,
+            Kind::Nudge { .. } => 2,
+        }
+    }
 }
 
 /// Where an event came from.
@@ -104,15 +126,21 @@ pub enum Unreadable {
     /// It is not a JSON object.
     #[error("not the JSON of a message")]
     NotJson(#[source] serde_json::Error),
-    /// A newer program wrote it.
-    #[error("message version {found}; this program reads {VERSION}")]
+    /// A newer program wrote it, or none of ours.
+    #[error("message version {found}; this program reads {VERSION_MIN} to {VERSION_MAX}")]
     Version {
         /// The version that it claims.
         found: u64,
     },
-    /// It claims version 1 and does not have its fields, or is nested deeper than 128 levels.
-    #[error("not a message of version {VERSION}")]
-    Shape(#[source] serde_json::Error),
+    /// It claims a version and does not have its fields, or is nested deeper than 128 levels.
+    #[error("not a message of version {version}")]
+    Shape {
+        /// The version that it claims.
+        version: u64,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
     /// A field holds what it may not.
     #[error("`{field}` {rule}")]
     Field {
@@ -131,6 +159,17 @@ struct Envelope {
 }
 
 impl Message {
+    /// A message in the lowest version that can carry it.
+    pub fn new(
+        kind: Kind,
+        dedupe_key: String,
+        source: Source,
+        occurred_at: Timestamp,
+        not_after: Timestamp,
+    ) -> Message {
+        Message { v: kind.version(), kind, dedupe_key, source, occurred_at, not_after }
+    }
+
     /// Reads a message that anybody may have written.
     pub fn read(text: &str) -> Result<Message, Unreadable> {
         if text.len() > BYTES_MAX {
@@ -139,10 +178,11 @@ impl Message {
         // Twice over the text instead of once over a tree: this pass keeps nothing and does not
         // recurse, the second one stops at the 128 levels of serde_json.
         let Envelope { v } = serde_json::from_str(text).map_err(Unreadable::NotJson)?;
-        if v != u64::from(VERSION) {
+        if !(u64::from(VERSION_MIN)..=u64::from(VERSION_MAX)).contains(&v) {
             return Err(Unreadable::Version { found: v });
         }
-        let message: Message = serde_json::from_str(text).map_err(Unreadable::Shape)?;
+        let shape = |source| Unreadable::Shape { version: v, source };
+        let message: Message = serde_json::from_str(text).map_err(shape)?;
         message.check()?;
         Ok(message)
     }
@@ -150,7 +190,8 @@ impl Message {
     /// The text for the queue.
     pub fn write(&self) -> Result<String, Unreadable> {
         self.check()?;
-        let text = serde_json::to_string(self).map_err(Unreadable::Shape)?;
+        let shape = |source| Unreadable::Shape { version: u64::from(self.v), source };
+        let text = serde_json::to_string(self).map_err(shape)?;
         if text.len() > BYTES_MAX {
             return Err(Unreadable::TooLong { bytes: text.len() });
         }
@@ -169,15 +210,21 @@ impl Message {
         if !is_account(&self.source.account) {
             return fail("source.account", "must be twelve digits");
         }
-        let words = [
+        if self.v < self.kind.version() {
+            return fail("kind.nudge.says", "is not of version 1");
+        }
+        let ids = [
             ("source.event_id", &self.source.event_id),
             ("source.event_type", &self.source.event_type),
-            match &self.kind {
-                Kind::Request { reason, .. } => ("kind.request.reason", reason),
-                Kind::Nudge { about } => ("kind.nudge.about", about),
-            },
         ];
-        for (field, text) in words {
+        let said = match &self.kind {
+            Kind::Request { reason, .. } => vec![("kind.request.reason", reason)],
+            Kind::Nudge { about, says, heed: _ } => {
+                let says = says.iter().map(|says| ("kind.nudge.says", says));
+                std::iter::once(("kind.nudge.about", about)).chain(says).collect()
+            }
+        };
+        for (field, text) in ids.into_iter().chain(said) {
             if text.len() > TEXT_BYTES_MAX || text.chars().any(char::is_control) {
                 return fail(field, "must be at most 1,024 bytes without control characters");
             }
@@ -201,7 +248,17 @@ mod tests {
     /// Method: read a text that is written down here, write it again, and compare byte for byte.
     #[test]
     fn a_message_reads_back_byte_for_byte() {
-        assert_eq!(Message::read(TEXT).unwrap().write().unwrap(), TEXT);
+        let said = TEXT.replacen("\"v\":1", "\"v\":2", 1).replacen(
+            "snapshot:a\"",
+            "snapshot:a\",\"says\":\"RDS-EVENT-0391: it timed out\",\"heed\":true",
+            1,
+        );
+        for text in [TEXT, &said] {
+            assert_eq!(Message::read(text).unwrap().write().unwrap(), text);
+        }
+        let Message { v, kind, dedupe_key, source, occurred_at, not_after } =
+            Message::read(&said).unwrap();
+        assert_eq!(Message::new(kind, dedupe_key, source, occurred_at, not_after).v, v);
     }
 
     /// Goal: nothing that is not a message of this version gets further than here.
@@ -229,8 +286,16 @@ mod tests {
                 "not a message of version 1",
             ),
             (Message::read(&" ".repeat(BYTES_MAX + 1)).unwrap_err().to_string(), "65537 bytes"),
-            (spoilt("\"v\":1", "\"v\":2,\"new\":[]"), "message version 2; this program reads 1"),
+            (
+                spoilt("\"v\":1", "\"v\":3,\"new\":[]"),
+                "message version 3; this program reads 1 to 2",
+            ),
             (spoilt("\"v\":1", "\"v\":1,\"new\":[]"), "not a message of version 1"),
+            (spoilt("\"v\":1", "\"v\":2,\"new\":[]"), "not a message of version 2"),
+            (
+                spoilt("snapshot:a\"", "snapshot:a\",\"says\":\"b\""),
+                "`kind.nudge.says` is not of version 1",
+            ),
             (spoilt("us-east-1\",\"event", "moon-1\",\"event"), "not a message of version 1"),
             (spoilt("rds|a", "rds|\\n"), "`dedupe_key` must be"),
             (spoilt("rds|a", ""), "`dedupe_key` must be"),

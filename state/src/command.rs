@@ -262,7 +262,9 @@ pub enum Command {
         source: String,
         /// What it was about.
         about: String,
-        /// The same as a hash.
+        /// What it said, in a line for people.
+        says: Option<String>,
+        /// What it was about, as a hash.
         asked: Option<String>,
     },
 }

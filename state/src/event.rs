@@ -337,6 +337,9 @@ pub enum NoticeEvent {
         source: String,
         /// What it was about, such as a snapshot's ARN.
         about: String,
+        /// What it said, in a line for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        says: Option<String>,
     },
 }
 

@@ -178,19 +178,6 @@ pub struct Granted {
     pub holder: String,
 }
 
-/// What whoever holds the lease says beside it every now and then.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Heartbeat {
-    /// The epoch of the lease.
-    pub epoch: u64,
-    /// The number behind the last record of the journal.
-    pub sequence: u64,
-    /// When it was written.
-    pub at: Timestamp,
-    /// The program.
-    pub version: String,
-}
-
 /// An instant by two clocks. A person or a server may set the one; the other only ever goes on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Moment {

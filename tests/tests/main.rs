@@ -24,4 +24,5 @@ mod sql;
 mod stamping;
 mod tidy;
 mod transitions;
+mod watchdog;
 mod watching;

@@ -14,7 +14,7 @@ use muster::{
 };
 use muster_runbooks::{application::Application, message::Message, runbook::library::Library};
 use muster_state::{
-    event::{AccessEvent, Event, NoticeEvent, RunEvent},
+    event::{AccessEvent, ApplicationEvent, Event, NoticeEvent, RunEvent},
     journal::{Journal, MemoryJournal},
 };
 use muster_tests::{
@@ -162,11 +162,16 @@ fn facts(journal: &dyn Journal) -> Vec<String> {
             Event::Run(RunEvent::Admitted { request, .. }) => {
                 Some(format!("run {} by {}", request.runbook, request.trigger.who()))
             }
-            Event::Notice(NoticeEvent::Nudged { source, about }) => {
+            Event::Notice(NoticeEvent::Nudged { source, about, .. }) => {
                 Some(format!("nudge by {source} about {about}"))
             }
             Event::Notice(NoticeEvent::Proposed { request, .. }) => {
                 Some(format!("proposal {}", request.runbook))
+            }
+            Event::Application(ApplicationEvent::FindingOpened { finding })
+                if finding.id.starts_with("aws-says/") =>
+            {
+                Some(finding.message.clone())
             }
             Event::Access(AccessEvent::Refused { who, because, .. }) => {
                 Some(format!("refused {who}: {because}"))
@@ -213,6 +218,28 @@ async fn an_event_delivered_twice_acts_once() {
     );
 }
 
+/// Goal: what AWS says that people must heed is shown once, starts nothing, and nudges whoever waits.
+/// Method: the verdict of a fence that did not hold, twice, beside one that held.
+#[tokio::test]
+async fn what_people_must_heed_is_shown() {
+    let Some(stage) = Stage::set("what_people_must_heed_is_shown").await else { return };
+    let mut function = stage.function(&stage.queues).await;
+    for name in ["rds-write-fence-timed-out", "rds-write-fence-timed-out", "rds-write-fence-held"] {
+        let mut event = fixture(name);
+        event["time"] = json!("2026-03-01T02:05:00Z");
+        event["detail"]["Date"] = json!("2026-03-01T02:04:59Z");
+        function.invoke(&event).await.unwrap();
+    }
+    assert_eq!(
+        stage.read().await,
+        [
+            "AWS says about `arn:aws:rds:us-west-2:123456789012:db:orders-west-1`: RDS-EVENT-0391: writes could not be blocked at the old primary in time: the fence does not hold",
+            "nudge by events about arn:aws:rds:us-east-1:123456789012:db:orders-east-1",
+            "nudge by events about arn:aws:rds:us-west-2:123456789012:db:orders-west-1",
+        ]
+    );
+}
+
 /// Goal: an event that is not ours is acknowledged; one that reached no queue comes again.
 /// Method: events nobody translates, then a queue that refuses beside one that accepts, then alone.
 #[tokio::test]
@@ -222,8 +249,7 @@ async fn one_queue_in_reach_is_enough_and_none_is_an_error() {
     let gone = (WEST, format!("{}-gone", stage.queues[1].1));
 
     let mut function = stage.function(&[(EAST, east.clone()), gone.clone()]).await;
-    for name in ["rds-global-failover-completed", "s3-replication-failed", "rds-snapshot-creating"]
-    {
+    for name in ["ec2-instance-stopped", "s3-test-event", "pipeline-succeeded"] {
         function.invoke(&fixture(name)).await.unwrap();
     }
     assert_eq!(stage.aws.held(EAST, east).await, 0);
@@ -251,7 +277,7 @@ async fn attacks_are_recorded_and_deleted() {
     function.invoke(&event).await.unwrap();
     let good = stage.aws.peek(region, url).await.remove(0);
     for (from, to) in [
-        ("\"v\":1", "\"v\":2"),
+        ("\"v\":1", "\"v\":3"),
         ("\"account\":\"123456789012\"", "\"account\":\"999999999999\""),
         ("us-west-2", "eu-west-1"),
         ("region-failover\",\"appl", "expire-recovery-points\",\"appl"),
@@ -269,7 +295,7 @@ async fn attacks_are_recorded_and_deleted() {
             "proposal region-failover",
             "refused event:events: account 999999999999 is not one of this queue's",
             "refused event:events: events of this queue may not start `expire-recovery-points`",
-            "refused event:events: message version 2; this program reads 1",
+            "refused event:events: message version 3; this program reads 1 to 2",
             "refused event:events: not the JSON of a message",
             "refused event:events: nothing is configured in eu-west-1",
         ]

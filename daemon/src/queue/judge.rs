@@ -74,7 +74,11 @@ pub enum Verdict {
         dedupe_key: String,
         /// What it is about.
         about: String,
-        /// The same as a hash.
+        /// What it said, in a line for people.
+        says: Option<String>,
+        /// Whether people are to be shown it.
+        heed: bool,
+        /// What it is about, as a hash.
         asked: String,
     },
     /// What it asks for was done before.
@@ -226,7 +230,9 @@ fn permit(
         return Err(Reason::Late { not_after });
     }
     let (runbook, application, inputs, reason) = match kind {
-        Kind::Nudge { about } => return Ok(Verdict::Nudge { dedupe_key, about, asked }),
+        Kind::Nudge { about, says, heed } => {
+            return Ok(Verdict::Nudge { dedupe_key, about, says, heed, asked });
+        }
         Kind::Request { runbook, application, inputs, reason } => {
             (runbook, application, inputs, reason)
         }
@@ -270,7 +276,7 @@ fn asked(kind: &Kind) -> String {
         Kind::Request { runbook, application, inputs, reason: _ } => {
             intake::fingerprint(&(runbook, application, inputs))
         }
-        Kind::Nudge { about } => intake::fingerprint(about),
+        Kind::Nudge { about, says: _, heed: _ } => intake::fingerprint(about),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Telling people: a POST to every configured receiver, delivered at least once.
 
 mod pagerduty;
+pub mod reception;
 
 use std::{
     collections::BTreeMap,
@@ -55,6 +56,11 @@ pub struct Unreachable {
 }
 
 impl Receiver {
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A webhook at a URL.
     pub fn new(name: impl Into<String>, url: impl Into<String>) -> Receiver {
         Receiver { name: name.into(), way: Way::Webhook(url.into()) }
@@ -112,6 +118,14 @@ enum NotTaken {
     Yet(String),
     /// It will not, however often.
     Ever(String),
+}
+
+impl NotTaken {
+    fn why(&self) -> &str {
+        match self {
+            NotTaken::Yet(why) | NotTaken::Ever(why) => why,
+        }
+    }
 }
 
 /// What receivers have said to which message, so that one dead receiver does not let all others be told
@@ -185,6 +199,7 @@ async fn tell(
         return said.map_err(NotTaken::Ever);
     }
     let text = action.message.as_deref().unwrap_or(&call.summary);
+    let asked_at = real.clock.now();
     let told = match &receiver.way {
         Way::Webhook(url) => {
             let body = json!({
@@ -199,6 +214,7 @@ async fn tell(
         }
         Way::PagerDuty(service) => service.trigger(&real.sends, call, action.severity, text).await,
     };
+    real.reception.note(name, asked_at, told.as_ref().map(drop).map_err(NotTaken::why));
     let told = told.map_err(|why| match why {
         NotTaken::Yet(why) => NotTaken::Yet(format!("`{name}` did not take it: {why}")),
         NotTaken::Ever(why) => NotTaken::Ever(format!("`{name}` refused it: {why}")),

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use muster_runbooks::{
     action::{Action, On, control::Rehearse},
     application::{Application, Component, Workload},
+    heartbeat::Notices,
 };
 use muster_state::call::{Answer, Call, CallError, Done, Progress, Reading};
 use serde_json::json;
@@ -34,7 +35,7 @@ use super::{
     inventory::{Inventory, takeover::Takeover},
     kube::Kube,
     node,
-    notify::{self, Delivered, Receiver},
+    notify::{self, Delivered, Receiver, reception::Reception},
     observers,
     rates::Rates,
     restart, sql, takeover,
@@ -77,6 +78,7 @@ pub struct Real {
     pub(super) sends: reqwest::Client,
     pub(super) receivers: Vec<Receiver>,
     pub(super) delivered: Delivered,
+    pub(super) reception: Reception,
     pub(super) clock: Clock,
     epoch: AtomicU64,
     pub(super) comparisons: Comparisons,
@@ -95,6 +97,8 @@ pub(super) struct Verbs<'a> {
 impl Real {
     /// Makes the clients. Nothing outside is asked yet.
     pub async fn new(settings: Settings) -> Result<Real, reqwest::Error> {
+        let names = settings.receivers.iter().map(Receiver::name);
+        let reception = Reception::since(settings.clock.now(), names);
         Ok(Real {
             aws: Aws::load(&settings.access, settings.rates, settings.clock.clone()).await,
             poller: Poller::default(),
@@ -103,6 +107,7 @@ impl Real {
             sends: client_without_redirects()?,
             receivers: settings.receivers,
             delivered: Delivered::default(),
+            reception,
             clock: settings.clock,
             epoch: AtomicU64::new(settings.epoch),
             comparisons: Comparisons::in_folder(settings.comparisons),
@@ -131,6 +136,11 @@ impl Real {
     /// Where a lease is kept.
     pub fn lease(&self, at: &config::Lease) -> lease::Store {
         lease::Store::new(self.aws.side(&at.region), at)
+    }
+
+    /// Whether notices arrive.
+    pub fn notices(&self) -> Notices {
+        self.reception.notices()
     }
 
     /// A place for copies of small files.

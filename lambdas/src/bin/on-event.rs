@@ -1,21 +1,25 @@
-//! The Lambda function: one EventBridge event in, at most one message out.
+//! The Lambda function: whatever AWS tells in, at most one message out for each event in it.
 
-use std::{error::Error, process::ExitCode};
+use std::process::ExitCode;
 
+use futures::{StreamExt as _, stream};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use muster_lambdas::{deliver::Queues, settings::Settings, translate::translate};
+use muster_lambdas::{
+    deliver::{Queues, Undelivered},
+    function::{chain, failure, log},
+    settings::{Rules, Settings},
+    translate::{NotOurs, translate},
+    unpack::{Parcel, Unpacked, give_back, unpack},
+};
 use serde_json::Value;
-use tracing_subscriber::filter::LevelFilter;
+
+/// How many events of one invocation are on their way to the queues at a time.
+const UNDER_WAY_MAX: usize = 16;
 
 /// One invocation at a time is all that Lambda gives a process, so one thread does.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let level = std::env::var("RUST_LOG").ok().and_then(|text| text.parse().ok());
-    tracing_subscriber::fmt()
-        .json()
-        .without_time()
-        .with_max_level(level.unwrap_or(LevelFilter::INFO))
-        .init();
+    log();
     let settings = match Settings::read(|name| std::env::var(name).ok()) {
         Ok(settings) => settings,
         Err(why) => {
@@ -35,29 +39,54 @@ async fn main() -> ExitCode {
     }
 }
 
-/// An error makes Lambda deliver the event again, so only what may pass by itself is one.
+/// An error makes Lambda deliver everything again, so only what may pass by itself is one. Of a queue's
+/// batch only those items come again that were not delivered.
 async fn on_event(
     event: LambdaEvent<Value>,
     settings: &Settings,
     queues: &Queues,
-) -> Result<(), Diagnostic> {
-    let message = match translate(&event.payload, &settings.rules) {
-        Ok(message) => message,
-        Err(not_ours) => {
-            let id = event.payload["id"].as_str().unwrap_or_default();
-            tracing::warn!(event = id, why = %not_ours, "not ours");
-            return Ok(());
-        }
-    };
+) -> Result<Value, Diagnostic> {
+    let Unpacked { parcels, is_batch } = unpack(&event.payload, &settings.rules);
+    let sent = parcels.into_iter().map(|Parcel { item, event }| async move {
+        pass_on(event, &settings.rules, queues).await.map_err(|undelivered| (item, undelivered))
+    });
+    let ends: Vec<_> = stream::iter(sent).buffer_unordered(UNDER_WAY_MAX).collect().await;
+    let mut items = Vec::new();
+    let mut failed = None;
+    for (item, undelivered) in ends.into_iter().filter_map(Result::err) {
+        items.push(item);
+        failed = Some(undelivered);
+    }
+    match (is_batch.then(|| give_back(&items)).flatten(), failed) {
+        (Some(answer), _) => Ok(answer),
+        (None, Some(undelivered)) => Err(failure("Undelivered", &undelivered)),
+        (None, None) => Ok(Value::Null),
+    }
+}
+
+/// What is not ours is logged and done with.
+async fn pass_on(
+    event: Result<Value, NotOurs>,
+    rules: &Rules,
+    queues: &Queues,
+) -> Result<(), Undelivered> {
+    let id = event.as_ref().ok().and_then(|event| event["id"].as_str()).unwrap_or_default();
+    let (message, text) =
+        match event.as_ref().map_err(NotOurs::clone).and_then(|event| translate(event, rules)) {
+            Ok(translated) => translated,
+            Err(not_ours) => {
+                tracing::warn!(event = id, why = %not_ours, "not ours");
+                return Ok(());
+            }
+        };
     let key = &message.dedupe_key;
-    let text = message.write().map_err(|why| failure("Unwritable", &why))?;
     let missed = match queues.deliver(&text).await {
         Ok(missed) => missed,
         Err(undelivered) => {
             for missed in &undelivered.missed {
                 tracing::error!(key, why = chain(missed), "not delivered");
             }
-            return Err(failure("Undelivered", &undelivered));
+            return Err(undelivered);
         }
     };
     for missed in &missed {
@@ -65,20 +94,4 @@ async fn on_event(
     }
     tracing::info!(key, event = message.source.event_id, "delivered");
     Ok(())
-}
-
-/// What AWS shows of a failed invocation, under a name that a person can look for.
-fn failure(name: &str, why: &dyn Error) -> Diagnostic {
-    Diagnostic { error_type: name.to_owned(), error_message: chain(why) }
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -1,7 +1,7 @@
 //! A scheduled rule of EventBridge came due.
 
 use jiff::Timestamp;
-use muster_runbooks::message::{Kind, Message, Source, VERSION};
+use muster_runbooks::message::{Kind, Message, Source};
 
 use super::{Event, NotOurs, cut, expiry, resource, text};
 use crate::settings::{Rules, ScheduleRule};
@@ -18,19 +18,14 @@ pub(super) fn occurrence(event: &Event, source: Source, rules: &Rules) -> Result
         .find(|schedule| schedule.rule == rule)
         .ok_or_else(|| NotOurs::NoSchedule { rule: cut(rule) })?;
     let at = super::at(event)?;
-    Ok(Message {
-        v: VERSION,
-        dedupe_key: key(schedule, &source, at),
-        kind: Kind::Request {
-            runbook: schedule.runbook.clone(),
-            application: schedule.application.clone(),
-            inputs: schedule.inputs.clone(),
-            reason: schedule.reason.clone(),
-        },
-        source,
-        occurred_at: at,
-        not_after: expiry(at, schedule.max_age, "time")?,
-    })
+    let kind = Kind::Request {
+        runbook: schedule.runbook.clone(),
+        application: schedule.application.clone(),
+        inputs: schedule.inputs.clone(),
+        reason: schedule.reason.clone(),
+    };
+    let key = key(schedule, &source, at);
+    Ok(Message::new(kind, key, source, at, expiry(at, schedule.max_age, "time")?))
 }
 
 /// One key per occurrence. EventBridge gives occurrences no id, delivers them more than once, and

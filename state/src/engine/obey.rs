@@ -100,11 +100,11 @@ impl Engine {
             Command::Thaw { application, by, reason } => {
                 self.thaw(now, &application, by, reason, out)
             }
-            Command::Nudge { id, dedupe_key, source, about: object, asked } => self.nudge(
+            Command::Nudge { id, dedupe_key, source, about: object, says, asked } => self.nudge(
                 now,
                 &id,
                 dedupe_key,
-                NoticeEvent::Nudged { source, about: object },
+                NoticeEvent::Nudged { source, about: object, says },
                 asked,
                 out,
             ),

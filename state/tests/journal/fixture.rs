@@ -355,6 +355,13 @@ fn notices() -> Vec<(u64, NoticeEvent)> {
         (13, proposed()),
         (11, NoticeEvent::Taken { run: run_id(1), by: by() }),
         (12, NoticeEvent::Expired),
-        (14, NoticeEvent::Nudged { source: "aws".to_owned(), about: "a snapshot".to_owned() }),
+        (
+            14,
+            NoticeEvent::Nudged {
+                source: "aws".to_owned(),
+                about: "a snapshot".to_owned(),
+                says: None,
+            },
+        ),
     ]
 }

@@ -27,7 +27,7 @@ fn entry() -> impl Strategy<Value = Entry> {
             expires_at: at(900),
             because: "only a person may".into(),
         }),
-        Just(NoticeEvent::Nudged { source: "aws".into(), about: "a snapshot".into() }),
+        Just(NoticeEvent::Nudged { source: "aws".into(), about: "a snapshot".into(), says: None }),
     ];
     prop_oneof![
         6 => (run.clone(), event).prop_map(|(run, event)| Entry::run(&run, event)),

@@ -66,7 +66,11 @@ fn seen(text: &str) -> String {
         Verdict::Propose { request, expires_at, .. } => {
             format!("propose {} until {expires_at}", request.runbook)
         }
-        Verdict::Nudge { dedupe_key, about, .. } => format!("nudge {about} by {dedupe_key}"),
+        Verdict::Nudge { dedupe_key, about, says, heed, .. } => {
+            let says = says.map(|says| format!(": {says}")).unwrap_or_default();
+            let heed = if heed { " (heed)" } else { "" };
+            format!("nudge {about}{says}{heed} by {dedupe_key}")
+        }
         Verdict::Repeated => "repeated".into(),
         Verdict::Refuse { what, because } => format!("refuse {what}: {because}"),
     }
@@ -88,7 +92,7 @@ fn every_attack_and_its_verdict() {
         ("deep JSON", deep, "refuse a message: not the JSON of a message".into()),
         ("deep inputs", deep_inputs, "refuse a message: not a message of version 1".into()),
         ("oversize", oversize.to_string(), "refuse a message: 65".into()),
-        ("unknown version", with("/v", json!(2)), "refuse a message: message version 2".into()),
+        ("unknown version", with("/v", json!(3)), "refuse a message: message version 3".into()),
         ("no version", with("/v", json!(null)), "refuse a message: not the JSON".into()),
         (
             "a kind of its own",
@@ -185,6 +189,10 @@ fn what_is_in_order_is_taken() {
         seen(&with("/kind", json!({"nudge": {"about": "arn:x"}}))),
         "nudge arn:x by queue/schedule|a"
     );
+    let mut said = good();
+    said["v"] = json!(2);
+    said["kind"] = json!({"nudge": {"about": "arn:x", "says": "it timed out", "heed": true}});
+    assert_eq!(seen(&said.to_string()), "nudge arn:x: it timed out (heed) by queue/schedule|a");
 }
 
 /// Goal: a duplicate that comes hours late is no refusal of what was done in time.

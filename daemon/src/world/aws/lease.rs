@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use muster_runbooks::heartbeat::{self, Heartbeat};
 use muster_state::{
     call::in_one_line,
-    lease::{Answer, Ask, Condition, Heartbeat, Record},
+    lease::{Answer, Ask, Condition, Record},
 };
 
 use super::{Side, error};
@@ -14,9 +15,6 @@ use crate::config;
 
 /// The most of a lease that is read: it is a note of ours.
 const BYTES_MAX: usize = 4_096;
-
-/// What is put behind the key of the lease for the heartbeat.
-const HEARTBEAT: &str = ".heartbeat";
 
 /// Where the lease is. Its calls are short and tried once: when to try again, the keeper says.
 #[derive(Clone, Debug)]
@@ -47,7 +45,8 @@ impl Store {
     pub async fn beat(&self, beat: &Heartbeat) -> Result<(), String> {
         let body = serde_json::to_vec(beat).map_err(|why| why.to_string())?;
         let put = self.side.spare.s3.put_object().bucket(&self.bucket);
-        let put = put.key(format!("{}{HEARTBEAT}", self.key)).content_type("application/json");
+        let key = format!("{}{}", self.key, heartbeat::KEY_SUFFIX);
+        let put = put.key(key).content_type("application/json");
         let sent = put.body(body.into()).send().await.map_err(error::trouble);
         let at = || self.side.name("s3");
         sent.map(drop).map_err(|why| in_one_line(&why.at(at(), "PutObject")))
