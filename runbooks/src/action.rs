@@ -152,7 +152,7 @@ words! {
         Databases = "databases",
         /// Replicated buckets.
         Buckets = "buckets",
-        /// Caches that nothing fills again by itself.
+        /// Caches; most steps leave those out that fill themselves again.
         Caches = "caches",
         /// Namespaces in Kubernetes.
         Workloads = "workloads",

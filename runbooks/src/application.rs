@@ -371,14 +371,7 @@ impl Application {
             // It is one, and has none inside.
             ComponentKind::Applications => Vec::new(),
             ComponentKind::Buckets => self.buckets.iter().cloned().map(Component::Bucket).collect(),
-            // Nobody restores what fills itself again; but a follower must be made the one that is written.
-            ComponentKind::Caches => self
-                .caches
-                .iter()
-                .filter(|cache| !cache.rebuildable || cache.global.is_some())
-                .cloned()
-                .map(Component::Cache)
-                .collect(),
+            ComponentKind::Caches => self.caches.iter().cloned().map(Component::Cache).collect(),
         }
     }
 

@@ -21,6 +21,7 @@ use muster::{
     world::{
         aws::Access,
         notify::Receiver,
+        rates::{Rates, Service},
         real::{Real, Settings},
     },
 };
@@ -98,6 +99,13 @@ pub fn skip(name: &str, reason: &str) {
     file.and_then(|mut file| writeln!(file, "{name}: {reason}")).expect("the skip is written down");
 }
 
+/// Rates under which nobody waits: the clock of a test stands still between its steps, and turns come with it.
+fn unhurried() -> Rates {
+    let rate = json!({ "looks": u16::MAX, "acts": u16::MAX });
+    let all: Value = Service::WORDS.iter().map(|word| ((*word).to_owned(), rate.clone())).collect();
+    serde_json::from_value(all).expect("a table")
+}
+
 impl Emulator {
     /// An empty AWS at two o'clock; `None`, and a skip, where its python is missing.
     pub fn start() -> Option<Emulator> {
@@ -154,7 +162,7 @@ impl Emulator {
             access: Access::Emulator { endpoint: self.proxy.url() },
             kubeconfig: None,
             receivers,
-            rates: Default::default(),
+            rates: unhurried(),
             clock: Clock::File(self.clock_file()),
             epoch: 7,
             comparisons: Some(self.folder.path().join("comparisons")),

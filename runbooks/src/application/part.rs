@@ -42,8 +42,8 @@ impl Component {
 }
 
 impl Cache {
-    /// One that has a global datastore is promoted, keys are deleted where some were named, and inside a region every one fails over that is there; all
-    /// others of the steps are about what nobody fills again.
+    /// One that has a global datastore is promoted, keys are deleted where some were named, and inside a region
+    /// every one fails over that is there; all others of the steps are about what nobody fills again.
     fn takes_part(&self, step: &Offer<'_>) -> bool {
         match step.action {
             "failover-cache" => return self.global.is_some(),

@@ -170,7 +170,7 @@ fn a_plan_has_a_size_and_no_guesses() {
     let names: Vec<String> = (0..STEPS_MAX).map(|number| format!("db{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let refused = make(&shipped("daily-backup"), with_databases(&names)).unwrap_err();
-    assert_eq!(refused, [BindProblem::TooManySteps { count: 512 }]);
+    assert_eq!(refused, [BindProblem::TooManySteps { count: 2 * STEPS_MAX }]);
 
     let text = "\
 name: one

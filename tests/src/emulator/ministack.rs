@@ -85,7 +85,7 @@ impl Ministack {
             access: Access::Emulator { endpoint: self.endpoint.clone() },
             kubeconfig: None,
             receivers: Vec::new(),
-            rates: Default::default(),
+            rates: super::unhurried(),
             clock: Clock::Real,
             epoch: 7,
             comparisons: Some(self.folder.path().join("comparisons")),

@@ -91,6 +91,8 @@ struct Judge {
 
 impl Judge {
     async fn judge(&mut self, call: &mut Call) -> Done {
+        // A list that an earlier call asked for would do for this one, too.
+        self.world.pass(2);
         self.world.forget_calls().await;
         self.roles.skip(&self.world).await;
         let done = carry_out(&mut self.world, &self.real, call, 5).await.done;

@@ -208,6 +208,8 @@ async fn readiness_is_never_guessed() {
     let seen = look(&world, &real, &mut checking).await;
     assert!(seen.to_string().contains("no available instance"), "{seen}");
     world.fault("silence", json!({ "region": EAST, "how": "reset" })).await;
+    // What was listed within the last second would still do.
+    world.pass(2);
     checking.asked_at = world.now();
     let why = real.observe(&checking).await.unwrap_err();
     assert!(matches!(why, CallError::NoAnswer { .. }), "{why}");
@@ -225,6 +227,7 @@ async fn the_writer_is_found_from_either_side() {
     let (east, west) = (Ok(EAST.parse().unwrap()), Ok(WEST.parse().unwrap()));
     assert_eq!(written().await, east);
     world.fault("silence", json!({ "region": EAST, "how": "reset" })).await;
+    world.pass(2);
     assert_eq!(written().await, east, "the standby says it too");
 
     let with = json!({ "to": "standby", "data_loss_max": "5m" });
@@ -232,6 +235,7 @@ async fn the_writer_is_found_from_either_side() {
     carry_out(&mut world, &real, &mut failing, 5).await;
     assert_eq!(written().await, west);
     world.fault("silence", json!({ "region": WEST, "how": "reset" })).await;
+    world.pass(2);
     let why = written().await.unwrap_err();
     assert_eq!(why, "no answer from rds us-east-1 to DescribeGlobalClusters");
     let users = real.locate(&shop).await.users;

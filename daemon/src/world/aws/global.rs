@@ -122,6 +122,7 @@ async fn begin_switchover(
         .target_db_cluster_identifier(target)
         .send()
         .await;
+    real.poller.forget_writers(&real.aws.side(to)).await;
     match sent {
         Ok(_) => Ok(Answer::Accepted),
         Err(why) => error::trouble(why).begun(side.name("rds"), "SwitchoverGlobalCluster"),
@@ -147,6 +148,7 @@ async fn begin_failover(
         .allow_data_loss(true)
         .send()
         .await;
+    real.poller.forget_writers(&side).await;
     match sent {
         Ok(_) => Ok(Answer::Accepted),
         Err(why) => error::trouble(why).begun(side.name("rds"), "FailoverGlobalCluster"),

@@ -49,6 +49,7 @@ pub async fn begin(
     let side = real.aws.side(region);
     let sent =
         side.act.rds.failover_db_cluster().db_cluster_identifier(cluster_name(arn)).send().await;
+    real.poller.forget_writers(&side).await;
     match sent {
         Ok(_) => Ok(Answer::Accepted),
         Err(why) => error::trouble(why).begun(side.name("rds"), "FailoverDBCluster"),

@@ -282,6 +282,15 @@ impl Poller {
         Ok(self.cache_snapshots.get(side, "elasticache", SAVED, want, fetch).await?.1)
     }
 
+    /// Forgets who writes where in a region: that was just changed, and whoever looks next must not be shown
+    /// what stood before.
+    pub(super) async fn forget_writers(&self, side: &Side) {
+        let seat = side.seat();
+        self.globals.forget(&seat).await;
+        self.clusters.forget(&seat).await;
+        self.instances.forget(&seat).await;
+    }
+
     /// Forgets the lists of snapshots of a region and account, because something there is about to change
     /// (design §6).
     pub async fn forget(&self, side: &Side) {

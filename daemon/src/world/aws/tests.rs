@@ -150,7 +150,7 @@ fn aws_smithy_async_sleep() -> aws_sdk_rds::config::SharedAsyncSleep {
 /// Goal: no more leaves than the table says, what waits leaves in its turn, and what may not be sent any more
 /// is not sent, and counts as not sent.
 /// Method: at one request a second ask for five at once while a clock stands still, the last of them for
-/// something that may leave within three seconds only; then move the clock.
+/// something that may leave within two seconds only; then move the clock.
 #[tokio::test]
 async fn requests_wait_for_their_turn() {
     let hosts = Recorder::default();
@@ -179,7 +179,7 @@ async fn requests_wait_for_their_turn() {
     let aws = Aws::of(shared, rates, Clock::File(file.clone()));
     let side = aws.side(&"us-west-2".parse().unwrap());
     let sent = || hosts.0.lock().unwrap().len();
-    let asked: futures::stream::FuturesUnordered<_> = [60, 60, 60, 60, 3]
+    let asked: futures::stream::FuturesUnordered<_> = [60, 60, 60, 60, 2]
         .into_iter()
         .map(|secs| {
             let ask = side.act.rds.failover_db_cluster().db_cluster_identifier("orders").send();

@@ -148,6 +148,10 @@ impl Sim {
         let Some(turns) = &mut self.turns else { return false };
         let at = turns.comes(now, door, kind);
         turns.put_off = turns.put_off.max(at);
+        if kind == Kind::Act && at.is_none() {
+            // Nobody is shown what stood before.
+            turns.lists.clear();
+        }
         at.is_some()
     }
 }
