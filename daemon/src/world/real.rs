@@ -24,8 +24,8 @@ use super::http::{client, client_without_redirects, observe_probe};
 use super::{
     admission,
     aws::{
-        Access, Aws, Side, alarm, bucket, cache, comparison, copies, datastore, error, expiry,
-        global, instance, inventory, lease, marker, objects, paced,
+        Access, Aws, Clients, Side, alarm, bucket, cache, comparison, copies, datastore, error,
+        expiry, global, instance, inventory, lease, marker, objects, paced,
         poller::{Desk, Poller, Want},
         readiness, record, replica, replication, restore, ship, snapshot, teardown, vault,
         write_lease, writer,
@@ -157,6 +157,11 @@ impl Real {
     pub(super) fn desk<'a>(&'a self, side: &'a Side, call: &Call) -> Desk<'a> {
         let clients = side.looks_for(call);
         Desk { poller: &self.poller, side, clients, want: Want::of(call) }
+    }
+
+    /// The same for whoever looks at the present, with clients of their choice.
+    pub(super) fn desk_by<'a>(&'a self, side: &'a Side, clients: &'a Clients) -> Desk<'a> {
+        Desk { poller: &self.poller, side, clients, want: Want::fresh(self.clock.now()) }
     }
 
     /// Looks how far a call has come. Changes nothing.

@@ -12,6 +12,7 @@ use std::{
 
 use aws_sdk_elasticache::types::{ReplicationGroup, Snapshot};
 use aws_sdk_rds::types::{DbCluster, DbClusterSnapshot, DbInstance, GlobalCluster};
+use aws_smithy_async::future::pagination_stream::PaginationStream;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::{SignedDuration, Timestamp};
@@ -119,8 +120,8 @@ impl Want {
         Want { since, now: call.asked_at, miss: Miss::AsksAgain }
     }
 
-    /// What is `FRESH`.
-    pub(super) fn fresh(now: Timestamp) -> Want {
+    /// What is no older than `FRESH`.
+    pub(in crate::world) fn fresh(now: Timestamp) -> Want {
         Want { since: now - FRESH, now, miss: Miss::AsksAgain }
     }
 }
@@ -137,57 +138,26 @@ pub(in crate::world) struct Desk<'a> {
 impl Desk<'_> {
     /// Every global cluster that the region shows.
     pub(super) async fn globals(self) -> Result<Arc<[GlobalCluster]>, CallError> {
-        let fetch = async {
-            let mut pages = self.clients.rds.describe_global_clusters().into_paginator().send();
-            let mut found = Vec::new();
-            while let Some(page) = pages.next().await {
-                let page = page.map_err(|why| self.failed(why, GLOBALS))?;
-                found.extend(page.global_clusters.unwrap_or_default());
-                bounded(self.side, "rds", GLOBALS, found.len())?;
-            }
-            Ok(found.into())
-        };
+        let pages = self.clients.rds.describe_global_clusters().into_paginator().send();
+        let fetch = whole(self.side, "rds", GLOBALS, pages, |page| page.global_clusters);
         let lists = &self.poller.globals;
         Ok(lists.get(self.side, "rds", GLOBALS, self.want, fetch).await?.1)
     }
 
     /// Every cluster of the region.
     pub(super) async fn clusters(self) -> Result<Arc<[DbCluster]>, CallError> {
-        let fetch = async {
-            let mut pages = self.clients.rds.describe_db_clusters().into_paginator().send();
-            let mut found = Vec::new();
-            while let Some(page) = pages.next().await {
-                let page = page.map_err(|why| self.failed(why, CLUSTERS))?;
-                found.extend(page.db_clusters.unwrap_or_default());
-                bounded(self.side, "rds", CLUSTERS, found.len())?;
-            }
-            Ok(found.into())
-        };
+        let pages = self.clients.rds.describe_db_clusters().into_paginator().send();
+        let fetch = whole(self.side, "rds", CLUSTERS, pages, |page| page.db_clusters);
         let lists = &self.poller.clusters;
         Ok(lists.get(self.side, "rds", CLUSTERS, self.want, fetch).await?.1)
     }
 
     /// Every instance of the region.
     pub(super) async fn instances(self) -> Result<Arc<[DbInstance]>, CallError> {
-        let fetch = async {
-            let mut pages = self.clients.rds.describe_db_instances().into_paginator().send();
-            let mut found = Vec::new();
-            while let Some(page) = pages.next().await {
-                let page = page.map_err(|why| self.failed(why, INSTANCES))?;
-                found.extend(page.db_instances.unwrap_or_default());
-                bounded(self.side, "rds", INSTANCES, found.len())?;
-            }
-            Ok(found.into())
-        };
+        let pages = self.clients.rds.describe_db_instances().into_paginator().send();
+        let fetch = whole(self.side, "rds", INSTANCES, pages, |page| page.db_instances);
         let lists = &self.poller.instances;
         Ok(lists.get(self.side, "rds", INSTANCES, self.want, fetch).await?.1)
-    }
-
-    fn failed<E>(self, why: SdkError<E, HttpResponse>, operation: &'static str) -> CallError
-    where
-        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
-    {
-        error::trouble(why).at(self.side.name("rds"), operation)
     }
 }
 
@@ -302,27 +272,35 @@ impl Poller {
 }
 
 async fn cache_snapshots(side: &Side, beside: &Beside) -> Result<Arc<[Snapshot]>, CallError> {
-    let mut pages = beside.caches.describe_snapshots().into_paginator().send();
-    let mut snapshots = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|why| error::trouble(why).at(side.name("elasticache"), SAVED))?;
-        snapshots.extend(page.snapshots.unwrap_or_default());
-        bounded(side, "elasticache", SAVED, snapshots.len())?;
-    }
-    Ok(snapshots.into())
+    let pages = beside.caches.describe_snapshots().into_paginator().send();
+    whole(side, "elasticache", SAVED, pages, |page| page.snapshots).await
 }
 
 async fn snapshots(side: &Side, kind: &str) -> Result<Arc<[DbClusterSnapshot]>, CallError> {
     let request = side.look.rds.describe_db_cluster_snapshots().snapshot_type(kind);
-    // The paginator ends with an error when a page's token repeats (proofs, faults).
-    let mut pages = request.into_paginator().send();
-    let mut snapshots = Vec::new();
+    let pages = request.into_paginator().send();
+    whole(side, "rds", OPERATION, pages, |page| page.db_cluster_snapshots).await
+}
+
+/// Everything that a list has: one with a page missing is none (facts §2, retention safety). The paginator
+/// ends with an error when a page's token repeats (proofs, faults).
+pub(super) async fn whole<P, T, E>(
+    side: &Side,
+    service: &str,
+    operation: &'static str,
+    mut pages: PaginationStream<Result<P, SdkError<E, HttpResponse>>>,
+    items: impl Fn(P) -> Option<Vec<T>>,
+) -> Result<Arc<[T]>, CallError>
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    let mut all = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|why| error::trouble(why).at(side.name("rds"), OPERATION))?;
-        snapshots.extend(page.db_cluster_snapshots.unwrap_or_default());
-        bounded(side, "rds", OPERATION, snapshots.len())?;
+        let page = page.map_err(|why| error::trouble(why).at(side.name(service), operation))?;
+        all.extend(items(page).unwrap_or_default());
+        bounded(side, service, operation, all.len())?;
     }
-    Ok(snapshots.into())
+    Ok(all.into())
 }
 
 /// A list without an end is no list.

@@ -1,6 +1,8 @@
 //! What a restore test made is taken away: by name and tags, each read again before its deletion, and by
 //! nothing that a step remembered. A restore whose answer was lost is found like any other.
 
+use std::sync::Arc;
+
 use aws_sdk_rds::types::{DbCluster, DbInstance};
 use muster_runbooks::{
     action::restore::{RemoveCluster, RemoveInstance},
@@ -14,15 +16,13 @@ use serde_json::json;
 
 use super::{
     Side, error, instant,
+    poller::whole,
     restore::{mark_of, mark_of_instance, see_cluster, see_instance},
 };
 use crate::world::{
     drill::{Kind, Mark, SETTLING, is_settled},
     real::{Real, Verbs, on, verbs},
 };
-
-/// The most clusters or instances that a list may have; a region's quota is far below.
-const LISTED_MAX: usize = 20_000;
 
 /// The verbs of `remove-instance`.
 pub(in crate::world) fn instances<'a>(
@@ -53,8 +53,8 @@ async fn begin_instances(
 ) -> Result<Answer, CallError> {
     let side = real.aws.side(on(call)?.region(action.at));
     let mut busy = None;
-    for one in all_instances(&side).await? {
-        if !mark_of_instance(&one).is_of(call) || one.db_instance_status() == Some("deleting") {
+    for one in all_instances(&side).await?.iter() {
+        if !mark_of_instance(one).is_of(call) || one.db_instance_status() == Some("deleting") {
             continue;
         }
         let name = one.db_instance_identifier().unwrap_or_default();
@@ -106,8 +106,8 @@ async fn begin_clusters(
 ) -> Result<Answer, CallError> {
     let side = real.aws.side(on(call)?.region(action.at));
     let mut busy = None;
-    for one in all_clusters(&side).await? {
-        if !mark_of(&one).is_of(call) || one.status() == Some("deleting") {
+    for one in all_clusters(&side).await?.iter() {
+        if !mark_of(one).is_of(call) || one.status() == Some("deleting") {
             continue;
         }
         let name = one.db_cluster_identifier().unwrap_or_default();
@@ -190,54 +190,28 @@ pub async fn observe_leaks(real: &Real, call: &Call) -> Result<Progress, CallErr
 async fn leaks(real: &Real, call: &Call, region: &Region) -> Result<Vec<Finding>, CallError> {
     let side = real.aws.side(region);
     let mut found = Vec::new();
-    for one in all_clusters(&side).await? {
+    for one in all_clusters(&side).await?.iter() {
         let made_at = one.cluster_create_time().and_then(instant);
         let is_going = one.status() == Some("deleting");
-        let leak = mark_of(&one).leak(call, Kind::Cluster, region, made_at);
+        let leak = mark_of(one).leak(call, Kind::Cluster, region, made_at);
         found.extend(leak.filter(|_| !is_going));
     }
-    for one in all_instances(&side).await? {
+    for one in all_instances(&side).await?.iter() {
         let made_at = one.instance_create_time().and_then(instant);
         let is_going = one.db_instance_status() == Some("deleting");
-        let leak = mark_of_instance(&one).leak(call, Kind::Instance, region, made_at);
+        let leak = mark_of_instance(one).leak(call, Kind::Instance, region, made_at);
         found.extend(leak.filter(|_| !is_going));
     }
     Ok(found)
 }
 
-/// Every cluster of a region: a list with a page missing is no list.
-async fn all_clusters(side: &Side) -> Result<Vec<DbCluster>, CallError> {
-    const OPERATION: &str = "DescribeDBClusters";
-    let mut pages = side.look.rds.describe_db_clusters().into_paginator().send();
-    let mut all = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|why| error::trouble(why).at(side.name("rds"), OPERATION))?;
-        all.extend(page.db_clusters.unwrap_or_default());
-        if all.len() > LISTED_MAX {
-            return Err(too_long(side, OPERATION));
-        }
-    }
-    Ok(all)
+/// Every cluster of a region, read for this alone.
+async fn all_clusters(side: &Side) -> Result<Arc<[DbCluster]>, CallError> {
+    let pages = side.look.rds.describe_db_clusters().into_paginator().send();
+    whole(side, "rds", "DescribeDBClusters", pages, |page| page.db_clusters).await
 }
 
-async fn all_instances(side: &Side) -> Result<Vec<DbInstance>, CallError> {
-    const OPERATION: &str = "DescribeDBInstances";
-    let mut pages = side.look.rds.describe_db_instances().into_paginator().send();
-    let mut all = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|why| error::trouble(why).at(side.name("rds"), OPERATION))?;
-        all.extend(page.db_instances.unwrap_or_default());
-        if all.len() > LISTED_MAX {
-            return Err(too_long(side, OPERATION));
-        }
-    }
-    Ok(all)
-}
-
-fn too_long(side: &Side, operation: &'static str) -> CallError {
-    CallError::NoAnswer {
-        service: side.name("rds"),
-        operation,
-        source: format!("its list has more than {LISTED_MAX} entries").into(),
-    }
+async fn all_instances(side: &Side) -> Result<Arc<[DbInstance]>, CallError> {
+    let pages = side.look.rds.describe_db_instances().into_paginator().send();
+    whole(side, "rds", "DescribeDBInstances", pages, |page| page.db_instances).await
 }

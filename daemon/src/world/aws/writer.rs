@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::{
     Arn, cluster_in, database, global, instance,
-    poller::{Desk, Want},
+    poller::Desk,
     write_lease::{self, Fenced},
 };
 use crate::world::http::probe;
@@ -40,8 +40,7 @@ pub async fn locate(
     let ask = async |region: &Region| {
         let side = real.aws.side(region);
         // Either side may be lost: short tries for both.
-        let want = Want::fresh(real.clock.now());
-        let desk = Desk { poller: &real.poller, side: &side, clients: &side.spare, want };
+        let desk = real.desk_by(&side, &side.spare);
         let seen = global::describe(desk, &database.global_cluster).await;
         let seen = seen.map_err(|why| why.to_string())?;
         let writer = seen.as_ref().and_then(global::writer).and_then(Arn::parse);

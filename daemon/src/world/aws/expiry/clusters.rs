@@ -14,7 +14,6 @@ use super::{
 use crate::world::{
     aws::{
         Side, error, instance,
-        poller::{Desk, Want},
         snapshot::{self, cluster_name},
     },
     real::Real,
@@ -27,13 +26,7 @@ pub(super) async fn source_trouble(
     arn: &str,
 ) -> Result<Option<Progress>, CallError> {
     let side = real.aws.side(region);
-    let desk = Desk {
-        poller: &real.poller,
-        side: &side,
-        clients: &side.look,
-        want: Want::fresh(real.clock.now()),
-    };
-    let found = instance::cluster(desk, arn).await?;
+    let found = instance::cluster(real.desk_by(&side, &side.look), arn).await?;
     Ok(match found.as_ref().map(|cluster| cluster.status().unwrap_or("without a status")) {
         None => Some(Progress::Refused {
             reason: format!("`{arn}` is missing; its recovery points may be all that is left"),

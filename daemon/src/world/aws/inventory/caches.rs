@@ -7,7 +7,7 @@ use muster_state::call::CallError;
 
 use super::{View, said};
 use crate::world::{
-    aws::{Arn, beside::Beside, cache, error, poller::bounded},
+    aws::{Arn, beside::Beside, cache, poller::whole},
     inventory::{CacheSide, GroupSide, Maker, Place, Seen, ShardSide},
 };
 
@@ -55,15 +55,8 @@ pub(super) async fn all(view: &View<'_>) -> Vec<(Place, CacheSide)> {
 }
 
 async fn groups(view: &View<'_>, beside: &Beside) -> Result<Arc<[ReplicationGroup]>, CallError> {
-    let mut pages = beside.caches.describe_replication_groups().into_paginator().send();
-    let mut groups = Vec::new();
-    while let Some(page) = pages.next().await {
-        let service = view.side.name("elasticache");
-        let page = page.map_err(|why| error::trouble(why).at(service, GROUPS))?;
-        groups.extend(page.replication_groups.unwrap_or_default());
-        bounded(&view.side, "elasticache", GROUPS, groups.len())?;
-    }
-    Ok(groups.into())
+    let pages = beside.caches.describe_replication_groups().into_paginator().send();
+    whole(&view.side, "elasticache", GROUPS, pages, |page| page.replication_groups).await
 }
 
 fn described(found: &ReplicationGroup) -> GroupSide {

@@ -10,7 +10,7 @@ use muster_state::call::CallError;
 
 use super::{View, said};
 use crate::world::{
-    aws::{error, global, poller::bounded, snapshot::cluster_name},
+    aws::{global, poller::whole, snapshot::cluster_name},
     inventory::{
         Place,
         takeover::{Engine, GlobalSide, InstanceSide, MemberSide},
@@ -106,14 +106,11 @@ async fn settings(
     }
     let asked = view.side.look.rds.describe_db_cluster_parameters();
     let asked = asked.db_cluster_parameter_group_name(group).source("user");
-    let mut pages = asked.into_paginator().send();
-    let mut set = BTreeMap::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|why| error::trouble(why).at(view.side.name("rds"), PARAMETERS))?;
-        set.extend(page.parameters.unwrap_or_default().into_iter().filter_map(|one| {
-            Some((one.parameter_name?, one.parameter_value.unwrap_or_default()))
-        }));
-        bounded(&view.side, "rds", PARAMETERS, set.len())?;
-    }
-    Ok(set)
+    let pages = asked.into_paginator().send();
+    let set = whole(&view.side, "rds", PARAMETERS, pages, |page| page.parameters).await?;
+    let set = set.iter().filter_map(|one| {
+        let value = one.parameter_value().unwrap_or_default();
+        Some((one.parameter_name()?.to_owned(), value.to_owned()))
+    });
+    Ok(set.collect())
 }
