@@ -32,7 +32,7 @@ pub(super) struct Turns {
     pace: Pace,
     /// When each request of a call that is still under way may leave.
     granted: BTreeMap<String, BTreeMap<&'static str, Timestamp>>,
-    /// When the last list of its kind was or will be asked for.
+    /// When the last list of its kind was or will be asked for: what RDS shows is listed.
     lists: BTreeMap<(Region, &'static str), Timestamp>,
     /// Whose request comes next.
     calling: String,
@@ -55,7 +55,7 @@ impl Turns {
         if let Some(at) = granted.get(door.operation) {
             return Some(*at).filter(|at| *at > now);
         }
-        let list = place.clone().filter(|_| kind == Kind::Look && is_listed(service));
+        let list = place.clone().filter(|_| kind == Kind::Look && service == Service::Rds);
         if let Some(region) = &list
             && let Some(at) = self.lists.get(&(region.clone(), door.operation))
             && *at >= now - FRESH
@@ -80,17 +80,6 @@ impl Turns {
         let sent = self.sent.entry(lane).or_insert(Sent { count: 0, first: at, last: at });
         (sent.count, sent.last) = (sent.count + 1, at);
         Some(at).filter(|at| *at > now)
-    }
-}
-
-fn is_listed(service: Service) -> bool {
-    match service {
-        Service::Rds | Service::ElastiCache => true,
-        Service::Metrics
-        | Service::Alarms
-        | Service::S3
-        | Service::SecretsManager
-        | Service::Route53 => false,
     }
 }
 
