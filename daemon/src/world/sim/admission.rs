@@ -8,15 +8,12 @@ use muster_runbooks::{
         Role,
         admission::{LimitAdmission, RaiseAdmission},
     },
-    application::{Component, admission::Admission},
+    application::admission::Admission,
     name::{ApplicationName, ComponentName, Region},
 };
 use muster_state::call::{Answer, Call, CallError, Progress};
 
-use super::{
-    Sim, no_outside,
-    wire::{Door, Side},
-};
+use super::{Sim, no_outside, wire::Door, workloads::bound};
 use crate::world::admission::{Stage, is_limited, is_open};
 
 type Key = (ApplicationName, ComponentName, Region);
@@ -41,7 +38,7 @@ pub(super) fn observe_limit(
     action: &LimitAdmission,
 ) -> Result<Progress, CallError> {
     let (key, admission) = called(call, action.at)?;
-    sim.ask(now, door(&key.2, "GET ingresses"))?;
+    sim.ask(now, Door::kubernetes(&key.2, "GET ingresses"))?;
     Ok(is_limited(call, admission, sim.admissions.stages.get(&key)))
 }
 
@@ -52,7 +49,7 @@ pub(super) fn observe_raise(
     action: &RaiseAdmission,
 ) -> Result<Progress, CallError> {
     let (key, admission) = called(call, action.at)?;
-    sim.ask(now, door(&key.2, "GET ingresses"))?;
+    sim.ask(now, Door::kubernetes(&key.2, "GET ingresses"))?;
     Ok(is_open(call, admission, sim.admissions.stages.get(&key)))
 }
 
@@ -63,7 +60,7 @@ pub(super) fn begin_limit(
     action: &LimitAdmission,
 ) -> Result<Answer, CallError> {
     let (key, admission) = called(call, action.at)?;
-    sim.tell(now, door(&key.2, "PATCH ingresses"), |sim| {
+    sim.tell(now, Door::kubernetes(&key.2, "PATCH ingresses"), |sim| {
         let next = Stage::first(call, now, sim.admissions.stages.get(&key), None);
         patch(sim, now, call, (&key, admission), next)
     })
@@ -76,7 +73,7 @@ pub(super) fn begin_raise(
     action: &RaiseAdmission,
 ) -> Result<Answer, CallError> {
     let (key, admission) = called(call, action.at)?;
-    sim.tell(now, door(&key.2, "PATCH ingresses"), |sim| {
+    sim.tell(now, Door::kubernetes(&key.2, "PATCH ingresses"), |sim| {
         let known = sim.admissions.stages.get(&key);
         let next = known.and_then(|known| known.next(admission, now));
         patch(sim, now, call, (&key, admission), next)
@@ -101,13 +98,8 @@ fn patch(
     Ok(Answer::Accepted)
 }
 
-fn door<'a>(region: &'a Region, operation: &'static str) -> Door<'a> {
-    Door { service: "kubernetes", operation, side: Side::Data(region) }
-}
-
 fn called(call: &Call, at: Role) -> Result<(Key, &Admission), CallError> {
-    let on = call.on().ok_or_else(|| no_outside(call))?;
-    let workload = on.component.and_then(Component::workload).ok_or_else(|| no_outside(call))?;
+    let (on, workload) = bound(call)?;
     let admission = workload.admission.as_ref().ok_or_else(|| no_outside(call))?;
     let key = (on.application.name.clone(), workload.name.clone(), on.region(at).clone());
     Ok((key, admission))

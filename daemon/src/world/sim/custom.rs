@@ -71,7 +71,7 @@ pub(super) fn observe_job(
     action: &RunJob,
 ) -> Result<Progress, CallError> {
     let on = call.on().ok_or_else(|| no_outside(call))?;
-    let at = sim.ask(now, door(&on, action, "GET jobs"))?;
+    let at = sim.ask(now, Door::kubernetes(on.region(action.at), "GET jobs"))?;
     if action.find(&on).is_none() {
         let reason = format!("no workload declares a job called `{}`", action.job);
         return Ok(Progress::Refused { reason });
@@ -96,7 +96,7 @@ pub(super) fn begin_job(
     action: &RunJob,
 ) -> Result<Answer, CallError> {
     let on = call.on().ok_or_else(|| no_outside(call))?;
-    let door = door(&on, action, "CREATE jobs");
+    let door = Door::kubernetes(on.region(action.at), "CREATE jobs");
     sim.tell(now, door, |sim| {
         if !sim.custom.jobs.contains_key(call.token.as_str()) {
             sim.custom.jobs.insert(call.token.to_string(), now);
@@ -104,12 +104,4 @@ pub(super) fn begin_job(
         }
         Ok(Answer::Accepted)
     })
-}
-
-fn door<'a>(
-    on: &muster_runbooks::action::On<'a>,
-    action: &RunJob,
-    operation: &'static str,
-) -> Door<'a> {
-    Door { service: "kubernetes", operation, side: Side::Data(on.region(action.at)) }
 }

@@ -8,7 +8,7 @@ use muster_runbooks::{
         On,
         objects::{ApplyObjects, ExportObjects, key},
     },
-    application::{Component, Workload},
+    application::Workload,
     name::{ApplicationName, ComponentName, Region},
 };
 use muster_state::{
@@ -17,10 +17,7 @@ use muster_state::{
 };
 use serde_json::json;
 
-use super::{
-    Sim, SnapshotFact, no_outside,
-    wire::{Door, Side},
-};
+use super::{Sim, SnapshotFact, wire::Door, workloads::bound};
 
 /// What bears a name in a bucket.
 #[derive(Clone, Debug)]
@@ -128,7 +125,7 @@ pub(super) fn begin_export(
     let (on, workload) = bound(call)?;
     let (from, to) = (on.region(action.at), on.region(action.to));
     let id = arn(&on, workload, to)?;
-    let data_time = sim.ask(now, cluster(from, "LIST"))?;
+    let data_time = sim.ask(now, Door::kubernetes(from, "LIST"))?;
     sim.tell(now, Door::s3(to, "PutObject"), |sim| {
         // Written only if nothing is there: the second writing of a token changes nothing.
         if !sim.exports.written.contains_key(&id) {
@@ -157,7 +154,7 @@ pub(super) fn observe_apply(
     action: &ApplyObjects,
 ) -> Result<Progress, CallError> {
     let region = bound(call)?.0.region(action.at);
-    let at = sim.ask(now, cluster(region, "LIST"))?;
+    let at = sim.ask(now, Door::kubernetes(region, "LIST"))?;
     let door = Door::s3(region, "GetObject");
     let found = sim.exports.written.get(&action.export).filter(|export| export.is_shown(at));
     let Some(export) = found.cloned() else {
@@ -181,7 +178,7 @@ pub(super) fn begin_apply(
     action: &ApplyObjects,
 ) -> Result<Answer, CallError> {
     let region = bound(call)?.0.region(action.at).clone();
-    sim.tell(now, cluster(&region, "CREATE"), |sim| {
+    sim.tell(now, Door::kubernetes(&region, "CREATE"), |sim| {
         let key = (action.export.clone(), region.clone());
         // What exists stays as it is.
         let mut is_new = false;
@@ -194,17 +191,6 @@ pub(super) fn begin_apply(
         }
         Ok(Answer::Accepted)
     })
-}
-
-/// The API server of a region's cluster.
-pub(super) fn cluster<'a>(region: &'a Region, operation: &'static str) -> Door<'a> {
-    Door { service: "kubernetes", operation, side: Side::Data(region) }
-}
-
-fn bound(call: &Call) -> Result<(On<'_>, &Workload), CallError> {
-    let on = call.on().ok_or_else(|| no_outside(call))?;
-    let workload = on.component.and_then(Component::workload).ok_or_else(|| no_outside(call))?;
-    Ok((on, workload))
 }
 
 fn arn(on: &On<'_>, workload: &Workload, region: &Region) -> Result<String, CallError> {

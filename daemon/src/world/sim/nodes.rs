@@ -5,18 +5,13 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
-    action::{On, node::ReplaceLostPods},
-    application::{Application, Component, Workload},
+    action::node::ReplaceLostPods,
+    application::{Application, Workload},
     name::{ApplicationName, ComponentName, Region},
 };
 use muster_state::call::{Answer, Call, CallError, Progress};
 
-use super::{
-    Sim,
-    fault::Fault,
-    no_outside,
-    wire::{Door, Side},
-};
+use super::{Sim, fault::Fault, wire::Door, workloads::bound};
 use crate::world::{
     kube::{
         node::{Health, Owner, Pod, Standing},
@@ -119,9 +114,9 @@ pub(super) fn observe(
     call: &Call,
     action: &ReplaceLostPods,
 ) -> Result<Progress, CallError> {
-    let (on, workload) = called(call)?;
+    let (on, workload) = bound(call)?;
     let region = on.region(action.at);
-    let at = sim.ask(now, door(region, "LIST pods"))?;
+    let at = sim.ask(now, Door::kubernetes(region, "LIST pods"))?;
     Ok(stands(call, action, &sim.standing(&on.application.name, workload, region, (at, now))))
 }
 
@@ -131,9 +126,9 @@ pub(super) fn begin(
     call: &Call,
     action: &ReplaceLostPods,
 ) -> Result<Answer, CallError> {
-    let (on, workload) = called(call)?;
+    let (on, workload) = bound(call)?;
     let region = on.region(action.at);
-    sim.tell(now, door(region, "DELETE pods"), |sim| {
+    sim.tell(now, Door::kubernetes(region, "DELETE pods"), |sim| {
         let name = &on.application.name;
         let standing = sim.standing(name, workload, region, (now, now));
         let due: Vec<String> = match due(call, action, &standing) {
@@ -270,14 +265,4 @@ impl Sim {
         let is_lost = |one: &Stood| one.on.is_some_and(|node| self.nodes.lost[node].covers(at));
         all.filter(is_lost).map(|one| format!("{region}/{}", one.pod.name)).collect()
     }
-}
-
-fn door<'a>(region: &'a Region, operation: &'static str) -> Door<'a> {
-    Door { service: "kubernetes", operation, side: Side::Data(region) }
-}
-
-fn called(call: &Call) -> Result<(On<'_>, &Workload), CallError> {
-    let on = call.on().ok_or_else(|| no_outside(call))?;
-    let workload = on.component.and_then(Component::workload).ok_or_else(|| no_outside(call))?;
-    Ok((on, workload))
 }

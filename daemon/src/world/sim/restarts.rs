@@ -3,18 +3,11 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use muster_runbooks::{
-    action::workload::RestartWorkload,
-    application::{Component, Workload},
-    name::Region,
-};
+use muster_runbooks::{action::workload::RestartWorkload, application::Workload, name::Region};
 use muster_state::call::{Answer, Call, CallError, Done, Progress};
 use serde_json::json;
 
-use super::{
-    Sim, no_outside,
-    wire::{Door, Side},
-};
+use super::{Sim, wire::Door, workloads::bound};
 use crate::world::restart::took;
 
 /// When the pods of each restart are there: by the token that their template bears.
@@ -30,7 +23,7 @@ pub(super) fn observe(
     action: &RestartWorkload,
 ) -> Result<Progress, CallError> {
     let (workload, region) = called(call, action)?;
-    let at = sim.ask(now, door(region, "GET deployments"))?;
+    let at = sim.ask(now, Door::kubernetes(region, "GET deployments"))?;
     let Some(there_at) = sim.restarts.there_at.get(call.token.as_str()) else {
         return Ok(Progress::not_started());
     };
@@ -49,7 +42,7 @@ pub(super) fn begin(
     action: &RestartWorkload,
 ) -> Result<Answer, CallError> {
     let (_, region) = called(call, action)?;
-    sim.tell(now, door(region, "PATCH deployments"), |sim| {
+    sim.tell(now, Door::kubernetes(region, "PATCH deployments"), |sim| {
         let token = call.token.as_str();
         // The template says whose it is: a second begin finds it.
         if !sim.restarts.there_at.contains_key(token) {
@@ -61,15 +54,10 @@ pub(super) fn begin(
     })
 }
 
-fn door<'a>(region: &'a Region, operation: &'static str) -> Door<'a> {
-    Door { service: "kubernetes", operation, side: Side::Data(region) }
-}
-
 fn called<'a>(
     call: &'a Call,
     action: &RestartWorkload,
 ) -> Result<(&'a Workload, &'a Region), CallError> {
-    let on = call.on().ok_or_else(|| no_outside(call))?;
-    let workload = on.component.and_then(Component::workload).ok_or_else(|| no_outside(call))?;
+    let (on, workload) = bound(call)?;
     Ok((workload, on.region(action.at)))
 }

@@ -36,11 +36,7 @@ pub(super) fn look(sim: &mut Sim, now: Timestamp, application: &Application) -> 
             seen.members.insert((declared.name.clone(), region.clone()), side);
         }
         for workload in &application.workloads {
-            let door = Door {
-                service: "kubernetes",
-                operation: "LIST deployments",
-                side: Side::Data(region),
-            };
+            let door = Door::kubernetes(region, "LIST deployments");
             let side = said(sim.ask(now, door)).map(|_| workload_side());
             seen.workloads.insert((workload.name.clone(), region.clone()), side);
             if !workload.workers.is_empty() {

@@ -43,6 +43,11 @@ impl<'a> Door<'a> {
         Door { service: "s3", operation, side: Side::Data(region) }
     }
 
+    /// The API server of a region's cluster.
+    pub(super) fn kubernetes(region: &'a Region, operation: &'static str) -> Door<'a> {
+        Door { service: "kubernetes", operation, side: Side::Data(region) }
+    }
+
     pub(super) fn http(region: &'a Region) -> Door<'a> {
         Door { service: "http", operation: "GET", side: Side::Data(region) }
     }

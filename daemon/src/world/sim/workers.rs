@@ -9,15 +9,12 @@ use muster_runbooks::{
         On,
         worker::{ResumeWorkers, SuspendWorkers},
     },
-    application::{Component, Controller, Workload},
+    application::{Controller, Workload},
     name::{ApplicationName, ComponentName, Region},
 };
 use muster_state::call::{Answer, Call, CallError, Progress};
 
-use super::{
-    Sim, no_outside,
-    wire::{Door, Side},
-};
+use super::{Sim, wire::Door, workloads::bound};
 use crate::world::{
     inventory::takeover::WorkerSide,
     worker::{All, Stands, started, stopped, wanted},
@@ -78,9 +75,9 @@ pub(super) fn observe_suspension(
     call: &Call,
     action: &SuspendWorkers,
 ) -> Result<Progress, CallError> {
-    let (on, workload) = called(call)?;
+    let (on, workload) = bound(call)?;
     let bound = Bound::new(&on, workload, on.region(action.at));
-    let at = sim.ask(now, door(bound.region, "GET deployments"))?;
+    let at = sim.ask(now, Door::kubernetes(bound.region, "GET deployments"))?;
     Ok(stopped(call, &sim.workers.all(&bound, at)))
 }
 
@@ -90,9 +87,9 @@ pub(super) fn begin_suspension(
     call: &Call,
     action: &SuspendWorkers,
 ) -> Result<Answer, CallError> {
-    let (on, workload) = called(call)?;
+    let (on, workload) = bound(call)?;
     let bound = Bound::new(&on, workload, on.region(action.at));
-    sim.tell(now, door(bound.region, "PATCH deployments"), |sim| {
+    sim.tell(now, Door::kubernetes(bound.region, "PATCH deployments"), |sim| {
         for worker in &workload.workers {
             let stands = sim.workers.of(&bound, worker, now);
             if stands.wanted > 0 {
@@ -110,9 +107,9 @@ pub(super) fn observe_resumption(
     call: &Call,
     action: &ResumeWorkers,
 ) -> Result<Progress, CallError> {
-    let (on, workload) = called(call)?;
+    let (on, workload) = bound(call)?;
     let bound = Bound::new(&on, workload, on.region(action.at));
-    let at = sim.ask(now, door(bound.region, "GET deployments"))?;
+    let at = sim.ask(now, Door::kubernetes(bound.region, "GET deployments"))?;
     Ok(started(call, workload, &sim.workers.all(&bound, at)))
 }
 
@@ -122,9 +119,9 @@ pub(super) fn begin_resumption(
     call: &Call,
     action: &ResumeWorkers,
 ) -> Result<Answer, CallError> {
-    let (on, workload) = called(call)?;
+    let (on, workload) = bound(call)?;
     let bound = Bound::new(&on, workload, on.region(action.at));
-    let door = door(bound.region, "PATCH deployments");
+    let door = Door::kubernetes(bound.region, "PATCH deployments");
     sim.tell(now, door, |sim| {
         for worker in &workload.workers {
             let stands = sim.workers.of(&bound, worker, now);
@@ -160,7 +157,7 @@ pub(super) fn look(
     (application, workload): (&muster_runbooks::application::Application, &Workload),
     region: &Region,
 ) -> Result<BTreeMap<String, WorkerSide>, CallError> {
-    let at = sim.ask(now, door(region, "GET deployments"))?;
+    let at = sim.ask(now, Door::kubernetes(region, "GET deployments"))?;
     let bound = Bound { application: &application.name, home: &application.home, workload, region };
     Ok(sim.workers.sides(&bound, at))
 }
@@ -215,14 +212,4 @@ impl<'a> Bound<'a> {
         let (application, workload) = (self.application.clone(), self.workload.name.clone());
         (application, workload, self.region.clone(), worker.to_string())
     }
-}
-
-fn door<'a>(region: &'a Region, operation: &'static str) -> Door<'a> {
-    Door { service: "kubernetes", operation, side: Side::Data(region) }
-}
-
-fn called(call: &Call) -> Result<(On<'_>, &Workload), CallError> {
-    let on = call.on().ok_or_else(|| no_outside(call))?;
-    let workload = on.component.and_then(Component::workload).ok_or_else(|| no_outside(call))?;
-    Ok((on, workload))
 }

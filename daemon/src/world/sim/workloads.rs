@@ -12,12 +12,7 @@ use muster_runbooks::{
 use muster_state::call::{Answer, Call, CallError, Done, Progress};
 use serde_json::{Value, json};
 
-use super::{
-    Sim,
-    fault::Fault,
-    no_outside,
-    wire::{Door, Side},
-};
+use super::{Sim, fault::Fault, no_outside, wire::Door};
 use crate::world::workload::wanted;
 
 /// How many replicas a set has before anybody asks for more.
@@ -56,7 +51,7 @@ pub(super) fn observe(
 ) -> Result<Progress, CallError> {
     let (on, workload) = bound(call)?;
     let region = on.region(action.at);
-    let at = sim.ask(now, door(region, "LIST deployments"))?;
+    let at = sim.ask(now, Door::kubernetes(region, "LIST deployments"))?;
     let wanted = match wanted(call, workload) {
         Ok(wanted) => wanted,
         Err(reason) => return Ok(Progress::Refused { reason }),
@@ -107,7 +102,7 @@ pub(super) fn begin(
     let (on, workload) = bound(call)?;
     let region = on.region(action.at).clone();
     let wanted = wanted(call, workload).map_err(|_| no_outside(call))?;
-    sim.tell(now, door(&region, "PATCH deployments"), |sim| {
+    sim.tell(now, Door::kubernetes(&region, "PATCH deployments"), |sim| {
         for (name, replicas) in wanted {
             let key = key(&on, workload, &region, &name);
             let known = sim.workloads.asked.get(&key).map_or(AT_REST, |(asked, _)| *asked);
@@ -126,11 +121,8 @@ fn key(on: &On<'_>, workload: &Workload, region: &Region, name: &str) -> Key {
     (on.application.name.clone(), workload.name.clone(), region.clone(), name.to_owned())
 }
 
-fn door<'a>(region: &'a Region, operation: &'static str) -> Door<'a> {
-    Door { service: "kubernetes", operation, side: Side::Data(region) }
-}
-
-fn bound(call: &Call) -> Result<(On<'_>, &Workload), CallError> {
+/// What a call works on, and the workload of its step.
+pub(super) fn bound(call: &Call) -> Result<(On<'_>, &Workload), CallError> {
     let on = call.on().ok_or_else(|| no_outside(call))?;
     let workload = on.component.and_then(Component::workload).ok_or_else(|| no_outside(call))?;
     Ok((on, workload))

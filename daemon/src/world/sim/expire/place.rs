@@ -13,9 +13,7 @@ use muster_state::{
     catalog::RecoveryPoint,
 };
 
-use super::super::{
-    Bound, Sim, backup, caches, exports, no_outside, snapshots::Status, vault, wire::Door,
-};
+use super::super::{Bound, Sim, backup, caches, no_outside, snapshots::Status, vault, wire::Door};
 
 /// A component's points in one place.
 pub(super) struct Place<'a> {
@@ -84,7 +82,7 @@ impl<'a> Place<'a> {
     /// Looks whether what the points are of is there. Clusters and groups of this world always are.
     pub(super) fn ask_source(&self, sim: &mut Sim, now: Timestamp) -> Result<(), CallError> {
         let Kind::Namespace { active } = &self.kind else { return Ok(()) };
-        sim.ask(now, exports::cluster(active, "GET")).map(drop)
+        sim.ask(now, Door::kubernetes(active, "GET")).map(drop)
     }
 
     /// Asks for the list. Returns the instant whose state it shows.
