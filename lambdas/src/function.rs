@@ -1,6 +1,6 @@
 //! What every function here does alike: how it logs, and how it tells that it failed.
 
-use std::error::Error;
+use std::{error::Error, process::ExitCode};
 
 use lambda_runtime::Diagnostic;
 use tracing_subscriber::filter::LevelFilter;
@@ -13,6 +13,23 @@ pub fn log() {
         .without_time()
         .with_max_level(level.unwrap_or(LevelFilter::INFO))
         .init();
+}
+
+/// The end of a function that cannot begin.
+pub fn cannot_start(why: &dyn Error) -> ExitCode {
+    tracing::error!(why = chain(why), "the function cannot start");
+    ExitCode::FAILURE
+}
+
+/// The end of a function that ran.
+pub fn ended(served: Result<(), lambda_runtime::Error>) -> ExitCode {
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            tracing::error!(why = chain(&*why), "the function ends");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// What AWS shows of a failed invocation, under a name that a person can look for.

@@ -3,14 +3,16 @@
 use std::{
     collections::BTreeSet,
     fmt, fs,
-    io::Write as _,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use serde_json::{Value, json};
 
-use crate::{daemon::pause, kubernetes::Clusters};
+use crate::{
+    daemon::pause,
+    kubernetes::{Clusters, kubectl},
+};
 
 /// The namespace in which the account is.
 const NAMESPACE: &str = "muster-access";
@@ -238,22 +240,9 @@ pub fn may(account: &Path, cluster: &str, right: &Right) -> bool {
             "namespace": right.namespace.clone().unwrap_or_default(),
         } },
     });
-    let mut child = Command::new("kubectl")
-        .arg("--kubeconfig")
-        .arg(account)
-        .args(["--context", cluster, "create", "-f", "-", "-o", "json"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("kubectl starts");
-    let mut stdin = child.stdin.take().expect("its input is a pipe");
-    stdin.write_all(review.to_string().as_bytes()).expect("it reads its input");
-    drop(stdin);
-    let output = child.wait_with_output().expect("kubectl ends");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{right}: {said}");
-    let answer: Value = serde_json::from_slice(&output.stdout).expect("kubectl prints JSON");
+    let create = ["create", "-f", "-", "-o", "json"];
+    let said = kubectl(account, cluster, &create, &review.to_string());
+    let answer: Value = serde_json::from_str(&said).expect("kubectl prints JSON");
     answer["status"]["allowed"].as_bool().unwrap_or_default()
 }
 

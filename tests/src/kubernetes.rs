@@ -35,6 +35,27 @@ impl Drop for Clusters {
     }
 }
 
+/// Runs kubectl as whoever a kubeconfig is of, with `input` on its standard input. Answers what it printed.
+pub(crate) fn kubectl(kubeconfig: &Path, cluster: &str, arguments: &[&str], input: &str) -> String {
+    let mut child = Command::new("kubectl")
+        .arg("--kubeconfig")
+        .arg(kubeconfig)
+        .args(["--context", cluster])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("kubectl starts");
+    let mut stdin = child.stdin.take().expect("its input is a pipe");
+    stdin.write_all(input.as_bytes()).expect("it reads its input");
+    drop(stdin);
+    let output = child.wait_with_output().expect("kubectl ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "kubectl {arguments:?} with {input}: {said}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 impl Clusters {
     /// Two empty clusters, whose contexts are called like their regions; `None`, and a skip, where
     /// their binaries are missing.
@@ -78,23 +99,7 @@ impl Clusters {
     ///
     /// When it fails.
     pub fn kubectl(&self, cluster: &str, arguments: &[&str], input: &str) -> String {
-        let mut child = Command::new("kubectl")
-            .arg("--kubeconfig")
-            .arg(self.kubeconfig())
-            .args(["--context", cluster])
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("kubectl starts");
-        let mut stdin = child.stdin.take().expect("its input is a pipe");
-        stdin.write_all(input.as_bytes()).expect("it reads its input");
-        drop(stdin);
-        let output = child.wait_with_output().expect("kubectl ends");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "kubectl {arguments:?}: {said}");
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        kubectl(&self.kubeconfig(), cluster, arguments, input)
     }
 
     /// One object as JSON.

@@ -6,7 +6,7 @@ use futures::{StreamExt as _, stream};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use muster_lambdas::{
     deliver::{Queues, Undelivered},
-    function::{chain, failure, log},
+    function::{cannot_start, chain, ended, failure, log},
     settings::{Rules, Settings},
     translate::{NotOurs, translate},
     unpack::{Parcel, Unpacked, give_back, unpack},
@@ -22,21 +22,12 @@ async fn main() -> ExitCode {
     log();
     let settings = match Settings::read(|name| std::env::var(name).ok()) {
         Ok(settings) => settings,
-        Err(why) => {
-            tracing::error!(why = chain(&why), "the function cannot start");
-            return ExitCode::FAILURE;
-        }
+        Err(why) => return cannot_start(&why),
     };
     let queues = Queues::connect(&settings.queues).await;
     let (settings, queues) = (&settings, &queues);
     let serve = service_fn(move |event: LambdaEvent<Value>| on_event(event, settings, queues));
-    match lambda_runtime::run(serve).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            tracing::error!(why = chain(&*why), "the function ends");
-            ExitCode::FAILURE
-        }
-    }
+    ended(lambda_runtime::run(serve).await)
 }
 
 /// An error makes Lambda deliver everything again, so only what may pass by itself is one. Of a queue's

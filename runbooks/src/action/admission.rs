@@ -1,6 +1,6 @@
 //! Actions that let users in by and by.
 
-use super::{ComponentKind, Description, On, Role, action};
+use super::{ComponentKind, Description, On, Role, action, workload::context};
 use crate::{
     application::{Component, Workload, admission::Admission},
     shell::{command, word},
@@ -75,7 +75,7 @@ fn describe(
         let effect = vec![format!("kubernetes {region}: none, no admission is declared")];
         return Description { effect, ..Description::default() };
     };
-    let context = workload.contexts.get(region.as_str()).map_or("(no context)", String::as_str);
+    let context = context(workload, region);
     let (said, values) = say(admission);
     let kubectl = command!("kubectl --context {} --namespace {}", context, namespace);
     let (ingress, key) = (word(&admission.ingress), &admission.annotation);

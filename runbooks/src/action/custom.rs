@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Description, On, Role, action};
+use super::{Description, On, Role, action, workload::context};
 use crate::{
     application::{Job, Workload, sending_problem},
     shell::{command, word},
@@ -223,7 +223,7 @@ impl RunJob {
             let none = format!("kubernetes {region}: no job is called {}", self.job);
             return Description { effect: vec![none], ..Description::default() };
         };
-        let context = workload.contexts.get(region.as_str()).map_or("(no context)", String::as_str);
+        let context = context(workload, region);
         let image = job.filled(&job.image, region, on.token);
         let called: Vec<String> = job.command_for(region, on.token);
         let called: Vec<String> = called.iter().map(|one| word(one)).collect();

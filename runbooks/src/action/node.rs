@@ -1,7 +1,10 @@
 //! The action on what a lost node takes along: pods that nothing would replace for five minutes start anew on
 //! other nodes.
 
-use super::{ComponentKind, Description, On, Role, action, workload::CAPACITY_WITHIN};
+use super::{
+    ComponentKind, Description, On, Role, action,
+    workload::{CAPACITY_WITHIN, context},
+};
 use crate::{
     application::{Component, Workload},
     shell::command,
@@ -55,7 +58,7 @@ impl ReplaceLostPods {
             return Description::default();
         };
         let Workload { namespace, .. } = workload;
-        let context = workload.contexts.get(region.as_str()).map_or("(no context)", String::as_str);
+        let context = context(workload, region);
         let kubectl = command!("kubectl --context {}", context);
         let inside = command!("kubectl --context {} --namespace {}", context, namespace);
         Description {

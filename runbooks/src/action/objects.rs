@@ -111,8 +111,7 @@ fn workload<'a>(on: &On<'a>) -> Option<&'a Workload> {
 
 fn context<'a>(on: &On<'a>, role: Role) -> &'a str {
     workload(on)
-        .and_then(|workload| workload.contexts.get(on.region(role).as_str()))
-        .map_or("(no context)", String::as_str)
+        .map_or("(no context)", |workload| super::workload::context(workload, on.region(role)))
 }
 
 fn namespace<'a>(on: &On<'a>) -> &'a str {

@@ -1,7 +1,7 @@
 //! Actions on what may run on one side only: cron jobs and consumers that would do everything twice, or
 //! write to a side that is no longer the one (facts §7, rule 5).
 
-use super::{ComponentKind, Description, On, Role, action};
+use super::{ComponentKind, Description, On, Role, action, workload::context};
 use crate::{
     application::{Component, Controller, ControllerKind},
     value::Span,
@@ -98,7 +98,7 @@ fn describe(
     let Some(workload) = on.component.and_then(Component::workload) else {
         return Description::default();
     };
-    let context = workload.contexts.get(region.as_str()).map_or("(no context)", String::as_str);
+    let context = context(workload, region);
     let kubectl = format!("kubectl --context {context} --namespace {}", workload.namespace);
     let effect = workload.workers.iter().map(|worker| {
         format!("kubernetes {region}: {verb} {worker} of {} in {context}", workload.namespace)

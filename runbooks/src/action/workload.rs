@@ -4,6 +4,7 @@
 use super::{ComponentKind, Description, On, Role, action};
 use crate::{
     application::{Component, Workload},
+    name::Region,
     shell::command,
     value::{Span, words},
 };
@@ -19,6 +20,11 @@ words! {
 
 /// Pods that nobody can place for so long are not placed for want of room, and not of time.
 pub const CAPACITY_WITHIN: Span = Span::from_mins(2);
+
+/// The context of a workload's cluster in a region, as people type it.
+pub(super) fn context<'a>(workload: &'a Workload, region: &Region) -> &'a str {
+    workload.contexts.get(region.as_str()).map_or("(no context)", String::as_str)
+}
 
 action! {
     /// Brings what runs in a namespace to full strength, autoscalers included, and waits until every
@@ -55,7 +61,7 @@ impl ScaleWorkload {
             return Description::default();
         };
         let Workload { namespace, .. } = workload;
-        let context = workload.contexts.get(region.as_str()).map_or("(no context)", String::as_str);
+        let context = context(workload, region);
         let kubectl = command!("kubectl --context {} --namespace {}", context, namespace);
         Description {
             effect: vec![
@@ -103,7 +109,7 @@ impl RestartWorkload {
         let Some(workload) = on.component.and_then(Component::workload) else {
             return Description::default();
         };
-        let context = workload.contexts.get(region.as_str()).map_or("(no context)", String::as_str);
+        let context = context(workload, region);
         let kubectl = format!("kubectl --context {context} --namespace {}", workload.namespace);
         let sets = || workload.restart_after_failover.iter();
         let effect = sets().map(|set| {

@@ -43,7 +43,24 @@ impl HttpConnector for Recorder {
     }
 }
 
+/// An AWS that is written down and answers nobody.
+fn recorded(hosts: &Recorder) -> SdkConfig {
+    let made_up = Credentials::new("muster", "none", None, None, "test");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .http_client(hosts.client())
+        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(
+            made_up,
+        ))
+        .build()
+}
+
 impl Recorder {
+    fn client(&self) -> SharedHttpClient {
+        let connector = self.clone();
+        http_client_fn(move |_, _| SharedHttpConnector::new(connector.clone()))
+    }
+
     fn hosts(&self) -> Vec<String> {
         let mut hosts = self.0.lock().unwrap().clone();
         hosts.dedup();
@@ -56,17 +73,7 @@ impl Recorder {
 #[tokio::test]
 async fn every_call_goes_to_its_region() {
     let hosts = Recorder::default();
-    let connector = hosts.clone();
-    let client = http_client_fn(move |_, _| SharedHttpConnector::new(connector.clone()));
-
-    let made_up = Credentials::new("muster", "none", None, None, "test");
-    let shared = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .http_client(client.clone())
-        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(
-            made_up,
-        ))
-        .build();
+    let shared = recorded(&hosts);
     let aws = Aws::of(shared, Rates::default(), Clock::Real);
     let side = aws.side(&"us-west-2".parse().unwrap());
     let _ = side.act.rds.describe_global_clusters().send().await;
@@ -76,7 +83,7 @@ async fn every_call_goes_to_its_region() {
     let token = tempfile(b"token");
     let source = ProviderConfig::empty()
         .with_region(Some(aws_config::Region::from_static("us-west-2")))
-        .with_http_client(client);
+        .with_http_client(hosts.client());
     let by_role = WebIdentityTokenCredentialsProvider::builder()
         .configure(&source)
         .static_configuration(StaticConfiguration {
@@ -109,17 +116,7 @@ fn tempfile(text: &[u8]) -> std::path::PathBuf {
 #[tokio::test]
 async fn what_changes_something_is_sent_once() {
     let hosts = Recorder::default();
-    let connector = hosts.clone();
-    let client = http_client_fn(move |_, _| SharedHttpConnector::new(connector.clone()));
-    let made_up = Credentials::new("muster", "none", None, None, "test");
-    let shared = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .http_client(client)
-        .sleep_impl(aws_smithy_async_sleep())
-        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(
-            made_up,
-        ))
-        .build();
+    let shared = recorded(&hosts).to_builder().sleep_impl(aws_smithy_async_sleep()).build();
     let aws = Aws::of(shared, Rates::default(), Clock::Real);
     let side = aws.side(&"us-west-2".parse().unwrap());
     let sent = || hosts.0.lock().unwrap().len();
@@ -154,17 +151,7 @@ fn aws_smithy_async_sleep() -> aws_sdk_rds::config::SharedAsyncSleep {
 #[tokio::test]
 async fn requests_wait_for_their_turn() {
     let hosts = Recorder::default();
-    let connector = hosts.clone();
-    let client = http_client_fn(move |_, _| SharedHttpConnector::new(connector.clone()));
-    let made_up = Credentials::new("muster", "none", None, None, "test");
-    let shared = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .http_client(client)
-        .sleep_impl(aws_smithy_async_sleep())
-        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(
-            made_up,
-        ))
-        .build();
+    let shared = recorded(&hosts).to_builder().sleep_impl(aws_smithy_async_sleep()).build();
     let rates: Rates = serde_json::from_str(r#"{ "rds": { "looks": 1, "acts": 1 } }"#).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("clock");

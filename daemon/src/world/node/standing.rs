@@ -39,8 +39,7 @@ impl Standing {
 
     /// Those of them that may be deleted, and have not been.
     pub(super) fn replaceable(&self, action: &ReplaceLostPods) -> Vec<&Pod> {
-        let may = |pod: &&Pod| pod.owner == Owner::Replicas && !pod.is_terminating;
-        self.lost(action).filter(may).collect()
+        self.lost(action).filter(|pod| is_replaceable(pod)).collect()
     }
 
     /// Those of them that are left to a person. What a node leaves behind whose object is gone, the cluster takes
@@ -58,8 +57,7 @@ impl Standing {
 
     /// A node under pods that could be replaced which is not ready, and not lost yet.
     pub(super) fn nearly_lost(&self, action: &ReplaceLostPods) -> Option<String> {
-        let may = |pod: &&Pod| pod.owner == Owner::Replicas && !pod.is_terminating;
-        self.pods.iter().filter(may).find_map(|pod| {
+        self.pods.iter().filter(|pod| is_replaceable(pod)).find_map(|pod| {
             let node = pod.node.as_deref()?;
             let Some(Health::NotReady { since: Some(since) }) = self.nodes.get(node) else {
                 return None;
@@ -135,6 +133,11 @@ impl Standing {
             behind
         }
     }
+}
+
+/// Whether another pod starts as soon as this one is deleted.
+fn is_replaceable(pod: &Pod) -> bool {
+    pod.owner == Owner::Replicas && !pod.is_terminating
 }
 
 /// The set that a pod belongs to by its name, as sets are called here.

@@ -6,7 +6,7 @@ use std::{process::ExitCode, sync::Mutex};
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use muster_lambdas::{
-    function::{chain, failure, log},
+    function::{cannot_start, ended, failure, log},
     watchdog::{
         again_in,
         judge::{Judgement, Seen, State, judge},
@@ -26,29 +26,17 @@ async fn main() -> ExitCode {
     log();
     let settings = match Settings::read(|name| std::env::var(name).ok()) {
         Ok(settings) => settings,
-        Err(why) => {
-            tracing::error!(why = chain(&why), "the function cannot start");
-            return ExitCode::FAILURE;
-        }
+        Err(why) => return cannot_start(&why),
     };
     let clock = match Clock::of_environment() {
         Ok(clock) => clock,
-        Err(why) => {
-            tracing::error!(%why, "the function cannot start");
-            return ExitCode::FAILURE;
-        }
+        Err(why) => return cannot_start(&why),
     };
     let eyes = Eyes::open(&settings).await;
     let watchdog = Watchdog { settings, clock, eyes, key: Mutex::new(None) };
     let watchdog = &watchdog;
     let serve = service_fn(move |_: LambdaEvent<Value>| watchdog.round());
-    match lambda_runtime::run(serve).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            tracing::error!(why = chain(&*why), "the function ends");
-            ExitCode::FAILURE
-        }
-    }
+    ended(lambda_runtime::run(serve).await)
 }
 
 struct Watchdog {
