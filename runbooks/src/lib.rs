@@ -14,5 +14,6 @@ pub mod request;
 pub mod runbook;
 pub mod schedule;
 pub mod shell;
+pub mod tag;
 pub mod tree;
 pub mod value;

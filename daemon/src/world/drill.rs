@@ -13,20 +13,7 @@ use muster_runbooks::{
 };
 use muster_state::{call::Call, catalog::Finding, engine::LEAK};
 
-/// The tag that says that a drill owns it, with the runbook as its value.
-pub const DRILL: &str = "muster:drill";
-/// The tag with the run.
-pub const RUN: &str = "muster:run";
-/// The tag with the step.
-pub const STEP: &str = "muster:step";
-/// The tag with the application.
-pub const APPLICATION: &str = "muster:application";
-/// The tag with the component.
-pub const COMPONENT: &str = "muster:component";
-/// The tag with the recovery point that it was restored from.
-pub const POINT: &str = "muster:point";
-/// The tag with the instant after which it is a leak whatever its run says.
-pub const EXPIRES_AT: &str = "muster:expires-at";
+pub use muster_runbooks::tag::{APPLICATION, COMPONENT, DRILL, EXPIRES_AT, POINT, RUN, STEP};
 
 /// What the names of everything begin with that a drill owns.
 const PREFIX: &str = "muster-drill-";

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use muster_runbooks::{
     heartbeat::{BYTES_MAX, Heartbeat},
     name::Region,
+    tag::{APPLICATION, COMPONENT, DATA_TIME, PURPOSE, RUN},
 };
 
 use super::{
@@ -38,13 +39,6 @@ const PAGE: i32 = 100;
 /// The most answers that make a list. With more, the list is not whole: the quota of manual snapshots is
 /// 100 unless somebody raised it (facts §2).
 const PAGES_MAX: usize = 20;
-
-/// Tags that say whose a snapshot is and what a copy cannot say by itself; as the daemon writes them.
-const RUN: &str = "muster:run";
-const APPLICATION: &str = "muster:application";
-const COMPONENT: &str = "muster:component";
-const DATA_TIME: &str = "muster:data-time";
-const PURPOSE: &str = "muster:purpose";
 
 /// The clients, one for each region that something is read in.
 #[derive(Debug)]

@@ -15,21 +15,14 @@ use muster_state::{
 };
 use serde_json::json;
 
+pub(super) use muster_runbooks::tag::{APPLICATION, COMPONENT, DATA_TIME, EPOCH, RUN, STEP};
+use muster_runbooks::tag::{PURPOSE, SCHEMA_VERSION};
+
 use super::{Arn, Side, cluster_in, database, error, instant, poller, quota};
 use crate::world::real::{Real, Verbs, dated, on};
 
 /// How many copies a region receives at a time, from all of an account (facts §2, concurrency).
 const COPIES_MAX: usize = 5;
-
-/// Tags that say whose a snapshot is, and what a copy cannot say by itself.
-pub(super) const RUN: &str = "muster:run";
-pub(super) const STEP: &str = "muster:step";
-pub(super) const APPLICATION: &str = "muster:application";
-pub(super) const COMPONENT: &str = "muster:component";
-pub(super) const DATA_TIME: &str = "muster:data-time";
-const PURPOSE: &str = "muster:purpose";
-const SCHEMA_VERSION: &str = "muster:schema-version";
-pub(super) const EPOCH: &str = "muster:epoch";
 
 /// The verbs of `snapshot-database`.
 pub(in crate::world) fn take<'a>(
