@@ -4,6 +4,7 @@ use std::{
     io::{Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 /// What passes here passes on to a server, while the door is open. Cheap to clone.
@@ -27,6 +28,16 @@ impl Door {
     ///
     /// When no port is free.
     pub fn before(server: u16) -> Door {
+        Door::late(server, Duration::ZERO)
+    }
+
+    /// An open door behind which every answer waits for a while, for a server that is faster than its callers
+    /// bear.
+    ///
+    /// # Panics
+    ///
+    /// When no port is free.
+    pub fn late(server: u16, wait: Duration) -> Door {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let inside = Inside { is_open: true, streams: Vec::new() };
@@ -35,7 +46,7 @@ impl Door {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 // Whoever hangs up at once, or finds no server, is no trouble of the door's.
-                let _ = watched.let_in(stream, server);
+                let _ = watched.let_in(stream, server, wait);
             }
         });
         door
@@ -69,25 +80,31 @@ impl Door {
         }
     }
 
-    fn let_in(&self, outer: TcpStream, server: u16) -> std::io::Result<()> {
+    fn let_in(&self, outer: TcpStream, server: u16, wait: Duration) -> std::io::Result<()> {
         let mut inside = self.inside.lock().expect("no one panics here");
+        inside.streams.retain(|stream| stream.peer_addr().is_ok());
         if !inside.is_open {
             inside.streams.push(outer);
             return Ok(());
         }
         let inner = TcpStream::connect(("127.0.0.1", server))?;
         inside.streams.extend([outer.try_clone()?, inner.try_clone()?]);
-        for (from, to) in [(outer.try_clone()?, inner.try_clone()?), (inner, outer)] {
-            std::thread::spawn(move || carry(from, to));
+        let ask = (outer.try_clone()?, inner.try_clone()?, Duration::ZERO);
+        for (from, to, wait) in [ask, (inner, outer, wait)] {
+            std::thread::spawn(move || carry(from, to, wait));
         }
         Ok(())
     }
 }
 
 /// Carries bytes one way until either end is gone, and then ends both.
-fn carry(mut from: TcpStream, mut to: TcpStream) {
+#[expect(clippy::disallowed_methods, reason = "what passes is late by real time")]
+fn carry(mut from: TcpStream, mut to: TcpStream, wait: Duration) {
     let mut bytes = [0; 16_384];
     while let Ok(count @ 1..) = from.read(&mut bytes) {
+        if !wait.is_zero() {
+            std::thread::sleep(wait);
+        }
         if to.write_all(&bytes[..count]).is_err() {
             break;
         }

@@ -84,7 +84,7 @@ impl Server {
 }
 
 /// The python of the test world: as `tests/run` says, or as an earlier run of it left it.
-pub(crate) fn python() -> Option<PathBuf> {
+pub fn python() -> Option<PathBuf> {
     let found = match std::env::var_os("MUSTER_TEST_PYTHON") {
         Some(path) => PathBuf::from(path),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/test-world-venv/bin/python"),

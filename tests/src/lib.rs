@@ -15,4 +15,5 @@ pub mod redis;
 pub mod rows;
 pub mod simulation;
 pub mod stage;
+pub mod terraform;
 pub mod watcher;

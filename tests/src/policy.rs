@@ -61,6 +61,7 @@ enum Operator {
     StringEquals,
     StringLike,
     Bool,
+    Null,
 }
 
 impl Policy {
@@ -119,6 +120,7 @@ impl Statement {
                 "StringEquals" => Operator::StringEquals,
                 "StringLike" => Operator::StringLike,
                 "Bool" => Operator::Bool,
+                "Null" => Operator::Null,
                 other => return Err(format!("the condition `{other}` of `{sid}` is not known")),
             };
             for (key, values) in keys.as_object().into_iter().flatten() {
@@ -142,15 +144,17 @@ impl Statement {
 }
 
 impl Condition {
-    /// A key that the request does not have fulfils no condition.
+    /// A key that the request does not have fulfils no condition but the one that it is not there.
     fn holds(&self, context: &BTreeMap<String, String>) -> bool {
         let key = self.key.to_ascii_lowercase();
         let found = context.iter().find(|(name, _)| name.to_ascii_lowercase() == key);
-        let Some((_, found)) = found else { return false };
-        self.values.iter().any(|value| match self.operator {
-            Operator::StringEquals => value == found,
-            Operator::StringLike => matches(value, found),
-            Operator::Bool => value.eq_ignore_ascii_case(found),
+        let found = found.map(|(_, found)| found.as_str());
+        self.values.iter().any(|value| match (self.operator, found) {
+            (Operator::Null, found) => value.eq_ignore_ascii_case("true") == found.is_none(),
+            (_, None) => false,
+            (Operator::StringEquals, Some(found)) => value == found,
+            (Operator::StringLike, Some(found)) => matches(value, found),
+            (Operator::Bool, Some(found)) => value.eq_ignore_ascii_case(found),
         })
     }
 }
@@ -347,6 +351,8 @@ mod tests {
             { "Sid": "Granted", "Effect": "Allow", "Action": "kms:CreateGrant", "Resource": "*",
               "Condition": { "Bool": { "kms:GrantIsForAWSResource": "true" } } },
             { "Sid": "Not", "Effect": "Deny", "Action": "rds:Delete*", "NotResource": "*:cluster:drill-*" },
+            { "Sid": "Put", "Effect": "Allow", "Action": "s3:PutObject", "Resource": "lease",
+              "Condition": { "Null": { "s3:if-match": "false" } } },
         ]});
         let policy = Policy::read(&policy.to_string()).unwrap();
         let denied = || Verdict::Denied("Not".to_owned());
@@ -365,6 +371,8 @@ mod tests {
                 Verdict::Allowed,
             ),
             (asked("kms:CreateGrant", "k", &[]), Verdict::Silent),
+            (asked("s3:PutObject", "lease", &[("s3:if-match", "tag")]), Verdict::Allowed),
+            (asked("s3:PutObject", "lease", &[]), Verdict::Silent),
         ] {
             assert_eq!(policy.judge(&question), verdict, "{question:?}");
         }

@@ -22,6 +22,7 @@ mod report;
 mod simulation;
 mod sql;
 mod stamping;
+mod terraform;
 mod tidy;
 mod transitions;
 mod watchdog;

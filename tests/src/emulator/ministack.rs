@@ -29,13 +29,14 @@ use crate::{
 pub const ACCOUNT: &str = "000000000000";
 
 /// One of the few versions of Aurora that it knows.
-const VERSION: &str = "16.14";
+pub const VERSION: &str = "16.14";
 
 /// A running one. Killed when it is dropped.
 #[derive(Debug)]
 pub struct Ministack {
     child: Child,
     endpoint: String,
+    port: u16,
     http: reqwest::Client,
     folder: tempfile::TempDir,
 }
@@ -70,13 +71,18 @@ impl Ministack {
             .expect("the second emulated AWS starts");
         let endpoint = format!("http://127.0.0.1:{port}");
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let stack = Ministack { child, endpoint, http, folder };
+        let stack = Ministack { child, endpoint, port, http, folder };
         let patience = Clock::Real.now() + PATIENCE;
         while stack.http.get(&stack.endpoint).send().await.is_err() {
             assert!(Clock::Real.now() < patience, "ministack does not answer");
             pause().await;
         }
         Some(stack)
+    }
+
+    /// The port of this machine that it answers at.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The world under test.

@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 
 use self::{
     beside::{alarms, datastores, nodes, traffic, write_lease},
-    roles::{Roles, duty},
+    roles::{Roles, duty, is_operates, operate_allows},
 };
 use super::world;
 
@@ -87,6 +87,8 @@ struct Judge {
     real: Real,
     judged: BTreeSet<&'static str>,
     roles: Roles,
+    /// What was declared by all that the daemon's own role is for.
+    operate: BTreeSet<String>,
 }
 
 impl Judge {
@@ -102,7 +104,11 @@ impl Judge {
             called.iter().flat_map(|(service, operation)| needed(service, operation)).collect();
         assert_eq!(declared(call), used, "{:?} after {called:?}", call.action);
         self.judged.insert(call.action.spec().name);
-        self.roles.judge(&self.world, &duty(&call.action)).await;
+        let duty = duty(&call.action);
+        self.roles.judge(&self.world, &duty).await;
+        if is_operates(&duty) {
+            self.operate.extend(used);
+        }
         done
     }
 
@@ -175,7 +181,8 @@ async fn what_is_declared_is_what_is_called() {
         Some(clusters) => world.real_beside(clusters).await,
         None => world.real(Vec::new()).await,
     };
-    let mut judge = Judge { world, real, judged: BTreeSet::new(), roles: Roles::shipped() };
+    let (judged, operate) = (BTreeSet::new(), BTreeSet::new());
+    let mut judge = Judge { world, real, judged, roles: Roles::shipped(), operate };
 
     let copy = backups(&mut judge, &shop).await;
     restores(&mut judge, &shop, copy).await;
@@ -225,6 +232,9 @@ async fn what_is_declared_is_what_is_called() {
         let is_known = judge.judged.contains(spec.name) || without_aws.contains(&spec.name);
         assert!(is_known, "`{}` calls AWS and is not judged here", spec.name);
     }
+    // Asked only where objects are compared one by one, and the comparison above went by the lists.
+    judge.operate.extend(["s3:GetObject", "s3:GetObjectVersion"].map(str::to_owned));
+    assert_eq!(operate_allows(), judge.operate, "`operate.json` says what is declared and no more");
     let Roles { allowed, refused, .. } = judge.roles;
     assert!(allowed > 10 && refused > 10, "{allowed} allowed, {refused} refused");
 }
@@ -369,6 +379,7 @@ async fn canary(judge: &mut Judge, shop: &Application) {
     let used: BTreeSet<String> =
         put.iter().flat_map(|(service, operation)| needed(service, operation)).collect();
     assert_eq!(declared(&writing), used, "{put:?}");
+    judge.operate.extend(used);
     carry_out(&mut judge.world, &judge.real, &mut writing, 1).await;
 }
 
@@ -429,6 +440,7 @@ async fn buckets(judge: &mut Judge, shop: &Application) {
     let used: BTreeSet<String> =
         called.iter().flat_map(|(service, operation)| needed(service, operation)).collect();
     assert_eq!(declared(&comparing), used, "{called:?}");
+    judge.operate.extend(used);
     judge.judged.insert("compare-buckets");
 }
 

@@ -1,6 +1,6 @@
 //! The shipped roles, held against every call that was recorded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use muster_runbooks::action::{
     Action, Keeper,
@@ -10,6 +10,7 @@ use muster_tests::{
     emulator::{Emulator, accounts::VAULT, aws::ACCOUNT},
     policy::{Policy, Verdict, asked_by, tags_of},
 };
+use serde_json::Value;
 
 /// The shipped roles, and what they were asked so far.
 pub(super) struct Roles {
@@ -61,6 +62,26 @@ pub(super) fn duty(action: &Action) -> String {
             | Action::DeleteExpired(DeleteExpired { at: Keeper::Vault, .. })
     );
     if is_in_vault { format!("{name} in a vault") } else { name.to_owned() }
+}
+
+/// Whether the daemon's own role is for a duty, and no other.
+pub(super) fn is_operates(duty: &str) -> bool {
+    ![EXPIRY, DRILL, SHARE].iter().any(|duties| duties.contains(&duty))
+}
+
+/// The actions that `operate.json` allows.
+pub(super) fn operate_allows() -> BTreeSet<String> {
+    let text = include_str!("../../../../deploy/iam/operate.json");
+    let policy: Value = serde_json::from_str(text).expect("a policy");
+    let statements = policy["Statement"].as_array().expect("its statements");
+    statements
+        .iter()
+        .flat_map(|one| {
+            let action = &one["Action"];
+            action.as_array().cloned().unwrap_or_else(|| vec![action.clone()])
+        })
+        .map(|action| action.as_str().expect("the name of an action").to_owned())
+        .collect()
 }
 
 /// An export of Muster's.

@@ -40,6 +40,7 @@ pub(super) async fn reached(judge: &mut Judge, shop: &Application) {
                 called.iter().flat_map(|(service, operation)| needed(service, operation)).collect();
             assert_eq!(used, needs.map(str::to_owned).into(), "{action}: {called:?}");
             assert_eq!(declared(&looking), used, "{action}");
+            judge.operate.extend(used);
         }
     }
     hooks(judge, shop).await;
