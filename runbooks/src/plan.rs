@@ -233,6 +233,14 @@ impl Task {
         action::spec(&self.action)
     }
 
+    /// Whether its arguments are the same throughout a run: none comes out of a step.
+    fn is_fixed(&self) -> bool {
+        self.with.values().all(|arg| match arg {
+            Arg::Literal(_) | Arg::Input(_) => true,
+            Arg::Output { .. } | Arg::Worst { .. } => false,
+        })
+    }
+
     /// Fills in the arguments. An optional parameter whose reference gives nothing is left out.
     pub fn resolve<'a>(
         &self,
@@ -241,22 +249,7 @@ impl Task {
     ) -> Result<Action, Unresolved> {
         let mut with = serde_json::Map::new();
         for (name, arg) in &self.with {
-            let value = match arg {
-                Arg::Literal(value) => Ok(value.clone()),
-                Arg::Input(input) => inputs
-                    .get(input)
-                    .cloned()
-                    .ok_or_else(|| Unresolved::Input { name: input.clone() }),
-                Arg::Output { step, name } => outputs(step)
-                    .and_then(|outputs| outputs.get(name))
-                    .cloned()
-                    .ok_or_else(|| Unresolved::Output { step: step.clone(), name: name.clone() }),
-                Arg::Worst { steps, name } => {
-                    let losses = steps.iter().map(|step| outputs(step)?.get(name)?.as_str());
-                    Ok(Value::String(worst(losses).to_string()))
-                }
-            };
-            match value {
+            match arg.value(inputs, &outputs) {
                 Ok(value) => {
                     with.insert(name.clone(), value);
                 }
@@ -284,6 +277,30 @@ impl Task {
         self.spec().is_none_or(|spec| {
             spec.parameters.iter().any(|field| field.name == name && field.required)
         })
+    }
+}
+
+impl Arg {
+    /// What it stands for, as far as that is known.
+    pub fn value<'a>(
+        &self,
+        inputs: &BTreeMap<String, Value>,
+        outputs: impl Fn(&StepId) -> Option<&'a Outputs>,
+    ) -> Result<Value, Unresolved> {
+        match self {
+            Arg::Literal(value) => Ok(value.clone()),
+            Arg::Input(input) => {
+                inputs.get(input).cloned().ok_or_else(|| Unresolved::Input { name: input.clone() })
+            }
+            Arg::Output { step, name } => outputs(step)
+                .and_then(|outputs| outputs.get(name))
+                .cloned()
+                .ok_or_else(|| Unresolved::Output { step: step.clone(), name: name.clone() }),
+            Arg::Worst { steps, name } => {
+                let losses = steps.iter().map(|step| outputs(step)?.get(name)?.as_str());
+                Ok(Value::String(worst(losses).to_string()))
+            }
+        }
     }
 }
 

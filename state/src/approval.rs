@@ -41,9 +41,9 @@ pub fn asked(run: &Run, step: &Step, attempt: &Attempt, now: Timestamp) -> Optio
     let Some(seen_at) = predictions(run, step, promised).map(|(_, seen_at)| seen_at).min() else {
         return Some(asked);
     };
-    let anew = step.task(attempt.manner).resolve(&run.plan.inputs, |id| run.outputs(id));
-    if let Ok(Action::Approval(anew)) = anew {
-        asked.data_loss = anew.data_loss;
+    if let Some(arg) = step.task(attempt.manner).with.get("data_loss") {
+        let anew = arg.value(&run.plan.inputs, |id| run.outputs(id)).ok();
+        asked.data_loss = anew.and_then(|anew| anew.as_str()?.parse().ok());
     }
     let since = now.duration_since(seen_at);
     asked.data_loss = asked.data_loss.map(|loss| loss.grown_by(since));
@@ -59,9 +59,11 @@ pub fn predictions<'a>(
     let needs: &[_] = if asked.data_loss.is_some() { &step.needs } else { &[] };
     needs.iter().filter_map(|id| {
         let place = run.position(id)?;
-        let (step, state) = run.at(place);
-        let StepState::Succeeded { at, seen_at, outputs, .. } = state else { return None };
-        let looks = step.task(run.manner).spec().is_some_and(|spec| spec.reach == Reach::Reads);
+        let StepState::Succeeded { at, seen_at, outputs, .. } = run.at(place).1 else {
+            return None;
+        };
+        let spec = run.plan.spec_at(place, run.manner);
+        let looks = spec.is_some_and(|spec| spec.reach == Reach::Reads);
         (looks && outputs.contains_key("data_loss")).then(|| (place, seen_at.unwrap_or(*at)))
     })
 }

@@ -55,17 +55,17 @@ pub fn decide(run: &Run, now: Timestamp, stopped: bool) -> Vec<Next> {
     let part = run.part();
     let held_back = stopped || (run.awaits_undo() && part == Part::Undo);
     let is_paused = run.is_paused() && part == Part::Steps;
-    let mut due = Vec::new();
+    let mut due = Vec::with_capacity(4);
     for (place, (step, state)) in run.steps().enumerate() {
         let is_held_back = || held_back || is_paused && run.is_held_back(place);
         let may_start =
             || step.part == part && !gives_up(run, step) && !is_held_back() && run.is_ready(place);
         match state {
             StepState::Pending { .. } | StepState::Superseded { .. } if may_start() => {
-                due.push(start(run, step, state, now));
+                due.push(start(run, place, now));
             }
             StepState::BackingOff { retry_at, .. } if *retry_at <= now && may_start() => {
-                due.push(start(run, step, state, now));
+                due.push(start(run, place, now));
             }
             // Its time has come, and something else holds it up: only a word changes that. A wake in the
             // past would come at once, and again, for as long as it is held up.
@@ -120,13 +120,13 @@ fn fail(run: &Run, step: &Step, attempt: u32, fault: Fault) -> Next {
 }
 
 /// Promises the next attempt, or says why there is none.
-fn start(run: &Run, step: &Step, state: &StepState, now: Timestamp) -> Next {
-    let task = step.task(run.manner);
-    let resolved = task.resolve(&run.plan.inputs, |id| run.outputs(id));
+fn start(run: &Run, place: usize, now: Timestamp) -> Next {
+    let (step, state) = run.at(place);
+    let resolved = run.action_at(place, run.manner);
     // A look at what a previewed step would have changed would wait for ever.
     let follows =
         step.needs.iter().any(|id| matches!(run.state(id), Some(StepState::Previewed { .. })));
-    let acts = task.spec().is_none_or(|spec| spec.reach != Reach::Reads);
+    let acts = run.plan.spec_at(place, run.manner).is_none_or(|spec| spec.reach != Reach::Reads);
     if run.plan.mode != Mode::Live && (acts || follows) {
         return record(run, &step.id, Change::Previewed { effect: effect(run, step, resolved) });
     }
@@ -138,7 +138,7 @@ fn start(run: &Run, step: &Step, state: &StepState, now: Timestamp) -> Next {
                 attempt: state.attempts() + 1,
                 manner: run.manner,
                 deadline: now + step.limit.duration(),
-                action: Arc::new(action),
+                action,
             },
         ),
         // What never happened needs no undoing and leaves nothing to clean up (I13).
@@ -153,7 +153,7 @@ fn start(run: &Run, step: &Step, state: &StepState, now: Timestamp) -> Next {
 }
 
 /// What preview says about a step.
-fn effect(run: &Run, step: &Step, resolved: Result<Action, Unresolved>) -> Vec<String> {
+fn effect(run: &Run, step: &Step, resolved: Result<Arc<Action>, Unresolved>) -> Vec<String> {
     let owns = resolved.as_ref().is_ok_and(|action| action.spec().is_drill_owned());
     let is_drill = run.plan.mode == Mode::Drill || owns;
     let token = muster_runbooks::name::Token::new(&run.id, &step.id, 1, is_drill);

@@ -8,9 +8,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use muster_runbooks::{
-    action::{Outputs, control::Risk},
+    action::{Action, Outputs, control::Risk},
     name::{ApplicationName, RunId, StepId},
-    plan::{OnFailure, Part, Plan, Step, Thawed},
+    plan::{OnFailure, Part, Plan, Step, Thawed, Unresolved},
     request::{Manner, Mode, Request, Trigger},
     value::words,
 };
@@ -350,6 +350,11 @@ impl Run {
     /// What a step gave.
     pub fn outputs(&self, id: &StepId) -> Option<&Outputs> {
         self.state(id)?.outputs()
+    }
+
+    /// What the step at a place does in a manner, with its arguments filled in from what is known now.
+    pub fn action_at(&self, place: usize, manner: Manner) -> Result<Arc<Action>, Unresolved> {
+        self.plan.action_at(place, manner, |id| self.outputs(id))
     }
 
     /// The application it is bound to.

@@ -19,7 +19,10 @@ pub mod scenario;
 mod story;
 pub mod watch;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use muster::world::sim::Sim;
@@ -155,7 +158,7 @@ impl Simulation {
     /// The history of a scenario under a seed.
     pub fn new(seed: u64, scenario: Scenario) -> Simulation {
         let now = dawn();
-        let mut sim = Sim::new(seed, &scenario.applications, now);
+        let mut sim = Sim::new(seed, Arc::clone(&scenario.applications), now);
         if let Some(rates) = &scenario.rates {
             sim = sim.under(rates.clone());
         }

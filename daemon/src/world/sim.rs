@@ -44,7 +44,7 @@ mod workers;
 mod workloads;
 mod write_lease;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use muster_runbooks::{
@@ -87,7 +87,9 @@ pub struct Sim {
     dice: Dice,
     /// When its history begins.
     since: Timestamp,
-    applications: BTreeMap<ApplicationName, Application>,
+    applications: Arc<[Application]>,
+    /// Where each of them is in the list.
+    places: BTreeMap<ApplicationName, usize>,
     regions: Regions,
     faults: Standing,
     /// The region in which the global control planes live, if an application touches it.
@@ -119,10 +121,11 @@ pub struct Sim {
 
 impl Sim {
     /// A world in which every application is well and lives at home.
-    pub fn new(seed: u64, applications: &[Application], now: Timestamp) -> Sim {
+    pub fn new(seed: u64, applications: impl Into<Arc<[Application]>>, now: Timestamp) -> Sim {
+        let applications = applications.into();
         let mut databases = Databases::new();
         let mut names = BTreeMap::new();
-        for application in applications {
+        for application in &*applications {
             for declared in &application.databases {
                 let key = (application.name.clone(), declared.name.clone());
                 let (home, other) = (application.home.clone(), application.standby.clone());
@@ -136,19 +139,19 @@ impl Sim {
         Sim {
             dice: Dice::new(seed),
             since: now,
-            applications: applications.iter().map(|one| (one.name.clone(), one.clone())).collect(),
+            places: (0..).zip(&*applications).map(|(at, one)| (one.name.clone(), at)).collect(),
             regions: Regions::default(),
             faults: Standing::default(),
             global_home: "us-east-1".parse().ok(),
             databases,
             snapshots: Snapshots::default(),
-            beside: Beside::strangers(applications, now),
+            beside: Beside::strangers(&applications, now),
             caches: caches::Caches::default(),
             datastores: datastores::Datastores::default(),
             objects: Objects::default(),
             exports: Exports::default(),
             workloads: Workloads::default(),
-            write_leases: WriteLeases::new(applications, now),
+            write_leases: WriteLeases::new(&applications, now),
             workers: Workers::default(),
             restarts: Restarts::default(),
             nodes: Nodes::default(),
@@ -160,7 +163,13 @@ impl Sim {
             effects: Vec::new(),
             calls: 0,
             turns: None,
+            applications,
         }
+    }
+
+    /// The application of a name, if it is of this world.
+    fn application(&self, name: &ApplicationName) -> Option<&Application> {
+        self.places.get(name).map(|place| &self.applications[*place])
     }
 
     /// Looks how far a call has come. Changes nothing.
@@ -398,7 +407,7 @@ impl Sim {
     pub fn heal_all(&mut self, now: Timestamp) {
         let ill: Vec<Region> = self
             .applications
-            .values()
+            .iter()
             .flat_map(|one| [one.home.clone(), one.standby.clone()])
             .collect();
         for region in ill {

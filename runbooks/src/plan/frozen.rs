@@ -9,8 +9,13 @@ use std::{
 use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use super::{Plan, Step};
-use crate::application::Component;
+use super::{Plan, Step, Unresolved};
+use crate::{
+    action::{Action, Outputs, Spec},
+    application::Component,
+    name::StepId,
+    request::Manner,
+};
 
 /// A plan as it is journalled.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -85,9 +90,12 @@ fn hash(text: &str) -> String {
     digits.collect()
 }
 
+/// In the order of the pairs below.
+const MANNERS: [Manner; 2] = [Manner::Graceful, Manner::Forced];
+
 /// A plan as a run carries it out: with what its names lead to, found once and not at each look at
 /// the run.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(from = "Plan")]
 pub struct Thawed {
     plan: Plan,
@@ -96,14 +104,38 @@ pub struct Thawed {
     rests_on: Vec<Option<Box<[usize]>>>,
     /// By the place of a step, the component that it works on.
     components: Vec<Option<Arc<Component>>>,
+    /// By the place of a step, what it does in calm and when forced, where no argument comes out of a step.
+    fixed: Vec<[Option<Arc<Action>>; 2]>,
+    /// By the place of a step, what is known of its action in calm and when forced.
+    specs: Vec<[Option<&'static Spec>; 2]>,
 }
+
+/// Where a manner stands in a pair.
+fn side(manner: Manner) -> usize {
+    match manner {
+        Manner::Graceful => 0,
+        Manner::Forced => 1,
+    }
+}
+
+// All else follows from the plan.
+impl PartialEq for Thawed {
+    fn eq(&self, other: &Thawed) -> bool {
+        self.plan == other.plan
+    }
+}
+
+impl Eq for Thawed {}
 
 impl From<Plan> for Thawed {
     fn from(plan: Plan) -> Thawed {
         let rests_on = plan.steps.iter().map(|step| rests_on(&plan, step)).collect();
         let component = |step: &Step| Some(Arc::new(plan.component(step.component.as_ref()?)?));
         let components = plan.steps.iter().map(component).collect();
-        Thawed { plan, rests_on, components }
+        let fixed = plan.steps.iter().map(|step| fixed(&plan, step)).collect();
+        let spec = |step: &Step| MANNERS.map(|manner| step.task(manner).spec());
+        let specs = plan.steps.iter().map(spec).collect();
+        Thawed { plan, rests_on, components, fixed, specs }
     }
 }
 
@@ -128,10 +160,37 @@ impl Thawed {
         self.rests_on.get(place)?.as_deref()
     }
 
+    /// What the step at `place` does in a manner, with its arguments filled in.
+    pub fn action_at<'a>(
+        &self,
+        place: usize,
+        manner: Manner,
+        outputs: impl Fn(&StepId) -> Option<&'a Outputs>,
+    ) -> Result<Arc<Action>, Unresolved> {
+        match &self.fixed[place][side(manner)] {
+            Some(action) => Ok(Arc::clone(action)),
+            None => self.steps[place].task(manner).resolve(&self.inputs, outputs).map(Arc::new),
+        }
+    }
+
+    /// The specification of what the step at `place` does in a manner; see [`Task::spec`].
+    pub fn spec_at(&self, place: usize, manner: Manner) -> Option<&'static Spec> {
+        self.specs[place][side(manner)]
+    }
+
     /// The component that the step at `place` works on.
     pub fn component_at(&self, place: usize) -> Option<Arc<Component>> {
         self.components.get(place)?.clone()
     }
+}
+
+/// What cannot be built is left to whoever wants to start it, and says why.
+fn fixed(plan: &Plan, step: &Step) -> [Option<Arc<Action>>; 2] {
+    MANNERS.map(|manner| {
+        let task = step.task(manner);
+        let built = task.is_fixed().then(|| task.resolve(&plan.inputs, |_| None))?;
+        built.ok().map(Arc::new)
+    })
 }
 
 fn rests_on(plan: &Plan, step: &Step) -> Option<Box<[usize]>> {

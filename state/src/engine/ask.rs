@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use muster_runbooks::{
     action::Action,
     name::{ComponentName, RunId, Token},
-    plan::Step,
     request::Mode,
 };
 
@@ -27,7 +26,7 @@ impl Engine {
         let (step, state) = run.at(place);
         let attempt = match state {
             StepState::Running(attempt) => Cow::Borrowed(attempt),
-            StepState::Succeeded { .. } => Cow::Owned(again(run, step, state, now)?),
+            StepState::Succeeded { .. } => Cow::Owned(again(run, place, now)?),
             StepState::Pending { .. }
             | StepState::Held { .. }
             | StepState::BackingOff { .. }
@@ -130,14 +129,14 @@ impl Engine {
 }
 
 /// The attempt that looks at a step's outputs again; nothing before its arguments are known.
-fn again(run: &Run, step: &Step, state: &StepState, now: Timestamp) -> Option<Attempt> {
-    let action = step.task(run.manner).resolve(&run.plan.inputs, |id| run.outputs(id)).ok()?;
+fn again(run: &Run, place: usize, now: Timestamp) -> Option<Attempt> {
+    let (step, state) = run.at(place);
     Some(Attempt {
         number: state.attempts(),
         manner: run.manner,
         started_at: now,
         deadline: now + step.limit.duration(),
-        action: Arc::new(action),
+        action: run.action_at(place, run.manner).ok()?,
         aim: None,
         begun_at: None,
     })

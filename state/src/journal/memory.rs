@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     event::{AccessEvent, Batch, Commit, Entry, Record, Stream},
-    progress::{EndedRun, Progress},
+    progress::{EndedRun, Misfit, Progress},
 };
 
 /// A journal in memory. A batch is durable once [`MemoryJournal::sync_one`] or
@@ -128,6 +128,15 @@ impl MemoryJournal {
             inner.ledger = Ledger::new(&next.progress(), lengths);
         }
         next
+    }
+
+    /// Everything that is durable, folded anew from the first commit on.
+    pub fn replayed(&self) -> Result<Progress, Misfit> {
+        let mut progress = Progress::default();
+        for commit in &self.inner().durable {
+            progress.apply(commit)?;
+        }
+        Ok(progress)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

@@ -55,11 +55,11 @@ impl Run {
     /// Whether something was changed and every step that is left only reads.
     fn only_looks_remain(&self) -> bool {
         let mutates =
-            |step: &Step| step.task(self.manner).spec().is_some_and(|spec| spec.reach.mutates());
-        let main = || self.steps().filter(|(step, _)| step.part == Part::Steps);
-        main().any(|(step, state)| mutates(step) && state.is_over())
-            && main().all(|(step, state)| state.is_over() || !mutates(step))
-            && main().any(|(_, state)| !state.is_over())
+            |place| self.plan.spec_at(place, self.manner).is_some_and(|spec| spec.reach.mutates());
+        let main = || self.steps().enumerate().filter(|(_, (step, _))| step.part == Part::Steps);
+        main().any(|(_, (_, state))| !state.is_over())
+            && main().any(|(place, (_, state))| state.is_over() && mutates(place))
+            && main().all(|(place, (_, state))| state.is_over() || !mutates(place))
     }
 
     /// How it ends when nothing is left to do.

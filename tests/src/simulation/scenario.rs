@@ -2,7 +2,7 @@
 
 mod played;
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use muster::world::{rates::Rates, sim::Fault};
@@ -46,7 +46,7 @@ pub struct Scenario {
     /// Whether those who watch are asked.
     pub is_watched: bool,
     /// The applications of the world.
-    pub applications: Vec<Application>,
+    pub applications: Arc<[Application]>,
     /// How often the world's services are asked, where that is limited.
     pub rates: Option<Rates>,
     /// Whether everything takes as long as it takes on average.
@@ -226,7 +226,7 @@ impl Scenario {
             schedules: Vec::new(),
             lease: None,
             is_watched: false,
-            applications: vec![SHOP.clone()],
+            applications: Arc::from([SHOP.clone()]),
             rates: None,
             is_steady: false,
         }

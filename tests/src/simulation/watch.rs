@@ -84,8 +84,8 @@ pub struct Watch {
 
 impl Watch {
     /// Looks on while these are protected.
-    pub fn over(applications: &[Application]) -> Watch {
-        Watch { applications: applications.into(), ..Watch::default() }
+    pub fn over(applications: &Arc<[Application]>) -> Watch {
+        Watch { applications: Arc::clone(applications), ..Watch::default() }
     }
 
     /// Whose marker an object is.

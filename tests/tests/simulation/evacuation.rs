@@ -100,7 +100,7 @@ fn in_their_order() {
         .iter()
         .filter_map(|(name, state)| Some((name, state.moved.as_ref()?.at)))
         .collect();
-    for one in &scenario.applications {
+    for one in &*scenario.applications {
         for before in &one.recovery.after {
             assert!(moved[before] < moved[&one.name], "{} before {before}", one.name);
         }

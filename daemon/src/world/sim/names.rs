@@ -1,6 +1,6 @@
 //! What the name servers answer: a record pair, and the marker that an inverted health check reads.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
@@ -28,7 +28,7 @@ pub(super) struct Weighed {
 /// One application's name.
 #[derive(Clone, Debug)]
 pub(super) struct Names {
-    pub(super) traffic: Traffic,
+    pub(super) traffic: Arc<Traffic>,
     secondary: Region,
     /// When the marker was put or removed, and by whose token.
     markers: Vec<(Timestamp, bool, Option<String>)>,
@@ -47,7 +47,7 @@ pub(super) struct Flip {
 impl Names {
     pub(super) fn new(traffic: Traffic, application: &Application) -> Names {
         let secondary = application.other(&traffic.primary).unwrap_or(&application.standby).clone();
-        Names { traffic, secondary, markers: Vec::new(), weights: Vec::new() }
+        Names { traffic: Arc::new(traffic), secondary, markers: Vec::new(), weights: Vec::new() }
     }
 
     pub(super) fn set_marker(&mut self, at: Timestamp, present: bool, token: Option<&str>) -> bool {

@@ -112,12 +112,12 @@ fn observe(
     let at = sim.ask(now, Door::rds(target, "DescribeGlobalClusters"))?;
     let aurora = sim.aurora(&bound)?;
     if let Some(one) = aurora.in_progress(at) {
-        let from_to = format!("from {} to {}", one.from, one.to);
-        let saw = match (one.cancelled_at, one.how) {
-            (Some(cancelled_at), _) if cancelled_at <= at => format!("cancelling {from_to}"),
-            (_, How::Switchover) => format!("switching-over {from_to}"),
-            (_, How::Failover) => format!("failing-over {from_to}, data loss allowed"),
+        let (what, note) = match (one.cancelled_at, one.how) {
+            (Some(cancelled_at), _) if cancelled_at <= at => ("cancelling", ""),
+            (_, How::Switchover) => ("switching-over", ""),
+            (_, How::Failover) => ("failing-over", ", data loss allowed"),
         };
+        let saw = [what, " from ", one.from.as_str(), " to ", one.to.as_str(), note].concat();
         // A running operation is ours only if all three say so (facts §1.4).
         return Ok(if one.to == *target && one.how == how {
             Progress::in_progress(saw)

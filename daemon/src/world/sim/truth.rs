@@ -135,13 +135,13 @@ impl<'a> Truth<'a> {
 
     /// The workers of all applications that have pods in a region.
     pub fn at_work(&self, region: &Region, at: Timestamp) -> Vec<String> {
-        let all = self.sim.applications.values();
+        let all = self.sim.applications.iter();
         all.flat_map(|one| self.sim.workers.at_work(one, region, at)).collect()
     }
 
     /// The pods of all applications that stand on a lost node of a region, after its name.
     pub fn on_lost_nodes(&self, region: &Region, at: Timestamp) -> Vec<String> {
-        let all = self.sim.applications.values();
+        let all = self.sim.applications.iter();
         all.flat_map(|one| self.sim.on_lost_nodes(one, region, at)).collect()
     }
 
@@ -152,7 +152,7 @@ impl<'a> Truth<'a> {
         cache: &ComponentName,
         at: Timestamp,
     ) -> Option<&'a Region> {
-        let home = &self.sim.applications.get(application)?.home;
+        let home = &self.sim.application(application)?.home;
         let key = (application.clone(), cache.clone());
         Some(self.sim.datastores.primary(&key, home, at))
     }
@@ -165,7 +165,7 @@ impl<'a> Truth<'a> {
         region: &Region,
         at: Timestamp,
     ) -> Option<String> {
-        let declared = &self.sim.applications.get(application)?.caches;
+        let declared = &self.sim.application(application)?.caches;
         let id = declared
             .iter()
             .find(|one| one.name == *cache)?

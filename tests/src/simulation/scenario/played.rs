@@ -111,7 +111,7 @@ impl Scenario {
 
     /// The same for an application of one database and one name.
     pub fn lean() -> Scenario {
-        Scenario { name: "lean", applications: crowd(1), ..Scenario::graceful() }
+        Scenario { name: "lean", applications: crowd(1).into(), ..Scenario::graceful() }
     }
 
     /// The active region is gone, and with it every global control plane.
@@ -226,18 +226,20 @@ impl Scenario {
             inputs: [("region".to_owned(), Value::String(home().to_string()))].into(),
         });
         let script = vec![(secs(120), down(home())), (secs(300), leave)];
-        Scenario { applications: crowd(count), ..Scenario::new("evacuation", script) }
+        Scenario { applications: crowd(count).into(), ..Scenario::new("evacuation", script) }
     }
 
     /// The same region, left by so many that come after nobody, all at once, in a world where everything
     /// takes as long as it takes on average.
     pub fn stampede(count: usize) -> Scenario {
-        let mut stampede = Scenario { name: "stampede", ..Scenario::evacuation(count) };
-        stampede.is_steady = true;
-        for one in &mut stampede.applications {
+        let mut applications = crowd(count);
+        for one in &mut applications {
             one.recovery.priority = 1;
             one.recovery.after.clear();
         }
+        let applications = applications.into();
+        let mut stampede =
+            Scenario { name: "stampede", applications, is_steady: true, ..Scenario::evacuation(count) };
         if let Some((_, Act::Leave(start))) = stampede.script.last_mut() {
             start.inputs.insert("at_once".to_owned(), Value::from(count));
         }
