@@ -13,7 +13,7 @@ from .server import Server, describe
 #: Loaded before `ready`, or the first call of each would take a second and trip a time-out.
 SERVICES = (
     *("rds", "s3", "route53", "sqs", "sts", "cloudwatch", "events", "iam", "kms", "sns"),
-    *("elasticache", "secretsmanager"),
+    *("elasticache", "secretsmanager", "codebuild"),
 )
 
 

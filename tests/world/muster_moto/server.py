@@ -20,6 +20,7 @@ from multidict import CIMultiDict
 
 from . import buckets, cbor, route53
 from .accounts import Accounts
+from .builds import Builds
 from .caches import Caches
 from .clock import Clock
 from .clusters import Clusters
@@ -59,6 +60,7 @@ class Server:
         Caches(self.world).install()
         Datastores(self.world).install()
         Nodes(self.world).install()
+        Builds(self.world).install()
         global_clusters = GlobalClusters(self.world)
         global_clusters.install()
         Doors(self.world, global_clusters).install()

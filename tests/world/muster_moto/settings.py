@@ -39,6 +39,8 @@ class Settings:
     teardown_secs: float = 0
     #: A cluster is `resetting-master-credentials` until its managed password is there (facts §1.4).
     password_secs: float = 0
+    #: A build runs for so long at least, and for as long as its process does.
+    build_secs: float = 0
     #: Failover inside a region: typically under 35 s (facts §1.6).
     instance_failover_secs: float = 0
     #: Before a global operation registers, `FailoverState` is empty; then `pending` (facts §0.4).
