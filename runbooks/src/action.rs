@@ -7,6 +7,7 @@
 pub mod admission;
 pub mod backup;
 pub mod bucket;
+pub mod build;
 pub mod cache;
 pub mod check;
 pub mod child;
@@ -20,6 +21,7 @@ pub mod hook;
 pub mod lease;
 pub mod node;
 pub mod objects;
+pub mod rebuild;
 pub mod restore;
 pub mod sql;
 pub mod traffic;
@@ -320,6 +322,7 @@ actions! {
     expiry::DeleteExpired,
     bucket::CompareBuckets,
     bucket::CheckBucketReplication,
+    build::RunBuild,
     cache::SnapshotCache,
     cache::FailoverCache,
     cache::FlushCache,
@@ -344,6 +347,10 @@ actions! {
     lease::TakeWriteLease,
     objects::ExportObjects,
     objects::ApplyObjects,
+    rebuild::CheckSecrets,
+    rebuild::RestoreDatabase,
+    rebuild::StartDatabaseInstance,
+    rebuild::MakeGlobalCluster,
     restore::ChoosePoint,
     restore::RestoreCluster,
     restore::RotatePassword,

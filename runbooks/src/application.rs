@@ -2,6 +2,7 @@
 
 pub mod admission;
 mod beside;
+pub mod build;
 mod controller;
 pub mod declared;
 pub mod detection;
@@ -21,6 +22,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde::{Deserialize, Serialize};
 
+pub use build::Build;
 pub use job::Job;
 pub(crate) use parse::sending_problem;
 pub use part::Offer;
@@ -74,6 +76,9 @@ pub struct Application {
     /// Objects that something else must find.
     #[serde(default)]
     pub objects: Vec<Objects>,
+    /// The builds that make what it stands on; a region of it is not rebuilt without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub builds: Vec<Build>,
     /// How users reach it.
     #[serde(default)]
     pub traffic: Option<Traffic>,
@@ -132,6 +137,9 @@ pub struct Database {
     /// Per region where a restore test may bring a recovery point back; none is done without it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub restore_test: BTreeMap<String, RestoreTest>,
+    /// Per region where a rebuild brings it back under its own name; none is brought back without it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rebuild: BTreeMap<String, Rebuild>,
     /// How it is reached by SQL; nothing is checked in it without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sql: Option<sql::Sql>,
@@ -175,6 +183,25 @@ pub struct RestoreTest {
     /// The engine version; the snapshot's own without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine_version: Option<String>,
+}
+
+/// Where and as what a rebuild brings a database back. What is not said AWS would fill with its defaults,
+/// the default security and parameter groups among them (facts §2).
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rebuild {
+    /// The DB subnet group, as the rebuilt network has it.
+    pub subnet_group: String,
+    /// The security groups, one at least.
+    pub security_groups: Vec<String>,
+    /// The class of the instance that is started.
+    pub instance_class: String,
+    /// The engine version; the snapshot's own without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_version: Option<String>,
+    /// The parameter group of the cluster; the engine's default one without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameter_group: Option<String>,
 }
 
 /// A bucket that is replicated to one in the other region.

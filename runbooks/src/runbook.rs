@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::{
-    action::{self, ComponentKind, Spec},
+    action::{self, ComponentKind, Spec, build::RunBuild},
     check::Checked,
     name::{RunbookName, StepId},
     plan::{Arg, Danger, OnFailure, Part},
@@ -121,6 +121,12 @@ impl Runbook {
     /// other runbooks is left to [`library::Library`].
     pub fn check(file: &str, text: &str) -> Checked<Runbook> {
         parse::runbook(file, text)
+    }
+
+    /// Whether it runs builds, and so is for applications that say what is built.
+    pub fn builds(&self) -> bool {
+        let mut tasks = self.steps.iter().flat_map(|step| step.forced.iter().chain([&step.task]));
+        tasks.any(|task| task.action.value == RunBuild::SPEC.name)
     }
 
     /// Whether a run can be turned into a forced one: at least one step has a `forced:` variant.

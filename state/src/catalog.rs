@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use muster_runbooks::{
-    action::restore::TestStatus,
+    action::restore::{Preference, TestStatus},
     application::{Purpose, Retention, policy},
     name::{ComponentName, Region, RunId},
     value::{Span, words},
@@ -239,21 +239,23 @@ impl Judged {
     }
 }
 
-/// Chooses the point of a component and region to test: the one that was asked for, or else of those that
-/// may stay the one that was not proven for longest, and of several the newest.
+/// Chooses a point of a component and region: the one that was asked for, or else of those that may stay the
+/// one that is preferred: the one that was not proven for longest, and of several the newest; or the newest
+/// of all.
 ///
 /// `points` are all of the application, so that a point of another component that was asked for is told
 /// from one that nobody knows.
 ///
 /// # Errors
 ///
-/// With a reason for people, when there is nothing to test.
+/// With a reason for people, when there is none.
 pub fn choose<'a>(
     points: &'a [RecoveryPoint],
     available: &dyn Fn(&RecoveryPoint) -> bool,
     component: &ComponentName,
     region: &Region,
     asked: Option<&str>,
+    prefer: Preference,
 ) -> Result<&'a RecoveryPoint, String> {
     if let Some(id) = asked {
         let Some(found) = points.iter().find(|point| point.id == id) else {
@@ -261,7 +263,7 @@ pub fn choose<'a>(
         };
         if found.component == *component {
             return if found.region != *region {
-                Err(format!("`{id}` is in {}, and the test is to be in {region}", found.region))
+                Err(format!("`{id}` is in {}, and not in {region}", found.region))
             } else if !available(found) {
                 Err(format!("`{id}` is not available"))
             } else {
@@ -282,11 +284,15 @@ pub fn choose<'a>(
             .then_with(newest_first)
             .then_with(|| one.id.cmp(&other.id))
     };
-    points
-        .iter()
-        .filter(may_serve)
-        .min_by(proven_longest_ago)
-        .ok_or_else(|| format!("`{component}` has no available recovery point in {region} to test"))
+    let newest = |one: &&RecoveryPoint, other: &&RecoveryPoint| {
+        other.data_time.cmp(&one.data_time).then_with(|| one.id.cmp(&other.id))
+    };
+    let serve = points.iter().filter(may_serve);
+    match prefer {
+        Preference::Unproven => serve.min_by(proven_longest_ago),
+        Preference::Newest => serve.min_by(newest),
+    }
+    .ok_or_else(|| format!("`{component}` has no available recovery point in {region}"))
 }
 
 /// Judges recovery points, those of each component, region and account by themselves.

@@ -220,7 +220,11 @@ pub fn asked_by(
     if service == "s3" {
         return vec![asked_of_s3(operation, text("path"))];
     }
+    if service == "codebuild" {
+        return asked_of_builds(call, account);
+    }
     let name = |kind: &str| match kind {
+        "cluster" if operation == "CreateGlobalCluster" => text("SourceDBClusterIdentifier"),
         "cluster" => text("DBClusterIdentifier"),
         "db" => text("DBInstanceIdentifier"),
         "cluster-snapshot" if operation == "RestoreDBClusterFromSnapshot" => {
@@ -246,6 +250,7 @@ pub fn asked_by(
         | "DeleteDBClusterSnapshot"
         | "ModifyDBClusterSnapshotAttribute" => &["cluster-snapshot"],
         "SwitchoverGlobalCluster" | "FailoverGlobalCluster" => &["global-cluster"],
+        "CreateGlobalCluster" => &["global-cluster", "cluster"],
         _ => &[],
     };
     let action = format!("{service}:{operation}");
@@ -275,6 +280,22 @@ pub fn asked_by(
         }
     }
     asked
+}
+
+/// What a call of CodeBuild asks for: the project, or those of the builds that it names.
+fn asked_of_builds(call: &Value, account: &str) -> Vec<Asked> {
+    let region = call["region"].as_str().unwrap_or_default();
+    let action = format!("codebuild:{}", call["operation"].as_str().unwrap_or_default());
+    let named = call["parameters"]["projectName"].as_str().map(str::to_owned);
+    let builds = call["parameters"]["ids"].as_array().into_iter().flatten();
+    let of_builds = builds.filter_map(|id| Some(id.as_str()?.split(':').next()?.to_owned()));
+    let projects = named.into_iter().chain(of_builds);
+    let asked = |project: String| Asked {
+        action: action.clone(),
+        resource: format!("arn:aws:codebuild:{region}:{account}:project/{project}"),
+        ..Asked::default()
+    };
+    projects.map(asked).collect()
 }
 
 /// S3 calls some things otherwise than it allows them. The path of a request names bucket and key.

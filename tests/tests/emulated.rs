@@ -11,6 +11,7 @@ mod objects;
 mod paging;
 mod permissions;
 mod promotion;
+mod rebuild;
 mod restore;
 mod restoring;
 mod second;

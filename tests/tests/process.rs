@@ -16,6 +16,7 @@ mod lease;
 mod people;
 mod pipeline;
 mod protection;
+mod rebuild;
 mod report;
 mod restore;
 mod rows;

@@ -13,6 +13,7 @@ mod lease;
 mod nodes;
 mod protection;
 mod quiet;
+mod rebuild;
 mod storms;
 mod vault;
 mod workers;

@@ -173,13 +173,15 @@ pub fn heading(part: Part) -> &'static str {
     }
 }
 
-/// The pages that an application has: every runbook that takes its one lock, in every manner.
+/// The pages that an application has: every runbook that takes its one lock, in every manner. What builds is
+/// for applications that say what is built.
 pub fn all(intake: &Intake) -> Vec<(ApplicationName, &Runbook, Manner)> {
     let moves = |runbook: &&Runbook| runbook.exclusive && runbook.needs_application();
-    let names = intake.applications().keys();
     let mut all = Vec::new();
-    for name in names {
-        for runbook in intake.library().runbooks().filter(moves) {
+    for (name, application) in intake.applications() {
+        let has_builds = !application.builds.is_empty();
+        let fits = |runbook: &&Runbook| has_builds || !runbook.builds();
+        for runbook in intake.library().runbooks().filter(moves).filter(fits) {
             all.extend(runbook.manners().iter().map(|manner| (name.clone(), runbook, *manner)));
         }
     }

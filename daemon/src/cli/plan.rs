@@ -6,7 +6,7 @@ use clap::Args;
 use muster_runbooks::{
     application::Application,
     name::Region,
-    plan::{Binding, Described, Plan as Planned},
+    plan::{Binding, Described, Plan as Planned, Step},
     request::{Manner, Mode, Request, Trigger},
     runbook::Runbook,
 };
@@ -113,6 +113,17 @@ fn effect(line: &Described<'_>) -> Vec<String> {
     }
 }
 
+/// The chain of steps that takes longest by their budgets, next to what the runbook promises; nothing where it
+/// promises nothing. A step without a budget counts with its limit.
+fn longest(plan: &Planned) -> Option<String> {
+    let rto = plan.rto?;
+    let cost = |step: &Step| step.budget.unwrap_or(step.limit);
+    let (whole, path) = plan.critical_path(cost);
+    let steps: Vec<String> =
+        path.into_iter().map(|step| format!("{} {}", step.id, cost(step))).collect();
+    Some(format!("It takes {whole} of {rto} by its longest chain of steps: {}", steps.join(", ")))
+}
+
 fn show(plan: &Planned, manner: Manner, terminal: &mut Terminal) {
     let Ok(run) = NOBODY.parse() else { return };
     let lines = plan.described(manner, &run);
@@ -124,6 +135,7 @@ fn show(plan: &Planned, manner: Manner, terminal: &mut Terminal) {
             "id": line.step.id, "effect": effect(line), "by_hand": line.description.by_hand,
         })).collect::<Vec<_>>(),
         "permissions": permissions,
+        "longest": longest(plan),
     }));
     let title = format!("{} ({manner})", plan.title);
     terminal.line(terminal.loud(&title));
@@ -143,6 +155,9 @@ fn show(plan: &Planned, manner: Manner, terminal: &mut Terminal) {
         for command in &line.description.by_hand {
             terminal.line(format!("  by hand  {command}"));
         }
+    }
+    if let Some(longest) = longest(plan) {
+        terminal.line(format!("\n{longest}"));
     }
     if !permissions.is_empty() {
         terminal.line("\nIAM actions that it needs:");

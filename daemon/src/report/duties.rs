@@ -86,7 +86,8 @@ fn does_itself(runbook: &Runbook, duty: Duty) -> bool {
         Duty::RestoreTest => has(&["restore-cluster"]),
         Duty::DataCheck => has(&["check-sql", "check-restored", "compare-buckets"]),
         Duty::ReplicationCheck => has(&["check-replication", "check-bucket-replication"]),
-        Duty::MoveExercise => runbook.exclusive,
+        // A rebuild takes the lock and, in calm, moves nobody.
+        Duty::MoveExercise => runbook.exclusive && !runbook.builds(),
     }
 }
 

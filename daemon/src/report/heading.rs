@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use muster_runbooks::{
-    action::restore::MAKE,
+    action::{build::RunBuild, restore::MAKE},
     request::{Manner, Mode, Trigger},
     value::words,
 };
@@ -136,9 +136,12 @@ fn own_kind(run: &Run) -> Kind {
         )
     });
     let restores = || run.plan.steps.iter().any(|step| MAKE.contains(&step.task.action.as_str()));
+    let builds = || run.plan.steps.iter().any(|step| step.task.action == RunBuild::SPEC.name);
     match run.plan.mode {
         Mode::Preview => Kind::Tabletop,
         Mode::Live | Mode::Drill if restores() && !run.plan.exclusive => Kind::Restore,
+        // A rebuild in calm moves nobody.
+        Mode::Live if builds() && run.manner == Manner::Graceful => Kind::Upkeep,
         Mode::Drill if !acted => Kind::Tabletop,
         Mode::Live | Mode::Drill if run.plan.exclusive => match run.manner {
             Manner::Graceful => Kind::Switchover,

@@ -17,6 +17,8 @@ words! {
         Rds = "rds",
         /// Caches.
         ElastiCache = "elasticache",
+        /// Builds.
+        CodeBuild = "codebuild",
         /// Samples of CloudWatch.
         Metrics = "cloudwatch",
         /// Alarms of CloudWatch, which are slower.
@@ -70,6 +72,8 @@ const fn usual(service: Service) -> Rate {
         // 5,500 and 3,500 a second for each prefix: this only keeps the process from a flood of its own.
         Service::S3 => rate(3_000, 1_000),
         Service::SecretsManager => rate(50, 10),
+        // Unpublished for each call, and a rebuild has few builds.
+        Service::CodeBuild => rate(10, 2),
         // 5/s for the account, of both kinds.
         Service::Route53 => rate(3, 1),
     }

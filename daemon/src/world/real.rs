@@ -24,10 +24,10 @@ use super::http::{client, client_without_redirects, observe_probe};
 use super::{
     admission,
     aws::{
-        Access, Aws, Clients, Side, alarm, bucket, cache, comparison, copies, datastore, error,
-        expiry, global, instance, inventory, lease, marker, objects, paced,
+        Access, Aws, Clients, Side, alarm, bucket, build, cache, comparison, copies, datastore,
+        error, expiry, global, instance, inventory, lease, marker, objects, paced,
         poller::{Desk, Poller, Want},
-        readiness, record, replica, replication, restore, ship, snapshot, teardown, vault,
+        readiness, rebuild, record, replica, replication, restore, ship, snapshot, teardown, vault,
         write_lease, writer,
     },
     canary::Canaries,
@@ -249,9 +249,7 @@ impl Real {
             Action::Fence(with) => reads(call, writer::observe_fence(self, call, with)),
             Action::SwitchoverDatabase(with) => global::switchover(self, call, with),
             Action::FailoverDatabase(with) => global::failover(self, call, with),
-            Action::FailoverInRegion(with) => {
-                verbs(call, instance::observe(self, call, with), instance::begin(self, call, with))
-            }
+            Action::FailoverInRegion(with) => instance::failover(self, call, with),
             Action::TakeWriteLease(with) => write_lease::take(self, call, with),
             Action::RunHooks(with) => verbs(call, hook::observe(), hook::begin(self, call, with)),
             Action::ExportObjects(with) => objects::export(self, call, with),
@@ -260,6 +258,11 @@ impl Real {
                 objects::observe_apply(self, call, with),
                 objects::begin_apply(self, call, with),
             ),
+            Action::RunBuild(with) => build::run(self, call, with),
+            Action::CheckSecrets(with) => reads(call, rebuild::observe_secrets(self, call, with)),
+            Action::RestoreDatabase(with) => rebuild::cluster(self, call, with),
+            Action::StartDatabaseInstance(with) => rebuild::instance(self, call, with),
+            Action::MakeGlobalCluster(with) => rebuild::global(self, call, with),
             Action::ChoosePoint(with) => reads(call, restore::observe_choice(self, call, with)),
             Action::RestoreCluster(with) => restore::cluster(self, call, with),
             Action::RotatePassword(with) => restore::password(self, call, with),

@@ -8,6 +8,8 @@
 mod admission;
 mod aurora;
 mod backup;
+mod bound;
+mod builds;
 mod caches;
 mod check;
 mod control;
@@ -26,6 +28,7 @@ mod nodes;
 mod objects;
 mod observers;
 mod promote;
+mod rebuilds;
 mod region;
 mod replicas;
 mod replication;
@@ -48,9 +51,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use muster_runbooks::{
-    action::{Action, On},
-    application::{Application, Bucket, Component, Database},
-    name::{ApplicationName, ComponentName, Region},
+    action::Action,
+    application::Application,
+    name::{ApplicationName, Region},
     request::Mode,
 };
 use muster_state::call::{Answer, Call, CallError, Progress, Reading};
@@ -58,6 +61,8 @@ use muster_state::call::{Answer, Call, CallError, Progress, Reading};
 use self::{
     admission::Admissions,
     aurora::{Aurora, Databases},
+    bound::{Bound, bucket_of, no_outside},
+    builds::Builds,
     control::Control,
     dice::Dice,
     exports::Exports,
@@ -65,6 +70,7 @@ use self::{
     names::Names,
     nodes::Nodes,
     objects::Objects,
+    rebuilds::Rebuilds,
     region::Regions,
     restarts::Restarts,
     restored::Beside,
@@ -76,7 +82,7 @@ use self::{
 pub use self::{
     fault::Fault,
     region::Lost,
-    truth::{Effect, Loss, RestoredFact, Shift, SnapshotFact, Truth},
+    truth::{BuildFact, Effect, Loss, RestoredFact, Shift, SnapshotFact, Truth},
     turns::Sent,
 };
 use super::{drill::Kind, inventory::Inventory, rates::Kind as Turn, whereabouts::Whereabouts};
@@ -97,6 +103,8 @@ pub struct Sim {
     databases: Databases,
     snapshots: Snapshots,
     beside: Beside,
+    builds: Builds,
+    rebuilds: Rebuilds,
     caches: caches::Caches,
     datastores: datastores::Datastores,
     objects: Objects,
@@ -146,6 +154,8 @@ impl Sim {
             databases,
             snapshots: Snapshots::default(),
             beside: Beside::strangers(&applications, now),
+            builds: Builds::default(),
+            rebuilds: Rebuilds::default(),
             caches: caches::Caches::default(),
             datastores: datastores::Datastores::default(),
             objects: Objects::default(),
@@ -220,6 +230,11 @@ impl Sim {
             Action::TakeWriteLease(action) => write_lease::observe(self, now, call, action),
             Action::ExportObjects(action) => exports::observe_export(self, now, call, action),
             Action::ApplyObjects(action) => exports::observe_apply(self, now, call, action),
+            Action::RunBuild(_)
+            | Action::CheckSecrets(_)
+            | Action::RestoreDatabase(_)
+            | Action::StartDatabaseInstance(_)
+            | Action::MakeGlobalCluster(_) => rebuilds::observe(self, now, call),
             Action::ChoosePoint(action) => restore::observe_choice(self, now, call, action),
             Action::RestoreCluster(action) => restore::observe_cluster(self, now, call, action),
             Action::RotatePassword(action) => restore::observe_password(self, now, call, action),
@@ -294,6 +309,10 @@ impl Sim {
             Action::TakeWriteLease(action) => write_lease::begin(self, now, call, action),
             Action::ExportObjects(action) => exports::begin_export(self, now, call, action),
             Action::ApplyObjects(action) => exports::begin_apply(self, now, call, action),
+            Action::RunBuild(_)
+            | Action::RestoreDatabase(_)
+            | Action::StartDatabaseInstance(_)
+            | Action::MakeGlobalCluster(_) => rebuilds::begin(self, now, call),
             Action::RestoreCluster(action) => restore::begin_cluster(self, now, call, action),
             Action::RotatePassword(action) => restore::begin_password(self, now, call, action),
             Action::StartInstance(action) => restore::begin_instance(self, now, call, action),
@@ -320,6 +339,7 @@ impl Sim {
             | Action::CheckActive(_)
             | Action::CheckAlarms(_)
             | Action::Probe(_)
+            | Action::CheckSecrets(_)
             | Action::CheckSql(_)
             | Action::CheckRestored(_)
             | Action::InventoryDivergence(_)
@@ -347,6 +367,9 @@ impl Sim {
                 self.snapshots.freeze(region, now);
             }
             Fault::NodeLost { region } => self.nodes.fail(region, now),
+            Fault::EnvironmentLost { application, region } => {
+                self.lose_environment(now, application, region);
+            }
             Fault::CopyStuck { length } => self.snapshots.hold_copies(now, length.duration()),
             Fault::ForeignFailover { application, database, to, data_loss } => {
                 self.stranger_promotes(now, application, database, to, *data_loss);
@@ -369,6 +392,7 @@ impl Sim {
             | Fault::StaleReads { .. }
             | Fault::SnapshotFails { .. }
             | Fault::RestoreFails { .. }
+            | Fault::BuildFails { .. }
             | Fault::HookFails { .. }
             | Fault::NoCapacity { .. }
             | Fault::KeyGone { .. }
@@ -457,51 +481,5 @@ impl Sim {
             mode: call.mode,
             at,
         });
-    }
-}
-
-/// A call with the database that it is about.
-struct Bound<'a> {
-    on: On<'a>,
-    active: &'a Region,
-    key: (ApplicationName, ComponentName),
-}
-
-impl<'a> Bound<'a> {
-    fn database(call: &'a Call) -> Result<Bound<'a>, CallError> {
-        let on = call.on().ok_or_else(|| no_outside(call))?;
-        let Some(Component::Database(Database { name, .. })) = on.component else {
-            return Err(no_outside(call));
-        };
-        let key = (on.application.name.clone(), name.clone());
-        Ok(Bound { on, active: on.active, key })
-    }
-
-    fn missing(&self) -> CallError {
-        CallError::Refused {
-            service: "rds".to_owned(),
-            operation: "DescribeGlobalClusters",
-            code: "GlobalClusterNotFoundFault".to_owned(),
-            message: format!("no global cluster of `{}` of {}", self.key.1, self.key.0),
-        }
-    }
-}
-
-/// The bucket that a call is about.
-fn bucket_of(call: &Call) -> Result<(On<'_>, &Bucket), CallError> {
-    let on = call.on().ok_or_else(|| no_outside(call))?;
-    match on.component.and_then(Component::bucket) {
-        Some(bucket) => Ok((on, bucket)),
-        None => Err(no_outside(call)),
-    }
-}
-
-/// A call that nothing outside could carry out: a plan without what its action needs.
-fn no_outside(call: &Call) -> CallError {
-    CallError::Refused {
-        service: "sim".to_owned(),
-        operation: call.action.spec().name,
-        code: "InvalidParameterCombination".to_owned(),
-        message: "the call names nothing outside that it could work on".to_owned(),
     }
 }

@@ -162,7 +162,13 @@ async fn every_step_says_what_to_do() {
         pages.iter().map(|(_, runbook, manner)| format!("{}-{manner}", runbook.name)).collect();
     assert_eq!(
         names,
-        ["region-failback-graceful", "region-failover-graceful", "region-failover-forced"]
+        [
+            "environment-rebuild-graceful",
+            "environment-rebuild-forced",
+            "region-failback-graceful",
+            "region-failover-graceful",
+            "region-failover-forced"
+        ]
     );
     for (name, runbook, manner) in pages {
         let sheet = Sheet::make(intake, &name, runbook, manner).unwrap();

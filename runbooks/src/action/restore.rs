@@ -10,7 +10,7 @@ use super::{ComponentKind, Description, On, Role, action};
 use crate::{
     application::{Component, RestoreTest},
     shell::{command, word},
-    value::{Span, words},
+    value::{Loss, Span, words},
 };
 
 words! {
@@ -27,21 +27,37 @@ words! {
     }
 }
 
+words! {
+    /// Which recovery point serves best.
+    Preference {
+        /// The one that was not proven for longest: for a test.
+        Unproven = "unproven",
+        /// The one of the newest data: for a day on which it is all that is left.
+        Newest = "newest",
+    }
+}
+
 action! {
-    /// Chooses the recovery point to test: the one that was asked for, or else the one that was not proven
-    /// for longest, the newest of these.
+    /// Chooses a recovery point: the one that was asked for, or else the one that was not proven for longest,
+    /// the newest of these; or the newest of all.
     ChoosePoint = "choose-point", Reads, on: &[ComponentKind::Databases], needs_active: false, global: false,
     with {
         /// The side whose points are chosen from.
         at: Role,
-        /// The ARN of the point to test. It decides for its own database; the others choose.
+        /// The ARN of the point. It decides for its own database; the others choose.
         point: Option<String>,
+        /// Which one is chosen when none was asked for; `unproven` when nothing is said.
+        prefer: Option<Preference>,
     }
     gives {
         /// The ARN of the point.
         point: String,
         /// The instant that its data is from.
         data_time: Timestamp,
+        /// What is lost if users go on from here: everything since that instant.
+        data_loss: Loss,
+        /// What that was counted from.
+        predicted_by: String,
     }
 }
 

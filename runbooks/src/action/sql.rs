@@ -112,8 +112,9 @@ action! {
         at: Role,
         /// The identifier of the cluster. Without one nothing is checked, and the source least of all.
         cluster: String,
-        /// The ARN of the secret that holds its user and password.
-        secret: String,
+        /// The ARN of the secret that holds its user and password; the login that is declared for the database
+        /// without it.
+        secret: Option<String>,
         /// The instant that its data should be from; the age of a canary counts against it.
         data_time: Timestamp,
     }
@@ -136,7 +137,7 @@ impl CheckRestored {
             at: Some(self.at),
             endpoint: None,
             cluster: Some(self.cluster.clone()),
-            secret: Some(self.secret.clone()),
+            secret: self.secret.clone(),
             data_time: Some(self.data_time),
         }
     }

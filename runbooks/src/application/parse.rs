@@ -3,6 +3,7 @@
 mod address;
 mod admission;
 mod beside;
+mod build;
 mod declared;
 mod detection;
 mod drills;
@@ -10,6 +11,7 @@ mod flush;
 mod hook;
 mod job;
 mod policy;
+mod rebuild;
 mod recovery;
 mod restore;
 mod sql;
@@ -39,6 +41,7 @@ const KEYS: &[&str] = &[
     "caches",
     "secrets",
     "objects",
+    "builds",
     "traffic",
     "probes",
     "observers",
@@ -87,6 +90,7 @@ fn read(node: &Node, out: &mut Findings) -> Option<Application> {
     let objects = fields.list("objects", out).iter();
     let objects: Vec<_> =
         objects.map(|node| beside::objects(node, &sides, &mut names, out)).collect();
+    let builds = build::read(&fields, &sides, out);
     let traffic = fields.get("traffic").map(|node| traffic::read(node, &sides, out));
     let probes = address::urls(fields.entries("probes", out), &sides, out);
     let observers = {
@@ -122,6 +126,7 @@ fn read(node: &Node, out: &mut Findings) -> Option<Application> {
         caches: caches.into_iter().collect::<Option<_>>()?,
         secrets: secrets.into_iter().collect::<Option<_>>()?,
         objects: objects.into_iter().collect::<Option<_>>()?,
+        builds: builds?,
         traffic: match traffic {
             Some(traffic) => Some(traffic?),
             None => None,
@@ -240,6 +245,7 @@ fn database(
         "copy_keys",
         "retention",
         "restore_test",
+        "rebuild",
         "engine_backup_window",
         "engine_maintenance_window",
         "vault",
@@ -260,6 +266,7 @@ fn database(
     }
     let retention = policy::retention(&fields, out);
     let restore_test = restore::read(fields.entries("restore_test", out), sides, out);
+    let rebuild = rebuild::read(fields.entries("rebuild", out), sides, out);
     let said = sql::read(&fields, sides, out);
     let hooks = hook::read(&fields, sides, workloads, out);
     let sql::Said { sql, canary, checks, divergence } = said?;
@@ -273,6 +280,7 @@ fn database(
         copy_keys,
         retention: retention?,
         restore_test: restore_test?,
+        rebuild: rebuild?,
         sql,
         canary,
         checks,

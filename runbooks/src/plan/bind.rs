@@ -6,6 +6,7 @@ mod hooks;
 mod inputs;
 mod peers;
 mod promotion;
+mod rebuild;
 mod restore;
 
 use std::collections::BTreeMap;
@@ -137,6 +138,41 @@ pub enum BindProblem {
         /// The application.
         application: ApplicationName,
     },
+    /// A step runs a build that nobody declares.
+    #[error(
+        "`{step}` runs `{build}`, and `{application}` declares no build of that name under `builds`"
+    )]
+    NoBuild {
+        /// The step.
+        step: StepId,
+        /// The build.
+        build: String,
+        /// The application.
+        application: ApplicationName,
+    },
+    /// A build has no project for the region that it is to build.
+    #[error("`{step}` cannot build {region}: the `projects` of `{build}` say nothing about it")]
+    NoBuildThere {
+        /// The step.
+        step: StepId,
+        /// The build.
+        build: String,
+        /// The region.
+        region: Region,
+    },
+    /// A rebuild has nowhere to restore a database to.
+    #[error(
+        "`{step}` cannot restore `{database}`: its `rebuild` says nothing about {region}; declare `subnet_group`, \
+         `security_groups` and `instance_class` there, or AWS would take the default ones"
+    )]
+    NoRebuild {
+        /// The step.
+        step: StepId,
+        /// The database.
+        database: ComponentName,
+        /// The region.
+        region: Region,
+    },
     /// A job may run for longer than the step that waits for it.
     #[error(
         "`{step}` has {limit}, and the job `{job}` may run for {takes}; raise its `limit` or lower the job's"
@@ -227,6 +263,7 @@ impl Plan {
             expand::steps(runbook, &Over::one(binding.as_ref()), &mut problems)
         };
         restore::declared(&steps, &inputs, binding.as_ref(), &mut problems);
+        rebuild::declared(&steps, &inputs, binding.as_ref(), &mut problems);
         hooks::in_time(&steps, binding.as_ref(), &mut problems);
         custom::jobs(&steps, binding.as_ref(), &mut problems);
         promotion::allowed(&steps, binding.as_ref(), &mut problems);
@@ -284,6 +321,7 @@ pub fn fit_problems(
     hooks::in_time(&steps, Some(binding), &mut problems);
     custom::jobs(&steps, Some(binding), &mut problems);
     promotion::allowed(&steps, Some(binding), &mut problems);
+    rebuild::declared(&steps, &inputs, Some(binding), &mut problems);
     problems
 }
 

@@ -34,6 +34,7 @@ shipped![
     "region-failover",
     "region-failback",
     "region-evacuation",
+    "environment-rebuild",
     "database-failover",
     "node-loss",
     "cache-failover",

@@ -23,6 +23,27 @@ const FLUSH: &str = "    # flush:";
 
 const MISTAKES: &[(&str, &str, &str)] = &[
     (
+        "built by a project of another region",
+        "      us-west-2: arn:aws:codebuild:us-west-2:123456789012:project/covetpy-infrastructure",
+        "      us-west-2: arn:aws:codebuild:us-east-1:123456789012:project/covetpy-infrastructure",
+    ),
+    (
+        "built by what is no project",
+        "      us-west-2: arn:aws:codebuild:us-west-2:123456789012:project/covetpy-infrastructure",
+        "      us-west-2: arn:aws:codebuild:us-west-2:123456789012:build/covetpy-infrastructure",
+    ),
+    (
+        "a secret and a variable of ours given to a build",
+        "    variables: { REGION: \"{region}\" }",
+        "    variables: { DB_PASSWORD: none, MUSTER_DATABASES: mine }",
+    ),
+    ("two builds of one name", "  - name: deployment\n", "  - name: infrastructure\n"),
+    (
+        "rebuilt in the default subnets",
+        "        subnet_group: covetpy-us-west-2-database",
+        "        subnet_group: default",
+    ),
+    (
         "compared without a key",
         "# divergence: { tables: [{ table: public.users, key: id, written_at: created_at }] }",
         "divergence: { tables: [{ table: public.users }] }",

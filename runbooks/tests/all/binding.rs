@@ -278,3 +278,54 @@ fn a_restore_without_a_teardown_is_an_error() {
     let found = print::findings(&Runbook::check("x", &locked).findings);
     assert!(found.contains("`restore-cluster` makes what must already exist"), "{found}");
 }
+
+/// Goal: a rebuild starts only where it can end: what it lacks is said before anything is begun, with what to
+/// declare; and an approver is shown what it loses.
+/// Method: the shipped runbook without the builds, without one of them, without a project for the standby, and
+/// without a place for the database; its approval taken out.
+#[test]
+fn a_rebuild_needs_its_builds_and_a_place() {
+    let runbook = shipped("environment-rebuild");
+    let whole = make(&runbook, covetpy()).unwrap();
+    assert!(whole.steps.iter().any(|step| step.id.as_str() == "restore-main"));
+    let refused = |spoil: fn(&mut Application)| {
+        let mut application = covetpy();
+        spoil(&mut application);
+        let problems = make(&runbook, application).unwrap_err();
+        problems.iter().map(BindProblem::to_string).collect::<Vec<_>>()
+    };
+    let no_build = |step: &str, build: &str| {
+        format!(
+            "`{step}` runs `{build}`, and `covetpy` declares no build of that name under `builds`"
+        )
+    };
+    let [infrastructure, deployment] = [
+        no_build("build-infrastructure", "infrastructure"),
+        no_build("build-deployment", "deployment"),
+    ];
+    assert_eq!(refused(|one| one.builds.clear()), [&*infrastructure, &*deployment]);
+    assert_eq!(refused(|one| one.builds.truncate(1)), [&*deployment]);
+    assert_eq!(
+        refused(|one| drop(one.builds[1].projects.remove("us-west-2"))),
+        [
+            "`build-deployment` cannot build us-west-2: the `projects` of `deployment` say nothing about it"
+        ]
+    );
+    let places = refused(|one| drop(one.databases[0].rebuild.remove("us-west-2")));
+    assert!(
+        places[0].starts_with(
+            "`restore-main` cannot restore `main`: its `rebuild` says nothing about us-west-2"
+        ),
+        "{places:?}"
+    );
+    let must_not = refused(|one| {
+        let never = muster_runbooks::application::Promotion::MustNot;
+        one.databases[0].promotion.insert("us-west-2".to_owned(), never);
+    });
+    assert!(must_not[0].contains("`main` must not be promoted in us-west-2"), "{must_not:?}");
+
+    let text = include_str!("../../definitions/environment-rebuild.yaml");
+    let shown = text.replace("        data_loss: \"${steps.choose.outputs.data_loss}\"\n", "");
+    let found = print::findings(&Runbook::check("x", &shown).findings);
+    assert!(found.contains("no approver was shown how much"), "{found}");
+}

@@ -62,7 +62,13 @@ fn what_moves() {
     let moves: Vec<&str> = moves.map(|runbook| runbook.name.as_str()).collect();
     assert_eq!(
         moves,
-        ["quarterly-drill", "region-evacuation", "region-failback", "region-failover"]
+        [
+            "environment-rebuild",
+            "quarterly-drill",
+            "region-evacuation",
+            "region-failback",
+            "region-failover"
+        ]
     );
     let preview = starts(false, "region-failover, mode: preview");
     let library = Library::with([("own.yaml", preview.as_str())]);

@@ -180,3 +180,25 @@ fn an_old_point_is_read() {
     let read: RecoveryPoint = serde_json::from_value(row).unwrap();
     assert_eq!(read, point("2026-01-01T02:00:00Z"));
 }
+
+/// Goal: a test takes the point that was not proven for longest, and a day on which it is all that is left the
+/// newest one, proven or not; what is marked, elsewhere or not there serves neither.
+#[test]
+fn which_point_serves() {
+    let mut points = nights("2026-03-01T02:00:00Z", 5);
+    let newest = points[3].id.clone();
+    points[0].verified_at = Some(instant("2026-03-02T00:00:00Z"));
+    points[1].verified_at = Some(instant("2026-03-03T00:00:00Z"));
+    points[3].verified_at = Some(instant("2026-03-05T00:00:00Z"));
+    points[4].marked_at = Some(instant("2026-03-06T00:00:00Z"));
+    let (unproven, gone) = (points[2].id.clone(), points[3].id.clone());
+    let chosen = |available: &dyn Fn(&RecoveryPoint) -> bool, prefer| {
+        let (component, region) = (&points[0].component, &points[0].region);
+        choose(&points, available, component, region, None, prefer).map(|point| point.id.clone())
+    };
+    assert_eq!(chosen(&|_| true, Preference::Unproven), Ok(unproven.clone()));
+    assert_eq!(chosen(&|_| true, Preference::Newest), Ok(newest));
+    assert_eq!(chosen(&|point| point.id != gone, Preference::Newest), Ok(unproven));
+    let none = chosen(&|_| false, Preference::Newest).unwrap_err();
+    assert_eq!(none, "`main` has no available recovery point in us-east-1");
+}

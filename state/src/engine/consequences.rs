@@ -1,7 +1,7 @@
 //! What the application's own stream learns from what a run did.
 
 use muster_runbooks::{
-    action::{Action, Role, database},
+    action::{Action, Role, database, expiry::DeleteExpired, rebuild},
     application::Vault,
     name::{ComponentName, Region},
     plan::{Binding, Step},
@@ -29,7 +29,8 @@ impl Engine {
         let region = |role: Role| binding.region(role).clone();
         match action {
             Action::SwitchoverDatabase(database::SwitchoverDatabase { to })
-            | Action::FailoverDatabase(database::FailoverDatabase { to, .. }) => {
+            | Action::FailoverDatabase(database::FailoverDatabase { to, .. })
+            | Action::MakeGlobalCluster(rebuild::MakeGlobalCluster { to }) => {
                 let mut events = self.reviewed(run, step);
                 // Between two databases of one application nobody can say where it is.
                 if !promotes_more(run, step) {
@@ -41,15 +42,7 @@ impl Engine {
             Action::ShiftTraffic(shift) => self.shifted(run, binding, &region(shift.to)),
             Action::InventoryDivergence(_) => self.looked_for(run, step, done),
             action if stands_until_it_passes(action) => self.closed(run, &finding_id(step)),
-            Action::DeleteExpired(delete) => {
-                let place = match delete.at.role() {
-                    Some(role) => Some(region(role).to_string()),
-                    None => vault(run, step),
-                };
-                place.map_or_else(Vec::new, |place| {
-                    self.left_behind(run, step, &place, delete.cap, done)
-                })
-            }
+            Action::DeleteExpired(delete) => self.deleted(run, step, binding, delete, done),
             Action::SnapshotDatabase(_)
             | Action::CopySnapshot(_)
             | Action::ShareSnapshot(_)
@@ -87,6 +80,10 @@ impl Engine {
             | Action::ExportObjects(_)
             | Action::ApplyObjects(_)
             | Action::ChoosePoint(_)
+            | Action::RunBuild(_)
+            | Action::CheckSecrets(_)
+            | Action::RestoreDatabase(_)
+            | Action::StartDatabaseInstance(_)
             | Action::RestoreCluster(_)
             | Action::RotatePassword(_)
             | Action::StartInstance(_)
@@ -107,6 +104,22 @@ impl Engine {
             | Action::Notify(_)
             | Action::Rehearse(_) => Vec::new(),
         }
+    }
+
+    /// What is left of a place after what was past its time is gone.
+    fn deleted(
+        &self,
+        run: &Run,
+        step: &Step,
+        binding: &Binding,
+        delete: &DeleteExpired,
+        done: &Done,
+    ) -> Vec<ApplicationEvent> {
+        let place = match delete.at.role() {
+            Some(role) => Some(binding.region(role).to_string()),
+            None => vault(run, step),
+        };
+        place.map_or_else(Vec::new, |place| self.left_behind(run, step, &place, delete.cap, done))
     }
 
     /// Where users are held by a marker, somebody has to swap the roles of the records in calm.
@@ -174,7 +187,7 @@ fn vault(run: &Run, step: &Step) -> Option<String> {
 /// Whether another database of the run is still to be promoted.
 fn promotes_more(run: &Run, this: &Step) -> bool {
     run.steps().any(|(step, state)| {
-        let promotes = ["switchover-database", "failover-database"];
+        let promotes = ["switchover-database", "failover-database", "make-global-cluster"];
         step.id != this.id
             && promotes.contains(&step.task(run.manner).action.as_str())
             && !state.is_over()

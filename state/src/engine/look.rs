@@ -34,12 +34,18 @@ pub(super) struct Look {
 /// waits, longer for what takes hours).
 fn cadence(action: &Action) -> SignedDuration {
     SignedDuration::from_secs(match action {
-        Action::CopySnapshot(_) | Action::CopyToVault(_) | Action::RestoreCluster(_) => 30,
+        Action::CopySnapshot(_)
+        | Action::CopyToVault(_)
+        | Action::RestoreCluster(_)
+        | Action::RestoreDatabase(_) => 30,
         Action::SnapshotDatabase(_)
         | Action::SnapshotCache(_)
         | Action::ScaleWorkload(_)
         | Action::ApplyObjects(_)
         | Action::RunJob(_)
+        | Action::RunBuild(_)
+        | Action::StartDatabaseInstance(_)
+        | Action::MakeGlobalCluster(_)
         | Action::RotatePassword(_)
         | Action::StartInstance(_)
         | Action::RemoveInstance(_)
@@ -58,6 +64,7 @@ fn cadence(action: &Action) -> SignedDuration {
         | Action::CheckActive(_)
         | Action::WriteCanary(_)
         | Action::Probe(_)
+        | Action::CheckSecrets(_)
         | Action::CheckAlarms(_)
         | Action::CheckCalendar(_)
         | Action::CheckSql(_)

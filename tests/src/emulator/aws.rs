@@ -44,6 +44,38 @@ impl Emulator {
         answer["ARN"].as_str().expect("a secret").to_owned()
     }
 
+    /// A project whose builds run a script of the shell on this machine, where they find the emulator.
+    pub async fn build_project(&self, region: &str, name: &str, script: &str) {
+        let request = self.http.post(self.aws.url());
+        let request = request.header("X-Amz-Target", "CodeBuild_20161006.CreateProject");
+        let request = request.header("Content-Type", "application/x-amz-json-1.1");
+        // JSON is YAML.
+        let spec = json!({ "version": 0.2, "phases": { "build": { "commands": [script] } } });
+        let body = json!({
+            "name": name,
+            "source": { "type": "NO_SOURCE", "location": "none", "buildspec": spec.to_string() },
+            "artifacts": { "type": "NO_ARTIFACTS" },
+            "environment": {
+                "type": "LINUX_CONTAINER", "image": "image", "computeType": "BUILD_GENERAL1_SMALL",
+            },
+            "serviceRole": format!("arn:aws:iam::{ACCOUNT}:role/build"),
+        });
+        self.send(request.body(body.to_string()), "codebuild", region).await;
+    }
+
+    /// Takes a cluster with its instances away, and out of the global cluster that it is a member of.
+    pub async fn lose_cluster(&self, region: &str, name: &str, of_global: &str) {
+        let arn = cluster_arn(region, name);
+        let with = [("GlobalClusterIdentifier", of_global), ("DbClusterIdentifier", &*arn)];
+        self.rds(region, "RemoveFromGlobalCluster", &with).await;
+        for number in 1..=2 {
+            let instance = format!("{name}-{number}");
+            self.rds(region, "DeleteDBInstance", &[("DBInstanceIdentifier", &instance)]).await;
+        }
+        let with = [("DBClusterIdentifier", name), ("SkipFinalSnapshot", "true")];
+        self.rds(region, "DeleteDBCluster", &with).await;
+    }
+
     /// A bucket that anybody may read, as a marker's must be.
     pub async fn bucket(&self, region: &str, name: &str) {
         let place = format!(

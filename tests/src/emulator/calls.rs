@@ -17,7 +17,10 @@ use muster_state::{
 };
 use serde_json::{Value, json};
 
-use super::{EAST, Emulator, WEST, aws::cluster_arn};
+use super::{
+    EAST, Emulator, WEST,
+    aws::{ACCOUNT, cluster_arn},
+};
 
 /// The most looks at one call; more means that it never ends.
 const LOOKS_MAX: usize = 60;
@@ -62,6 +65,29 @@ pub fn restore_test() -> Value {
         })
     };
     json!({ EAST: place("sg-0000000000000000e"), WEST: place("sg-0000000000000000f") })
+}
+
+/// Where a rebuild may bring a database back, in both regions.
+pub fn rebuild() -> Value {
+    let place = |group: &str| {
+        json!({
+            "subnet_group": "shop", "security_groups": [group], "instance_class": "db.r6g.large",
+        })
+    };
+    json!({ EAST: place("sg-0000000000000000a"), WEST: place("sg-0000000000000000b") })
+}
+
+/// The two builds of an application, each with a project in both regions.
+pub fn builds() -> Value {
+    let build = |name: &str| {
+        let arn = |region| format!("arn:aws:codebuild:{region}:{ACCOUNT}:project/shop-{name}");
+        json!({
+            "name": name,
+            "projects": { EAST: arn(EAST), WEST: arn(WEST) },
+            "variables": { "REGION": "{region}" },
+        })
+    };
+    json!([build("infrastructure"), build("deployment")])
 }
 
 /// Attempt 1 of the step that is called like its action.

@@ -24,6 +24,9 @@ const APPLICATION: &str = r#"{
       "restore_test": {
         "us-east-1": { "subnet_group": "drills", "security_groups": ["sg-east"], "instance_class": "db.r6g.large" },
         "us-west-2": { "subnet_group": "drills", "security_groups": ["sg-west"], "instance_class": "db.r6g.large" } },
+      "rebuild": {
+        "us-east-1": { "subnet_group": "shop", "security_groups": ["sg-east"], "instance_class": "db.r6g.large" },
+        "us-west-2": { "subnet_group": "shop", "security_groups": ["sg-west"], "instance_class": "db.r6g.large" } },
       "sql": { "database": "shop", "user": "muster", "password_env": "SHOP_PASSWORD",
                "ca_file": "/etc/muster/authority.pem" },
       "checks": [{ "name": "enough", "rows": { "table": "public.orders", "at_least": 1 } }],
@@ -42,6 +45,9 @@ const APPLICATION: &str = r#"{
       "restore_test": {
         "us-east-1": { "subnet_group": "drills", "security_groups": ["sg-east"], "instance_class": "db.r6g.large" },
         "us-west-2": { "subnet_group": "drills", "security_groups": ["sg-west"], "instance_class": "db.r6g.large" } },
+      "rebuild": {
+        "us-east-1": { "subnet_group": "shop", "security_groups": ["sg-east"], "instance_class": "db.r6g.large" },
+        "us-west-2": { "subnet_group": "shop", "security_groups": ["sg-west"], "instance_class": "db.r6g.large" } },
       "sql": { "database": "shop", "user": "muster", "password_env": "SHOP_PASSWORD",
                "ca_file": "/etc/muster/authority.pem" },
       "checks": [{ "name": "enough", "rows": { "table": "public.orders", "at_least": 1 } }] }
@@ -64,6 +70,14 @@ const APPLICATION: &str = r#"{
                    "retention": { "keep_for": "72h" } },
       "replicas": { "deployment/api": 6, "deployment/consumer": 3 },
       "workers": ["cronjob/nightly", "deployment/consumer"], "restart_after_failover": ["deployment/api"] }
+  ],
+  "builds": [
+    { "name": "infrastructure",
+      "projects": { "us-east-1": "arn:aws:codebuild:us-east-1:123456789012:project/shop-infrastructure",
+                    "us-west-2": "arn:aws:codebuild:us-west-2:123456789012:project/shop-infrastructure" } },
+    { "name": "deployment",
+      "projects": { "us-east-1": "arn:aws:codebuild:us-east-1:123456789012:project/shop-deployment",
+                    "us-west-2": "arn:aws:codebuild:us-west-2:123456789012:project/shop-deployment" } }
   ],
   "traffic": {
     "name": "shop.example", "zone": "Z0123456789", "primary": "us-east-1",

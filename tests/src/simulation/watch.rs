@@ -2,6 +2,7 @@
 //! engine believes.
 
 mod answers;
+mod builds;
 mod hooks;
 mod lock;
 
@@ -248,6 +249,7 @@ impl Watch {
                 format!("{} of {} happened {times} times", effect.operation, effect.token)
             });
             self.check("I17", effect.mode == Mode::Live, || format!("{} in a drill", effect.token));
+            self.rebuilt(effect, sim, disk);
             if is_point(effect) {
                 self.deletion(now, sim, &effect.object);
                 self.protected(now, sim, disk, &effect.object);

@@ -4,9 +4,35 @@ use serde_json::{Value, json};
 
 use super::Stage;
 use crate::{
-    emulator::{EAST, Emulator, WEST},
+    emulator::{EAST, Emulator, WEST, calls},
     watcher::Watcher,
 };
+
+/// What the reference environment's Terraform stands for. Run twice it changes nothing the second time.
+const INFRASTRUCTURE: &str = r#"python - <<'END'
+import boto3, os
+assert os.environ["MUSTER_TOKEN"].startswith("muster-") and os.environ["REGION"] == "us-west-2"
+boto3.client("sqs").create_queue(QueueName="built")
+rds = boto3.client("rds")
+known = [one["DBClusterIdentifier"] for one in rds.describe_db_clusters()["DBClusters"]]
+if os.environ["MUSTER_DATABASES"] == "joined" and "orders-west" not in known:
+    own = {"DBClusterIdentifier": "orders-west", "Engine": "aurora-postgresql"}
+    key = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
+    rds.create_db_cluster(
+        GlobalClusterIdentifier="orders", EngineVersion="16.4", StorageEncrypted=True, KmsKeyId=key, **own
+    )
+    rds.create_db_instance(
+        DBInstanceIdentifier="orders-west-1", DBInstanceClass="db.r6g.large", **own
+    )
+END"#;
+
+/// What deploys: it finds what the other one made.
+const DEPLOYMENT: &str = r#"python - <<'END'
+import boto3
+sqs = boto3.client("sqs")
+sqs.get_queue_url(QueueName="built")
+sqs.create_queue(QueueName="deployed")
+END"#;
 
 impl Stage {
     /// Builds everything and starts the daemon with these schedules; `None`, and a skip, where the
@@ -112,6 +138,22 @@ impl Stage {
             }
         };
         Stage::build("[]", "", &more, buckets).await
+    }
+
+    /// The same without schedules, with builds that make the west anew: one makes a queue `built`, and the cluster
+    /// too where it is told to; the other makes a queue `deployed`.
+    ///
+    /// # Panics
+    ///
+    /// When something cannot be started.
+    pub async fn rebuildable() -> Option<Stage> {
+        let builds = async |world: &Emulator, shop: &mut Value| {
+            world.build_project(WEST, "shop-infrastructure", INFRASTRUCTURE).await;
+            world.build_project(WEST, "shop-deployment", DEPLOYMENT).await;
+            shop["builds"] = calls::builds();
+            shop["databases"][0]["rebuild"] = calls::rebuild();
+        };
+        Stage::build("[]", "", "", builds).await
     }
 
     /// The same without schedules, with an alarm in the west that keeps a drill from moving users, and one that

@@ -2,6 +2,7 @@
 //! allow is what they need and no more.
 
 mod beside;
+mod rebuild;
 mod roles;
 mod sql;
 
@@ -31,7 +32,8 @@ use serde_json::{Value, json};
 
 use self::{
     beside::{alarms, datastores, nodes, traffic, write_lease},
-    roles::{Roles, duty, is_operates, operate_allows},
+    rebuild::rebuild,
+    roles::{Roles, duty, is_operates, is_rebuilds, operate_allows, rebuild_allows},
 };
 use super::world;
 
@@ -54,7 +56,7 @@ fn needed(service: &str, operation: &str) -> Vec<String> {
         "GetBucketEncryption" => return vec!["s3:GetEncryptionConfiguration".to_owned()],
         "GetBucketReplication" => return vec!["s3:GetReplicationConfiguration".to_owned()],
         "CreateDBClusterSnapshot" => &["rds:AddTagsToResource"],
-        "CreateDBInstance" => &["rds:AddTagsToResource"],
+        "CreateDBInstance" | "CreateGlobalCluster" => &["rds:AddTagsToResource"],
         "RestoreDBClusterFromSnapshot" => {
             &["rds:AddTagsToResource", "kms:CreateGrant", "kms:DescribeKey"]
         }
@@ -89,6 +91,8 @@ struct Judge {
     roles: Roles,
     /// What was declared by all that the daemon's own role is for.
     operate: BTreeSet<String>,
+    /// And by what only a rebuild does.
+    rebuild: BTreeSet<String>,
 }
 
 impl Judge {
@@ -108,6 +112,8 @@ impl Judge {
         self.roles.judge(&self.world, &duty).await;
         if is_operates(&duty) {
             self.operate.extend(used);
+        } else if is_rebuilds(&duty) {
+            self.rebuild.extend(used);
         }
         done
     }
@@ -181,11 +187,13 @@ async fn what_is_declared_is_what_is_called() {
         Some(clusters) => world.real_beside(clusters).await,
         None => world.real(Vec::new()).await,
     };
-    let (judged, operate) = (BTreeSet::new(), BTreeSet::new());
-    let mut judge = Judge { world, real, judged, roles: Roles::shipped(), operate };
+    let (judged, operate, rebuilds) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut judge =
+        Judge { world, real, judged, roles: Roles::shipped(), operate, rebuild: rebuilds };
 
     let copy = backups(&mut judge, &shop).await;
-    restores(&mut judge, &shop, copy).await;
+    restores(&mut judge, &shop, copy.clone()).await;
+    rebuild(&mut judge, &shop, copy).await;
     vault(&mut judge, &shop).await;
     canary(&mut judge, &shop).await;
     buckets(&mut judge, &shop).await;
@@ -235,6 +243,7 @@ async fn what_is_declared_is_what_is_called() {
     // Asked only where objects are compared one by one, and the comparison above went by the lists.
     judge.operate.extend(["s3:GetObject", "s3:GetObjectVersion"].map(str::to_owned));
     assert_eq!(operate_allows(), judge.operate, "`operate.json` says what is declared and no more");
+    assert_eq!(rebuild_allows(), judge.rebuild, "`rebuild.json` says what is declared and no more");
     let Roles { allowed, refused, .. } = judge.roles;
     assert!(allowed > 10 && refused > 10, "{allowed} allowed, {refused} refused");
 }

@@ -36,6 +36,7 @@ pub(super) fn all() -> Vec<Fault> {
         Fault::CopyStuck { length: Span::from_hours(4) },
         Fault::SnapshotFails { times: 2 },
         Fault::RestoreFails { times: 3 },
+        Fault::BuildFails { times: 2 },
         Fault::HookFails { times: 2, hangs: false },
         Fault::HookFails { times: 2, hangs: true },
         Fault::NodeLost { region: home() },

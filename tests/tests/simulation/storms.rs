@@ -22,7 +22,7 @@ fn storm(seed: u64) -> Scenario {
     let mut scenario = chance.pick(&Scenario::all()).clone();
     scenario.name = "storm";
     let secs = |chance: &mut Chance, end| SignedDuration::from_secs(chance.below(end) as i64);
-    // A restore test begins when the copies are there, and so do its storms.
+    // A restore test and a rebuild begin when the copies are there, and so do their storms.
     let (from, until) = if chance.happens(50) { (0, 900) } else { late(&scenario) };
     let from = SignedDuration::from_secs(from);
     for _ in 0..chance.below(6) {
@@ -30,8 +30,9 @@ fn storm(seed: u64) -> Scenario {
         scenario = scenario.and(from + secs(&mut chance, until), Act::Inject(fault));
     }
     for _ in 0..chance.below(4) {
-        let run =
-            chance.pick(&[id('f', 1), id('b', 1), id('k', 1), id('r', 1), id('t', 1)]).clone();
+        let run = chance
+            .pick(&[id('f', 1), id('b', 1), id('k', 1), id('r', 1), id('t', 1), id('u', 1)])
+            .clone();
         let words = [
             (olga(), Steer::Pause),
             (olga(), Steer::Resume),
@@ -72,7 +73,8 @@ fn storm(seed: u64) -> Scenario {
 
 /// When a storm may begin that is to meet the last thing of a script, and for how long.
 fn late(scenario: &Scenario) -> (i64, u64) {
-    let is_test = |(_, act): &&(SignedDuration, Act)| matches!(act, Act::Start(start) if start.runbook == "restore-test");
+    const LATE: [&str; 2] = ["restore-test", "environment-rebuild"];
+    let is_test = |(_, act): &&(SignedDuration, Act)| matches!(act, Act::Start(start) if LATE.contains(&start.runbook));
     let test = scenario.script.iter().find(is_test);
     test.map_or((0, 900), |(at, _)| (at.as_secs(), 7_200))
 }

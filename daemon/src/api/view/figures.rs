@@ -66,7 +66,7 @@ pub struct LossesView {
     pub counted: Option<LossFigure>,
 }
 
-const PROMOTES: &[&str] = &["switchover-database", "failover-database"];
+const PROMOTES: &[&str] = &["switchover-database", "failover-database", "make-global-cluster"];
 const MOVES: &[&str] = &["shift-traffic", "weigh-traffic"];
 const VERIFIES: &[&str] = &["probe", "check-active"];
 const ASKS: &[&str] = &["approval"];
@@ -217,7 +217,11 @@ fn measured(run: &Run) -> LossFigure {
         };
         let text = |name: &str| outputs.get(name).and_then(|value| value.as_str());
         let loss = text("data_loss").and_then(|text| text.parse().ok()).unwrap_or(Loss::Unknown);
-        let by = format!("{}: {}", step.id, text("measured_by").unwrap_or("a switchover waits"));
+        let unsaid = match loss {
+            Loss::Unknown => "nothing measures it",
+            Loss::AtMost(_) => "a switchover waits",
+        };
+        let by = format!("{}: {}", step.id, text("measured_by").unwrap_or(unsaid));
         let is_worse = match (&worst, loss) {
             (None, _) | (Some(_), Loss::Unknown) => true,
             (Some((Loss::AtMost(known), _)), Loss::AtMost(this)) => this > *known,

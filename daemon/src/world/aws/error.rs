@@ -63,6 +63,8 @@ const CODES: &[(&str, Class)] = &[
     ("PriorRequestNotComplete", Class::Busy),
     ("OperationAborted", Class::Busy),
     ("ConditionalRequestConflict", Class::Busy),
+    // CodeBuild runs as many builds already as a project or the account may: it was not started.
+    ("AccountLimitExceededException", Class::Busy),
     ("ExpiredToken", Class::Credentials),
     ("ExpiredTokenException", Class::Credentials),
     ("RequestExpired", Class::Credentials),
@@ -260,6 +262,7 @@ mod tests {
             (400, "InvalidDBInstanceState", Class::Busy),
             (400, "InvalidDBClusterSnapshotStateFault", Class::Busy),
             (409, "ConditionalRequestConflict", Class::Busy),
+            (400, "AccountLimitExceededException", Class::Busy),
             (400, "DBClusterSnapshotAlreadyExistsFault", Class::Exists),
             (404, "DBClusterSnapshotNotFoundFault", Class::Missing),
             (404, "GlobalClusterNotFoundFault", Class::Missing),

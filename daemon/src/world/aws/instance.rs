@@ -6,10 +6,19 @@ use muster_state::call::{Answer, Call, CallError, Done, Progress};
 use serde_json::{Value, json};
 
 use super::{cluster_in, database, error, poller::Desk, snapshot::cluster_name};
-use crate::world::real::{Real, on};
+use crate::world::real::{Real, Verbs, on, verbs};
+
+/// Makes another instance of a cluster the writer.
+pub(in crate::world) fn failover<'a>(
+    real: &'a Real,
+    call: &'a Call,
+    action: &'a FailoverInRegion,
+) -> Verbs<'a> {
+    verbs(call, observe(real, call, action), begin(real, call, action))
+}
 
 /// Where a failover inside the region stands: done when another instance than before writes.
-pub async fn observe(
+async fn observe(
     real: &Real,
     call: &Call,
     action: &FailoverInRegion,
@@ -36,11 +45,7 @@ pub async fn observe(
 }
 
 /// Fails over once. A second call would fail over again (facts §8): one try, and never a repeat.
-pub async fn begin(
-    real: &Real,
-    call: &Call,
-    action: &FailoverInRegion,
-) -> Result<Answer, CallError> {
+async fn begin(real: &Real, call: &Call, action: &FailoverInRegion) -> Result<Answer, CallError> {
     let region = on(call)?.region(action.at);
     let arn = cluster_in(call, database(call)?, region)?;
     if call.aim.is_none() {

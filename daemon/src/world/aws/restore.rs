@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use muster_runbooks::{
     action::{
         Role,
-        restore::{ChoosePoint, RestoreCluster, RotatePassword, StartInstance, declared},
+        restore::{
+            ChoosePoint, Preference, RestoreCluster, RotatePassword, StartInstance, declared,
+        },
     },
     application::RestoreTest,
     value::Span,
@@ -23,7 +25,7 @@ use crate::world::{
 };
 
 /// Statuses that a cluster does not leave by itself (facts §1.4).
-const CLUSTER_LOST: &[&str] = &[
+pub(super) const CLUSTER_LOST: &[&str] = &[
     "failed",
     "deleting",
     "deleted",
@@ -35,7 +37,7 @@ const CLUSTER_LOST: &[&str] = &[
 ];
 
 /// The same for an instance.
-const INSTANCE_LOST: &[&str] = &[
+pub(super) const INSTANCE_LOST: &[&str] = &[
     "failed",
     "deleting",
     "deleted",
@@ -64,10 +66,16 @@ pub async fn observe_choice(
         })
     };
     let name = &database(call)?.name;
-    Ok(match choose(&call.points, &available, name, region, action.point.as_deref()) {
+    let (asked, prefer) = (action.point.as_deref(), action.prefer.unwrap_or(Preference::Unproven));
+    Ok(match choose(&call.points, &available, name, region, asked, prefer) {
         Ok(point) => Progress::Done(Done::with([
             ("point", json!(point.id)),
             ("data_time", json!(point.data_time)),
+            ("data_loss", json!(Span::between(point.data_time, call.asked_at))),
+            (
+                "predicted_by",
+                json!(format!("the data of `{}` is from {}", point.id, point.data_time)),
+            ),
         ])),
         Err(reason) => Progress::Refused { reason },
     })

@@ -205,6 +205,24 @@ impl Aurora {
         self.promote(How::Failover, None, to, now, Some(now), now, data_from);
     }
 
+    /// What stood in a region is gone.
+    pub(super) fn lose(&mut self, region: &Region, now: Timestamp) {
+        self.end_reign(region, now);
+    }
+
+    /// A global cluster made anew, of a cluster whose data is from then.
+    pub(super) fn made_anew(
+        &mut self,
+        token: &str,
+        writer: &Region,
+        now: Timestamp,
+        data_from: Timestamp,
+    ) {
+        let other = self.opposite(writer).clone();
+        let fenced_at = (!self.reigns(&other, now)).then_some(now);
+        self.promote(How::Failover, Some(token), writer, now, fenced_at, now, data_from);
+    }
+
     #[expect(clippy::too_many_arguments, reason = "the facts of one promotion, used only here")]
     fn promote(
         &mut self,

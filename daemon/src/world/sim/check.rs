@@ -153,7 +153,7 @@ pub(super) fn locate(sim: &mut Sim, now: Timestamp, application: &Application) -
         let mut ask = |region| {
             let at = sim.ask(now, Door::rds(region, "DescribeGlobalClusters"));
             let at = at.map_err(|why| why.to_string())?;
-            let aurora = sim.databases.get(&key);
+            let aurora = sim.databases.get(&key).filter(|_| sim.has_global(&key, at));
             Ok(aurora.map(|aurora| aurora.writer(at).clone()).ok_or("no such cluster".to_owned()))
         };
         let (home, standby) = (ask(&application.home), ask(&application.standby));
@@ -166,7 +166,7 @@ pub(super) fn locate(sim: &mut Sim, now: Timestamp, application: &Application) -
 
 /// The lag that the newest sample shows, as long as it is fresh.
 fn lag(sim: &Sim, aurora: &Aurora, at: Timestamp) -> Loss {
-    let sample = aurora.sample(sim.dice, &sim.regions, at);
+    let sample = aurora.sample(sim.dice, &sim.regions, at).filter(|_| has_standby(sim, aurora, at));
     let fresh = sample.filter(|sample| at.duration_since(sample.at).as_secs() <= 120);
     fresh.map_or(Loss::Unknown, |sample| {
         Loss::AtMost(Span::between(sample.at - sample.lag, sample.at))
@@ -179,7 +179,13 @@ fn path(sim: &Sim, aurora: &Aurora, at: Timestamp) -> &'static str {
     let standby = aurora.opposite(writer);
     let healthy = sim.regions.is_well(writer, at) && sim.regions.is_well(standby, at);
     let synced = aurora.is_synced(sim.dice, &sim.regions, standby, at);
-    if healthy && synced { "switchover" } else { "failover" }
+    if healthy && synced && has_standby(sim, aurora, at) { "switchover" } else { "failover" }
+}
+
+/// Whether the side that does not write is a member of the global cluster.
+fn has_standby(sim: &Sim, aurora: &Aurora, at: Timestamp) -> bool {
+    let key = (aurora.application.clone(), aurora.declared.name.clone());
+    sim.is_member(&key, aurora.opposite(aurora.writer(at)), at)
 }
 
 impl Sim {
@@ -187,6 +193,7 @@ impl Sim {
     pub(super) fn serves(&self, name: &ApplicationName, region: &Region, at: Timestamp) -> bool {
         let mut own = self.databases.values().filter(|one| one.application == *name);
         self.regions.is_reachable(region, at)
+            && self.is_deployed(name, region, at)
             && own.all(|one| one.reigns(region, at) && one.writer(at) == region)
     }
 

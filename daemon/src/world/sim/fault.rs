@@ -68,6 +68,19 @@ pub enum Fault {
         /// How many.
         times: u32,
     },
+    /// The next builds fail.
+    BuildFails {
+        /// How many.
+        times: u32,
+    },
+    /// What stood of an application in a region is gone: its clusters, and what was deployed there. The region
+    /// itself is well.
+    EnvironmentLost {
+        /// The application.
+        application: ApplicationName,
+        /// The region.
+        region: Region,
+    },
     /// The next hooks of applications say no, or say nothing until their limit.
     HookFails {
         /// How many.
@@ -172,6 +185,8 @@ impl Fault {
             Fault::CopyStuck { .. } => "copy-stuck",
             Fault::SnapshotFails { .. } => "snapshot-fails",
             Fault::RestoreFails { .. } => "restore-fails",
+            Fault::BuildFails { .. } => "build-fails",
+            Fault::EnvironmentLost { .. } => "environment-lost",
             Fault::HookFails { hangs: false, .. } => "hook-fails",
             Fault::HookFails { hangs: true, .. } => "hook-hangs",
             Fault::NodeLost { .. } => "node-lost",
@@ -207,6 +222,8 @@ impl Fault {
             | Fault::ReplyLost { .. }
             | Fault::SnapshotFails { .. }
             | Fault::RestoreFails { .. }
+            | Fault::BuildFails { .. }
+            | Fault::EnvironmentLost { .. }
             | Fault::HookFails { .. }
             | Fault::ObserverLies { .. }
             | Fault::ObserverSilent { .. }
@@ -279,6 +296,19 @@ impl Standing {
     pub(super) fn restore_fails(&mut self) -> bool {
         for (fault, _) in &mut self.faults {
             if let Fault::RestoreFails { times } = fault
+                && *times > 0
+            {
+                *times -= 1;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether the next build fails. Uses one failure up.
+    pub(super) fn build_fails(&mut self) -> bool {
+        for (fault, _) in &mut self.faults {
+            if let Fault::BuildFails { times } = fault
                 && *times > 0
             {
                 *times -= 1;

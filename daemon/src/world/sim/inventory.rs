@@ -119,6 +119,9 @@ fn database(
     let key = (application.name.clone(), declared.name.clone());
     let aurora = sim.databases.get(&key);
     let cluster = |at: Timestamp| {
+        if !sim.has_cluster(&key, region, at) {
+            return None;
+        }
         let (aurora, arn) = (aurora?, declared.clusters.get(region.as_str())?);
         let restorable = (aurora.writer(at) == region).then(|| {
             let from = (at - RESTORABLE).max(sim.since);
@@ -136,7 +139,8 @@ fn database(
     let account = declared.account(region).unwrap_or_default();
     let points = |at| self::points(sim, application, declared, region, account, at);
     let lag = |at: Timestamp| {
-        let aurora = aurora.filter(|aurora| aurora.writer(at) != region)?;
+        let is_member = sim.is_member(&key, region, at);
+        let aurora = aurora.filter(|aurora| is_member && aurora.writer(at) != region)?;
         let sample = aurora.sample(sim.dice, &sim.regions, at)?;
         Some(Lag { at: sample.at, lag: Span::between(sample.at, sample.at + sample.lag) })
     };

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use muster_runbooks::{
     action::{
         Role,
-        restore::{ChoosePoint, RestoreCluster, RotatePassword, StartInstance, declared},
+        restore::{
+            ChoosePoint, Preference, RestoreCluster, RotatePassword, StartInstance, declared,
+        },
     },
     name::Region,
     value::Span,
@@ -35,11 +37,16 @@ pub(super) fn observe_choice(
     let account = backup::account(sim, &bound, region)?;
     let shown = expire::available(sim, region, &account, at);
     let available = |point: &RecoveryPoint| shown.contains(&point.id);
-    let asked = action.point.as_deref();
-    Ok(match catalog::choose(&call.points, &available, &bound.key.1, region, asked) {
+    let (asked, prefer) = (action.point.as_deref(), action.prefer.unwrap_or(Preference::Unproven));
+    Ok(match catalog::choose(&call.points, &available, &bound.key.1, region, asked, prefer) {
         Ok(point) => Progress::Done(Done::with([
             ("point", json!(point.id)),
             ("data_time", json!(point.data_time)),
+            ("data_loss", json!(Span::between(point.data_time, now))),
+            (
+                "predicted_by",
+                json!(format!("the data of `{}` is from {}", point.id, point.data_time)),
+            ),
         ])),
         Err(reason) => Progress::Refused { reason },
     })
@@ -299,7 +306,7 @@ fn known(
 }
 
 /// Whether there is capacity for it, and a key to open it with.
-fn room(sim: &Sim, now: Timestamp, door: Door<'_>) -> Result<(), CallError> {
+pub(super) fn room(sim: &Sim, now: Timestamp, door: Door<'_>) -> Result<(), CallError> {
     for fault in sim.faults.at(now) {
         if matches!(fault, Fault::NoCapacity { .. }) {
             // The real world takes this code for no answer, too: another hour may have room.

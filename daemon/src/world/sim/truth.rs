@@ -59,6 +59,19 @@ pub struct Loss {
     pub overlap: SignedDuration,
 }
 
+/// One build as it really is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BuildFact {
+    /// Its project.
+    pub project: String,
+    /// The name that it bears.
+    pub token: String,
+    /// When it started.
+    pub from: Timestamp,
+    /// When it ends, or has ended.
+    pub until: Timestamp,
+}
+
 /// One recovery point as it really is: a snapshot, a copy or an export.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SnapshotFact {
@@ -351,6 +364,28 @@ impl<'a> Truth<'a> {
             is_there: one.is_there(at),
         };
         self.sim.beside.all.iter().map(fact).collect()
+    }
+
+    /// Every build that ever ran.
+    pub fn builds(&self) -> Vec<BuildFact> {
+        let fact = |one: &super::builds::Build| BuildFact {
+            project: one.project.clone(),
+            token: one.token.clone(),
+            from: one.asked_at,
+            until: one.ends_at,
+        };
+        self.sim.builds.all.iter().map(fact).collect()
+    }
+
+    /// Whether a cluster of a database stands in a region, in whatever state.
+    pub fn has_cluster(
+        &self,
+        application: &ApplicationName,
+        database: &ComponentName,
+        region: &Region,
+        at: Timestamp,
+    ) -> bool {
+        self.sim.has_cluster(&(application.clone(), database.clone()), region, at)
     }
 
     /// Whether nothing is wrong with a region.

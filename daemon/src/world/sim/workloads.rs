@@ -41,6 +41,11 @@ impl Workloads {
             Some(_) | None => AT_REST,
         }
     }
+
+    /// What stood of an application in a region is gone.
+    pub(super) fn forget(&mut self, application: &ApplicationName, region: &Region) {
+        self.asked.retain(|(name, _, at, _), _| name != application || at != region);
+    }
 }
 
 pub(super) fn observe(
@@ -52,6 +57,9 @@ pub(super) fn observe(
     let (on, workload) = bound(call)?;
     let region = on.region(action.at);
     let at = sim.ask(now, Door::kubernetes(region, "LIST deployments"))?;
+    if !sim.is_deployed(&on.application.name, region, at) {
+        return Ok(Progress::in_progress("nothing is deployed there"));
+    }
     let wanted = match wanted(call, workload) {
         Ok(wanted) => wanted,
         Err(reason) => return Ok(Progress::Refused { reason }),

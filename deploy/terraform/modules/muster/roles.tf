@@ -8,6 +8,7 @@ locals {
     clusters = [for name in var.protected.clusters : "rds:REGION:cluster:${name}"]
     caches   = [for name in var.protected.replication_groups : "elasticache:REGION:replicationgroup:${name}"]
     secrets  = [for name in concat(var.protected.sql_secrets) : "secretsmanager:REGION:secret:${name}"]
+    builds   = [for name in var.protected.builds : "codebuild:REGION:project/${name}"]
   } : kind => flatten([for region in local.sides : [for name in names : "arn:aws:${replace(name, "REGION", "${region}:${local.account}")}"]]) }
 
   own_cache_snapshots = [for region in local.sides : "arn:aws:elasticache:${region}:${local.account}:snapshot:muster-*"]
@@ -44,6 +45,7 @@ locals {
     "arn:aws:elasticache:*:*:replicationgroup:covet-redis"            = local.in_both.caches
     "arn:aws:elasticache::*:globalreplicationgroup:ldgnf-covet-redis" = [for name in var.protected.global_caches : "arn:aws:elasticache::${local.account}:globalreplicationgroup:${name}"]
     "arn:aws:secretsmanager:*:*:secret:covetpy/muster-*"              = local.in_both.secrets
+    "arn:aws:codebuild:*:*:project/covetpy-*"                         = local.in_both.builds
     "arn:aws:kms:*:*:key/*"                                           = var.protected.keys
     "arn:aws:route53:::hostedzone/Z0123456789COVETPYAB"               = [for zone in var.protected.zones : "arn:aws:route53:::hostedzone/${zone}"]
     "arn:aws:iam::999988887777:role/muster-vault"                     = var.vault_roles

@@ -37,13 +37,13 @@ variable "trusted" {
 }
 
 variable "operate_also" {
-  description = "What the daemon's own role does as well: `expiry`, `drill`, or both. A daemon acts under one set of credentials, so one daemon that also lets recovery points go and brings some back needs them. The denials of the role hold all the same: no cluster goes that is not a drill's."
+  description = "What the daemon's own role does as well: `expiry`, `drill`, `rebuild`, or some of them. A daemon acts under one set of credentials, so one daemon that also lets recovery points go, brings some back or rebuilds a region needs them. The denials of the role hold all the same: no cluster goes that is not a drill's."
   type        = set(string)
   default     = []
 
   validation {
-    condition     = alltrue([for one in var.operate_also : contains(["expiry", "drill"], one)])
-    error_message = "It may also do `expiry` and `drill`."
+    condition     = alltrue([for one in var.operate_also : contains(["expiry", "drill", "rebuild"], one)])
+    error_message = "It may also do `expiry`, `drill` and `rebuild`."
   }
 }
 
@@ -51,7 +51,7 @@ variable "protected" {
   description = <<-EOT
     What the roles may act on. `clusters` and `replication_groups` are names, with `*` at the end at most; `buckets` are
     those whose replication is checked, `exports` those below whose `muster/` objects of workloads and canaries are written;
-    `sql_secrets` the beginnings of secrets with logins; `keys` the ARNs of the keys of clusters and of copies.
+    `sql_secrets` the beginnings of secrets with logins; `builds` the projects that rebuild a region, by name; `keys` the ARNs of the keys of clusters and of copies.
   EOT
   type = object({
     clusters           = list(string)
@@ -63,6 +63,7 @@ variable "protected" {
     looked_at_buckets  = optional(list(string), [])
     sql_secrets        = optional(list(string), [])
     secrets            = optional(list(string), [])
+    builds             = optional(list(string), [])
     keys               = list(string)
     zones              = optional(list(string), [])
   })

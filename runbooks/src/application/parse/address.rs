@@ -40,6 +40,7 @@ fn arn_problem(arn: &str, service: &str, region: &Region) -> Option<(&'static st
     let resource = match service {
         "rds" => "cluster:",
         "secretsmanager" => "secret:",
+        "codebuild" => "project/",
         _ => "",
     };
     let sound = match parts.as_slice() {

@@ -51,7 +51,7 @@ fn job(node: &Node, names: &mut Names, out: &mut Findings) -> Option<Job> {
     let name = names.read_as(&fields, "a job of this application", out);
     let image = fields.need("image", out).and_then(|node| image(node, out));
     let command = fields.need("command", out).and_then(|node| command(node, out));
-    let env = env(&fields, out);
+    let env = plain(&fields, "env", "name a Secret of the namespace in `env_from_secrets`", out);
     let secrets = fields.list("env_from_secrets", out).iter();
     let env_from_secrets: Vec<String> =
         secrets.filter_map(|node| label(node, "a secret", out)).collect();
@@ -91,9 +91,15 @@ fn image(node: &Node, out: &mut Findings) -> Option<String> {
     Some(image.to_owned())
 }
 
-fn env(fields: &Fields<'_>, out: &mut Findings) -> BTreeMap<String, String> {
+/// Variables by their names. Where a secret belongs, which is not here, `hint` says.
+pub(super) fn plain(
+    fields: &Fields<'_>,
+    key: &'static str,
+    hint: &str,
+    out: &mut Findings,
+) -> BTreeMap<String, String> {
     let mut env = BTreeMap::new();
-    for entry in fields.entries("env", out) {
+    for entry in fields.entries(key, out) {
         let name = entry.key.as_str();
         let fits = |sign: char| sign.is_ascii_alphanumeric() || sign == '_';
         if name.is_empty()
@@ -110,8 +116,7 @@ fn env(fields: &Fields<'_>, out: &mut Findings) -> BTreeMap<String, String> {
         let upper = name.to_ascii_uppercase();
         if SECRET_WORDS.iter().any(|word| upper.ends_with(word)) {
             let message = format!("`{name}` looks like a secret, and this file is none's to keep");
-            out.error(entry.place, "secret-in-file", message)
-                .hint("name a Secret of the namespace in `env_from_secrets`");
+            out.error(entry.place, "secret-in-file", message).hint(hint);
             continue;
         }
         if let Some(value) = text(&entry.value, out) {

@@ -6,7 +6,7 @@ use super::{Sides, texts};
 use crate::{
     application::RestoreTest,
     check::{Fields, Findings},
-    tree::{Entry, Node},
+    tree::Entry,
 };
 
 const KEYS: &[&str] = &["subnet_group", "security_groups", "instance_class", "engine_version"];
@@ -18,20 +18,21 @@ pub(super) fn read(
 ) -> Option<BTreeMap<String, RestoreTest>> {
     let mut tests = BTreeMap::new();
     for (region, node) in sides.map(entries, out) {
-        tests.insert(region.to_string(), place(node, out)?);
+        let fields = Fields::open(node, "a restore test", KEYS, out)?;
+        tests.insert(region.to_string(), place(&fields, "a restore test", out)?);
     }
     Some(tests)
 }
 
-fn place(node: &Node, out: &mut Findings) -> Option<RestoreTest> {
-    let fields = Fields::open(node, "a restore test", KEYS, out)?;
+/// The place that `what` restores to.
+pub(super) fn place(fields: &Fields<'_>, what: &str, out: &mut Findings) -> Option<RestoreTest> {
     let subnet_group = fields.need_text("subnet_group", out);
     let instance_class = fields.need_text("instance_class", out);
     let engine_version = fields.text("engine_version", out);
     if let Some(node) = fields.get("subnet_group")
         && subnet_group.as_deref() == Some("default")
     {
-        let message = "a restore test never lands in the default subnets";
+        let message = format!("{what} never lands in the default subnets");
         out.error(node.place, "default-subnets", message)
             .hint("declare private subnets of their own for it");
     }
@@ -40,7 +41,7 @@ fn place(node: &Node, out: &mut Findings) -> Option<RestoreTest> {
     if let Some(node) = fields.get("security_groups") {
         if security_groups.is_empty() {
             // Facts §2: without one AWS takes the default group of the VPC.
-            out.error(node.place, "no-security-group", "a restore test needs a security group");
+            out.error(node.place, "no-security-group", format!("{what} needs a security group"));
         }
         for group in security_groups.iter().filter(|group| !group.starts_with("sg-")) {
             let message =

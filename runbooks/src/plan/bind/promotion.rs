@@ -5,6 +5,7 @@ use crate::{
     action::{
         Role,
         database::{FailoverDatabase, SwitchoverDatabase},
+        rebuild::MakeGlobalCluster,
     },
     application::Promotion,
     plan::{Arg, Binding, Step},
@@ -13,7 +14,8 @@ use crate::{
 /// Adds a problem for each database whose side in the target's region must not become the writer.
 pub(super) fn allowed(steps: &[Step], binding: Option<&Binding>, problems: &mut Vec<BindProblem>) {
     let Some(binding) = binding else { return };
-    let promotes = [SwitchoverDatabase::SPEC.name, FailoverDatabase::SPEC.name];
+    let promotes =
+        [SwitchoverDatabase::SPEC.name, FailoverDatabase::SPEC.name, MakeGlobalCluster::SPEC.name];
     for step in steps {
         let tasks = [Some(&step.task), step.forced.as_ref()].into_iter().flatten();
         let mut tasks = tasks.filter(|task| promotes.contains(&task.action.as_str()));

@@ -40,7 +40,9 @@ pub(super) fn check(runbook: &Runbook, graph: &Graph<'_>, out: &mut Findings) {
 /// A step that may lose data runs only after an approver saw the loss and approved it.
 fn approved(runbook: &Runbook, graph: &Graph<'_>, at: usize, manner: Manner, out: &mut Findings) {
     let step = &runbook.steps[at];
-    let loses = step.task(manner).action.value == "failover-database";
+    // A global cluster that is made anew has what was restored, and nothing that came after that.
+    let loses = ["failover-database", "make-global-cluster"]
+        .contains(&step.task(manner).action.value.as_str());
     if !loses && step.danger != Some(Danger::DataLoss) {
         return;
     }
@@ -72,8 +74,13 @@ fn asks_approvers(task: &TaskDefinition) -> bool {
 
 /// Two hands at one writer, or at one marker, are kept apart by the application's one lock.
 fn locked(runbook: &Runbook, task: &TaskDefinition, out: &mut Findings) {
-    const MOVES: &[&str] =
-        &["switchover-database", "failover-database", "failover-cache", "shift-traffic"];
+    const MOVES: &[&str] = &[
+        "switchover-database",
+        "failover-database",
+        "make-global-cluster",
+        "failover-cache",
+        "shift-traffic",
+    ];
     let name = task.action.value.as_str();
     if !runbook.exclusive && MOVES.contains(&name) {
         let message = format!("`{name}` moves the application, and the runbook takes no lock");

@@ -10,7 +10,7 @@ use muster_runbooks::{
 use serde_json::Value;
 
 use super::{Act, Scenario, Start, hours, secs};
-use crate::simulation::cast::{crowd, dawn, home, id, standby};
+use crate::simulation::cast::{SHOP, crowd, dawn, home, id, standby};
 
 fn live(runbook: &'static str, id: RunId, manner: Manner) -> Act {
     Act::Start(Start {
@@ -25,6 +25,10 @@ fn live(runbook: &'static str, id: RunId, manner: Manner) -> Act {
 
 fn down(region: Region) -> Act {
     Act::Inject(Fault::Outage { region, lost: Lost::Everything })
+}
+
+fn gone(region: Region) -> Act {
+    Act::Inject(Fault::EnvironmentLost { application: SHOP.name.clone(), region })
 }
 
 impl Scenario {
@@ -151,6 +155,34 @@ impl Scenario {
         )
     }
 
+    /// What stood at the standby is gone, and built anew while users stay where they are.
+    pub fn rebuild() -> Scenario {
+        let backup = live("daily-backup", id('b', 1), Manner::Graceful);
+        let start = live("environment-rebuild", id('u', 1), Manner::Graceful);
+        Scenario::new(
+            "rebuild",
+            vec![(secs(5), backup), (hours(3), gone(standby())), (hours(3) + secs(180), start)],
+        )
+    }
+
+    /// Everything is gone, and the region that was active with it; the recovery points at the standby are left.
+    pub fn rebuild_of_all() -> Scenario {
+        let backup = live("daily-backup", id('b', 1), Manner::Graceful);
+        let start = live("environment-rebuild", id('u', 1), Manner::Forced);
+        Scenario::new(
+            "rebuild-of-all",
+            vec![
+                (secs(5), backup),
+                (hours(3), down(home())),
+                (hours(3), gone(home())),
+                (hours(3), gone(standby())),
+                (hours(3) + secs(180), start),
+                // What still waited for the region then can end; what was lost with its environment stays so.
+                (hours(6), Act::Heal(home())),
+            ],
+        )
+    }
+
     /// A node is lost where the application is served. Whoever asks comes before it counts as lost.
     pub fn node_loss() -> Scenario {
         let lost = Act::Inject(Fault::NodeLost { region: home() });
@@ -238,8 +270,12 @@ impl Scenario {
             one.recovery.after.clear();
         }
         let applications = applications.into();
-        let mut stampede =
-            Scenario { name: "stampede", applications, is_steady: true, ..Scenario::evacuation(count) };
+        let mut stampede = Scenario {
+            name: "stampede",
+            applications,
+            is_steady: true,
+            ..Scenario::evacuation(count)
+        };
         if let Some((_, Act::Leave(start))) = stampede.script.last_mut() {
             start.inputs.insert("at_once".to_owned(), Value::from(count));
         }
@@ -259,6 +295,8 @@ impl Scenario {
             Scenario::dies_in_the_middle(95),
             Scenario::failback(),
             Scenario::node_loss(),
+            Scenario::rebuild(),
+            Scenario::rebuild_of_all(),
             Scenario::drill(),
         ]
     }
