@@ -11,6 +11,7 @@ pub mod glass;
 pub mod list;
 pub mod observe;
 pub mod protection;
+pub mod refusals;
 pub mod report;
 pub mod requests;
 pub mod runs;
@@ -171,6 +172,7 @@ impl Api {
             .merge(holds::routes())
             .merge(findings::routes())
             .merge(protection::routes())
+            .merge(refusals::routes())
             .merge(schedules::routes())
             .merge(switch::routes())
             .merge(health::routes())

@@ -8,7 +8,7 @@
 //! | what happened | what becomes of the message |
 //! |---|---|
 //! | durable, or done before | deleted |
-//! | refused for good: unreadable, foreign, late, not allowed | recorded in `access`, then deleted |
+//! | refused for good: unreadable, foreign, late, not allowed | recorded in `access`, which `GET /v1/refusals` shows, then deleted |
 //! | not now: switched off, too many runs | back on the queue for [`NOT_NOW_SECS`] |
 //! | the journal or the engine cannot take it | kept, and nothing is read until they can |
 //!
@@ -30,6 +30,9 @@ mod settle;
 mod source;
 mod words;
 
+use std::sync::{Mutex, PoisonError};
+
+use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::name::{ApplicationName, Region, RunId};
 use muster_state::{call::in_one_line, catalog::Finding, command::Command, progress::Progress};
@@ -38,8 +41,8 @@ use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 use crate::{clock::Clock, config, intake::Intake, perform::Health};
-use audit::{Audit, Note};
-use judge::{Rules, Verdict, judge};
+use audit::{Audit, Cause, Note};
+use judge::{Reason, Rules, Verdict, judge};
 use reach::{Reach, Word};
 use settle::{Settled, settle};
 use source::{Received, Source};
@@ -80,7 +83,8 @@ async fn open(queue: config::Queue, rules: Rules, intake: Intake, mut stop: watc
     let region = queue.region;
     info!(%region, url = queue.url, principal = rules.principal, "reading the queue");
     let reach = Reach::new(&region, &queue.url);
-    let mut door = Door { source, region, rules, intake, clock, audit: Audit::default(), reach };
+    let (audit, showing) = (Mutex::default(), tokio::sync::Mutex::default());
+    let mut door = Door { source, region, rules, intake, clock, audit, showing, reach };
     tokio::select! {
         () = door.run() => {}
         _ = stop.wait_for(|stop| *stop) => info!(url = queue.url, "no longer reading the queue"),
@@ -94,7 +98,9 @@ struct Door {
     rules: Rules,
     intake: Intake,
     clock: Clock,
-    audit: Audit,
+    audit: Mutex<Audit>,
+    /// Held while something is shown, so that what has room is counted one after the other.
+    showing: tokio::sync::Mutex<()>,
     reach: Reach,
 }
 
@@ -102,7 +108,7 @@ struct Door {
 enum Fate {
     Delete,
     Postpone(i32),
-    /// Nobody could take it: it stays, and so does everything behind it.
+    /// Nobody could take it: it stays, and nothing is read for a while.
     Keep,
 }
 
@@ -145,14 +151,9 @@ impl Door {
         if received.is_empty() {
             self.brake(asked_at, got_at).await;
         }
-        for message in received {
-            // What is left becomes visible again by itself, and finds a faster journal.
-            if self.clock.now().duration_since(got_at) > HOLD {
-                break;
-            }
-            self.take(&message).await?;
-        }
-        Ok(())
+        // In their order, up to where each waits for the journal.
+        let fates = join_all(received.iter().map(|message| self.decide(message))).await;
+        self.part(&received, &fates).await
     }
 
     /// Opens or closes the finding about this queue. One that cannot be written down now is said again
@@ -172,6 +173,7 @@ impl Door {
 
     /// Shows people what AWS says.
     async fn show(&self, about: &str, says: &str) -> Result<(), String> {
+        let _alone = self.showing.lock().await;
         warn!(region = %self.region, about, says, "AWS says");
         let finding = words::finding(about, says);
         for name in self.intake.applications().keys() {
@@ -224,25 +226,38 @@ impl Door {
         }
     }
 
-    async fn take(&mut self, message: &Received) -> Result<(), Stalled> {
-        let fate = self.decide(message).await;
-        let gone = match fate {
-            Fate::Keep => return Err(Stalled),
-            Fate::Delete => {
-                self.source.delete(&message.receipt).await.map_err(|why| why.to_string())
+    /// Does with each message what becomes of it.
+    async fn part(&self, messages: &[Received], fates: &[Fate]) -> Result<(), Stalled> {
+        let (mut done, mut kept) = (Vec::new(), false);
+        for (message, fate) in messages.iter().zip(fates) {
+            match fate {
+                Fate::Keep => kept = true,
+                Fate::Delete => done.push(message),
+                Fate::Postpone(secs) => {
+                    if let Err(why) = self.source.hide(&message.receipt, *secs).await {
+                        self.comes_again(&message.id, &why.to_string());
+                    }
+                }
             }
-            Fate::Postpone(secs) => {
-                self.source.hide(&message.receipt, secs).await.map_err(|why| why.to_string())
-            }
-        };
-        if let Err(why) = gone {
-            // It comes again and finds its key taken, or its refusal recorded.
-            warn!(region = %self.region, message = message.id, why, "a message comes again");
         }
-        Ok(())
+        if !done.is_empty() {
+            match self.source.delete(&done).await {
+                Ok(left) => left.iter().for_each(|(id, why)| self.comes_again(id, why)),
+                Err(why) => {
+                    let why = why.to_string();
+                    done.iter().for_each(|message| self.comes_again(&message.id, &why));
+                }
+            }
+        }
+        if kept { Err(Stalled) } else { Ok(()) }
     }
 
-    async fn decide(&mut self, message: &Received) -> Fate {
+    /// It finds its key taken, or its refusal recorded.
+    fn comes_again(&self, message: &str, why: &str) {
+        warn!(region = %self.region, message, why, "a message comes again");
+    }
+
+    async fn decide(&self, message: &Received) -> Fate {
         let now = self.clock.now();
         let verdict = self.intake.known(|known| {
             judge(&message.body, &self.rules, now, |key, asked| {
@@ -251,7 +266,11 @@ impl Door {
         });
         let (what, settled) = match verdict {
             Verdict::Repeated => (String::new(), Settled::Done),
-            Verdict::Refuse { what, because } => (what, Settled::Refused(because.to_string())),
+            Verdict::Refuse { what, because } => {
+                let is_late = matches!(because, Reason::Late { .. });
+                let cause = if is_late { Cause::Late } else { Cause::Wrong };
+                (what, Settled::Refused { because: because.to_string(), cause })
+            }
             Verdict::Start { request, asked } => {
                 let what = format!("start `{}`", request.runbook);
                 let start = self.intake.request(*request, None, Some(asked));
@@ -290,7 +309,7 @@ impl Door {
     }
 
     /// What becomes of a message that was taken in, or was not.
-    async fn settled(&mut self, message: &Received, what: &str, settled: Settled) -> Fate {
+    async fn settled(&self, message: &Received, what: &str, settled: Settled) -> Fate {
         match settled {
             Settled::Done => {
                 debug!(message = message.id, what, "taken");
@@ -304,13 +323,22 @@ impl Door {
                 warn!(message = message.id, what, why, "nobody can take the message");
                 Fate::Keep
             }
-            Settled::Refused(because) => self.refuse(message, what.to_owned(), because).await,
+            Settled::Refused { because, cause } => {
+                self.refuse(message, what.to_owned(), because, cause).await
+            }
         }
     }
 
-    async fn refuse(&mut self, message: &Received, what: String, because: String) -> Fate {
+    async fn refuse(
+        &self,
+        message: &Received,
+        what: String,
+        because: String,
+        cause: Cause,
+    ) -> Fate {
         let now = self.clock.now();
-        match self.audit.look(&message.id, now) {
+        let note = self.audit().look(&message.id, cause, now);
+        match note {
             Note::Known => return Fate::Delete,
             Note::Full => return Fate::Postpone(AUDIT_FULL_SECS),
             Note::New => {}
@@ -321,11 +349,15 @@ impl Door {
         let record = Command::Refused { who, what, because };
         match settle(self.hold(message, self.intake.command(record)).await) {
             Settled::Done => {
-                self.audit.recorded(&message.id);
+                self.audit().recorded(&message.id, cause);
                 Fate::Delete
             }
-            Settled::Refused(_) | Settled::NotNow(_) | Settled::Stalled(_) => Fate::Keep,
+            Settled::Refused { .. } | Settled::NotNow(_) | Settled::Stalled(_) => Fate::Keep,
         }
+    }
+
+    fn audit(&self) -> std::sync::MutexGuard<'_, Audit> {
+        self.audit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for the journal, and holds the message for longer as long as that takes. `None` when it

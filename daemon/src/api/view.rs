@@ -17,6 +17,7 @@ pub mod next;
 pub mod objectives;
 pub mod point;
 pub mod readiness;
+pub mod refusal;
 pub mod run;
 pub mod runbook;
 pub mod schedule;

@@ -2,6 +2,7 @@
 
 use muster_state::command::{Accepted, Refusal};
 
+use super::audit::Cause;
 use crate::intake::Rejected;
 
 /// What the intake's answer means for a message.
@@ -10,11 +11,23 @@ pub(super) enum Settled {
     /// It is durable, now or since before.
     Done,
     /// It will never be done.
-    Refused(String),
+    Refused {
+        /// Why not.
+        because: String,
+        /// Which sort of reason that is.
+        cause: Cause,
+    },
     /// It may be done later, and nothing is broken.
     NotNow(String),
     /// The journal or the engine cannot take anything.
     Stalled(String),
+}
+
+impl Settled {
+    /// It should not have been asked for.
+    fn wrong(because: String) -> Settled {
+        Settled::Refused { because, cause: Cause::Wrong }
+    }
 }
 
 /// Reads the intake's answer; `None` is no answer in time.
@@ -33,7 +46,7 @@ pub(super) fn settle(answer: Option<Result<Accepted, Rejected>>) -> Settled {
             why @ (Rejected::UnknownRunbook { .. }
             | Rejected::UnknownApplication { .. }
             | Rejected::Invalid { .. }),
-        ) => Settled::Refused(why.to_string()),
+        ) => Settled::wrong(why.to_string()),
     }
 }
 
@@ -45,8 +58,11 @@ fn refused(refusal: &Refusal) -> Settled {
         | Refusal::TooManyRuns { .. }
         | Refusal::Frozen { .. }
         | Refusal::Locked { .. } => Settled::NotNow(refusal.to_string()),
-        Refusal::TooLate { .. }
-        | Refusal::KeyReused { .. }
+        // Judged in time, and then something else was faster.
+        Refusal::TooLate { .. } => {
+            Settled::Refused { because: refusal.to_string(), cause: Cause::Late }
+        }
+        Refusal::KeyReused { .. }
         | Refusal::BadPlan { .. }
         | Refusal::NotNow { .. }
         | Refusal::NoReason
@@ -69,7 +85,7 @@ fn refused(refusal: &Refusal) -> Settled {
         | Refusal::OtherPlan
         | Refusal::RiskNotAccepted { .. }
         | Refusal::RiskNotOffered { .. }
-        | Refusal::Guard { .. } => Settled::Refused(refusal.to_string()),
+        | Refusal::Guard { .. } => Settled::wrong(refusal.to_string()),
     }
 }
 
@@ -85,7 +101,8 @@ mod tests {
     fn every_answer_and_its_meaning() {
         let word = |answer| match settle(answer) {
             Settled::Done => "done",
-            Settled::Refused(_) => "refused",
+            Settled::Refused { cause: Cause::Wrong, .. } => "refused",
+            Settled::Refused { cause: Cause::Late, .. } => "late",
             Settled::NotNow(_) => "not now",
             Settled::Stalled(_) => "stalled",
         };
@@ -99,7 +116,7 @@ mod tests {
             (Err(AppendError::Broken { because: "full".into() }.into()), "stalled"),
             (Err(Refusal::SwitchedOff.into()), "not now"),
             (Err(Refusal::TooManyRuns { open: 1_000 }.into()), "not now"),
-            (Err(Refusal::TooLate { not_after }.into()), "refused"),
+            (Err(Refusal::TooLate { not_after }.into()), "late"),
             (Err(Rejected::UnknownRunbook { name: "a".into() }), "refused"),
             (Err(Rejected::Invalid { problems: vec![] }), "refused"),
         ] {

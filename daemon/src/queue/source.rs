@@ -9,8 +9,9 @@ use aws_sdk_sqs::{
     error::SdkError,
     operation::{
         change_message_visibility::ChangeMessageVisibilityError,
-        delete_message::DeleteMessageError, receive_message::ReceiveMessageError,
+        delete_message_batch::DeleteMessageBatchError, receive_message::ReceiveMessageError,
     },
+    types::DeleteMessageBatchRequestEntry,
 };
 use muster_runbooks::name::Region;
 
@@ -93,10 +94,28 @@ impl Source {
         Ok(received.collect())
     }
 
-    /// Deletes a message for good.
-    pub(super) async fn delete(&self, receipt: &str) -> Result<(), SdkError<DeleteMessageError>> {
-        self.client.delete_message().queue_url(&self.url).receipt_handle(receipt).send().await?;
-        Ok(())
+    /// Deletes messages for good, no more than one answer brings. Answers those that are still there, by
+    /// SQS's id, each with the reason.
+    pub(super) async fn delete(
+        &self,
+        messages: &[&Received],
+    ) -> Result<Vec<(String, String)>, SdkError<DeleteMessageBatchError>> {
+        let entry = |(place, message): (usize, &&Received)| {
+            DeleteMessageBatchRequestEntry::builder()
+                .id(place.to_string())
+                .receipt_handle(&message.receipt)
+                .build()
+                .expect("an id and a receipt are all that an entry needs")
+        };
+        let entries = messages.iter().enumerate().map(entry).collect();
+        let batch = self.client.delete_message_batch().queue_url(&self.url);
+        let answer = batch.set_entries(Some(entries)).send().await?;
+        let left = answer.failed().iter().filter_map(|one| {
+            let message = messages.get(one.id().parse::<usize>().ok()?)?;
+            let why = format!("{}: {}", one.code(), one.message().unwrap_or_default());
+            Some((message.id.clone(), why))
+        });
+        Ok(left.collect())
     }
 
     /// Hides a message for so many seconds from now.

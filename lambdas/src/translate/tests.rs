@@ -1,6 +1,7 @@
 //! Every fixture and what becomes of it.
 
 mod mutations;
+mod spoil;
 
 use muster_runbooks::message::Kind;
 use serde_json::{Value, json};
