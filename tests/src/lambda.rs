@@ -5,6 +5,7 @@ use std::{
     process::Stdio,
 };
 
+use futures::{StreamExt as _, stream};
 use muster::clock::Clock;
 use serde_json::Value;
 use tokio::{
@@ -13,6 +14,13 @@ use tokio::{
 };
 
 use crate::daemon::{PATIENCE, free_port};
+
+/// How many invocations are on their way at a time. The function takes one after the other, as in Lambda; the rest
+/// wait in the runtime.
+const AT_A_TIME: usize = 8;
+
+/// Lambda's word for an answer that is an error.
+const FAILED: &str = "x-amz-function-error";
 
 /// A function and the runtime that feeds it, each in a process of its own. Killed when it is dropped.
 pub struct Function {
@@ -84,14 +92,36 @@ impl Function {
     ///
     /// When the function or its runtime ends.
     pub async fn invoke(&mut self, event: &Value) -> Result<(), String> {
-        let asked = self.http.post(&self.invocations).body(event.to_string()).send();
-        let answer = tokio::select! {
-            answer = asked => answer.expect("the runtime answers"),
+        let answers = self.invoke_all(std::slice::from_ref(event)).await;
+        answers.into_iter().collect::<Result<Vec<Value>, String>>().map(drop)
+    }
+
+    /// Invokes the function with each of many, several at a time, and answers what it answered, in the same
+    /// order.
+    ///
+    /// # Panics
+    ///
+    /// When the function or its runtime ends.
+    pub async fn invoke_all(&mut self, events: &[Value]) -> Vec<Result<Value, String>> {
+        let (http, invocations) = (&self.http, &self.invocations);
+        let invoke = |event: &Value| {
+            let asked = http.post(invocations).body(event.to_string()).send();
+            async move {
+                let answer = asked.await.expect("the runtime answers");
+                let (status, failed) = (answer.status(), answer.headers().contains_key(FAILED));
+                let text = answer.text().await.expect("a text");
+                if !status.is_success() || failed {
+                    return Err(text);
+                }
+                Ok(serde_json::from_str(&text).expect("an answer is JSON"))
+            }
+        };
+        let asked: Vec<_> = events.iter().map(invoke).collect();
+        let all = stream::iter(asked).buffered(AT_A_TIME).collect::<Vec<_>>();
+        tokio::select! {
+            answers = all => answers,
             ended = self.function.wait() => panic!("the function ended: {ended:?}"),
             ended = self.runtime.wait() => panic!("the runtime ended: {ended:?}"),
-        };
-        let status = answer.status();
-        let text = answer.text().await.expect("a text");
-        if status.is_success() { Ok(()) } else { Err(text) }
+        }
     }
 }

@@ -1,10 +1,19 @@
 //! The third door, whole: an AWS event through the real Lambda binary, emulated SQS and the daemon's
 //! reader into the journal.
 
+mod downtime;
+mod rules;
+mod runtime;
 mod trouble;
 
-use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use jiff::SignedDuration;
 use muster::{
     catalogue::Catalogue,
     clock::Clock,
@@ -14,7 +23,7 @@ use muster::{
 };
 use muster_runbooks::{application::Application, message::Message, runbook::library::Library};
 use muster_state::{
-    event::{AccessEvent, ApplicationEvent, Event, NoticeEvent, RunEvent},
+    event::{AccessEvent, ApplicationEvent, Event, NoticeEvent, Record, RunEvent},
     journal::{Journal, MemoryJournal},
 };
 use muster_tests::{
@@ -30,6 +39,9 @@ const WEST: &str = "us-west-2";
 
 /// Ten minutes after the scheduled occurrence and a moment after the snapshot of facts §9.
 const NOW: &str = "2026-03-01T02:10:00Z";
+
+/// How long the reader may take with thousands of messages.
+const LONG: SignedDuration = SignedDuration::from_mins(3);
 
 /// Tells [`the_reader`] what to read.
 const TASK: &str = "MUSTER_TEST_READER";
@@ -68,30 +80,43 @@ impl Stage {
         Function::start(&self.python, "on-event", &env).await
     }
 
-    /// What the daemon's door makes of the queues, in words. It runs in a process of its own, this
-    /// test binary again, because AWS is configured by the environment.
+    /// What the daemon's door makes of the queues, in words.
     async fn read(&self) -> Vec<String> {
-        let facts = self.folder.path().join("facts");
-        let task = json!({ "clock": self.clock, "facts": facts, "queues": self.queues });
-        let reader = tokio::process::Command::new(std::env::current_exe().unwrap())
-            .args(["queue::the_reader", "--exact"])
-            .envs(self.aws.env())
-            .env(TASK, task.to_string())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        for (region, url) in &self.queues {
-            until("the queue is read", async || self.aws.held(region, url).await == 0).await;
-        }
-        // It writes down what it knows once it is told that there is nothing more.
-        fs::write(self.folder.path().join("facts.wanted"), "").unwrap();
-        until("the facts are written", async || facts.exists()).await;
-        drop(reader);
-        serde_json::from_str(&fs::read_to_string(facts).unwrap()).unwrap()
+        let held = async |region: &str, url: &str| self.aws.held(region, url).await;
+        read(self.aws.env(), &self.clock, self.folder.path(), &self.queues, held).await
     }
 }
 
-/// The process behind [`Stage::read`]. Without a task it is no test.
+/// What the daemon's door makes of queues, in words. It runs in a process of its own, this test binary again,
+/// because AWS is configured by the environment.
+async fn read(
+    env: Vec<(String, String)>,
+    clock: &Path,
+    folder: &Path,
+    queues: &[(&str, String)],
+    held: impl AsyncFn(&str, &str) -> u32,
+) -> Vec<String> {
+    let facts = folder.join("facts");
+    let task = json!({ "clock": clock, "facts": facts, "queues": queues });
+    let reader = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args(["queue::the_reader", "--exact"])
+        .envs(env)
+        .env(TASK, task.to_string())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    for (region, url) in queues {
+        let is_read = async || held(region, url).await == 0;
+        until_within(LONG, "the queue is read", is_read).await;
+    }
+    // It writes down what it knows once it is told that there is nothing more.
+    fs::write(folder.join("facts.wanted"), "").unwrap();
+    until("the facts are written", async || facts.exists()).await;
+    drop(reader);
+    serde_json::from_str(&fs::read_to_string(facts).unwrap()).unwrap()
+}
+
+/// The process behind [`read`]. Without a task it is no test.
 #[tokio::test]
 async fn the_reader() {
     let Ok(task) = std::env::var(TASK) else { return };
@@ -116,7 +141,8 @@ async fn the_reader() {
     for door in queue::doors(&queues, &process.intake, &stopped) {
         process.keep(door);
     }
-    until("the facts are wanted", async || facts_path.with_extension("wanted").exists()).await;
+    let is_wanted = async || facts_path.with_extension("wanted").exists();
+    until_within(LONG, "the facts are wanted", is_wanted).await;
     stop.send(true).unwrap();
     process.stop().await;
     let aside = facts_path.with_extension("next");
@@ -140,8 +166,12 @@ fn process(journal: Arc<dyn Journal>, clock: Clock) -> Process {
 }
 
 /// Asks again and again, and fails when patience ends.
-async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
-    let patience = Clock::Real.now() + PATIENCE;
+async fn until(what: &str, done: impl AsyncFnMut() -> bool) {
+    until_within(PATIENCE, what, done).await;
+}
+
+async fn until_within(patience: SignedDuration, what: &str, mut done: impl AsyncFnMut() -> bool) {
+    let patience = Clock::Real.now() + patience;
     while !done().await {
         assert!(Clock::Real.now() < patience, "waited in vain until {what}");
         muster_tests::daemon::pause().await;
@@ -155,7 +185,15 @@ fn fixture(name: &str) -> Value {
 
 /// What the journal says about runs, notices and refusals, in words, sorted.
 fn facts(journal: &dyn Journal) -> Vec<String> {
-    let records = journal.read(None, 0, 1_000).unwrap();
+    let mut records = Vec::new();
+    loop {
+        let from = records.last().map_or(0, |record: &Record| record.seq + 1);
+        let more = journal.read(None, from, 1_000).unwrap();
+        if more.is_empty() {
+            break;
+        }
+        records.extend(more);
+    }
     let mut facts: Vec<String> = records
         .iter()
         .filter_map(|record| match &record.event {

@@ -1,8 +1,10 @@
 //! The second emulated AWS, for what the first lacks: buckets that replicate, and another's idea of a
 //! global database. It runs on real time and answers at once.
 
+mod events;
+
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -39,6 +41,7 @@ pub struct Ministack {
     port: u16,
     http: reqwest::Client,
     folder: tempfile::TempDir,
+    python: PathBuf,
 }
 
 impl Drop for Ministack {
@@ -60,7 +63,12 @@ impl Ministack {
             return None;
         };
         let (port, folder) = (free_port(), tempfile::tempdir().expect("a folder"));
-        let child = Command::new(program(&python))
+        let world = Path::new(env!("CARGO_MANIFEST_DIR")).join("world");
+        let child = Command::new(&python)
+            .args(["-m", "muster_ministack"])
+            .env("PYTHONPATH", world)
+            // Where it unpacks the functions that it runs.
+            .env("TMPDIR", folder.path())
             .env("BIND_HOST", "127.0.0.1")
             .env("MINISTACK_HOST", "127.0.0.1")
             .env("GATEWAY_PORT", port.to_string())
@@ -71,7 +79,7 @@ impl Ministack {
             .expect("the second emulated AWS starts");
         let endpoint = format!("http://127.0.0.1:{port}");
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let stack = Ministack { child, endpoint, port, http, folder };
+        let stack = Ministack { child, endpoint, port, http, folder, python };
         let patience = Clock::Real.now() + PATIENCE;
         while stack.http.get(&stack.endpoint).send().await.is_err() {
             assert!(Clock::Real.now() < patience, "ministack does not answer");
@@ -196,8 +204,4 @@ impl Ministack {
         }
         panic!("it does not end: {seen:?}")
     }
-}
-
-fn program(python: &Path) -> std::path::PathBuf {
-    python.with_file_name("ministack")
 }

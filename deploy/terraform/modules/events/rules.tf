@@ -1,47 +1,22 @@
 # Service events appear on the default bus of the region that emits them, so the same rules stand in both (facts §9).
 
 locals {
-  patterns = merge(
-    {
-      rds = {
-        source        = ["aws.rds"]
-        "detail-type" = ["RDS DB Cluster Event", "RDS DB Cluster Snapshot Event", "RDS DB Instance Event"]
-      }
-      backup = {
-        source        = ["aws.backup"]
-        "detail-type" = ["Backup Job State Change", "Copy Job State Change", "Restore Job State Change"]
-      }
-    },
-    # The patterns have different shapes, so each stands alone.
-    length(var.health_services) == 0 ? {} : {
-      health = {
-        source        = ["aws.health"]
-        "detail-type" = ["AWS Health Event"]
-        detail        = { service = var.health_services }
-      }
-    },
-    length(var.alarm_name_prefixes) == 0 ? {} : {
-      alarms = {
-        source        = ["aws.cloudwatch"]
-        "detail-type" = ["CloudWatch Alarm State Change"]
-        detail        = { alarmName = [for prefix in var.alarm_name_prefixes : { prefix = prefix }] }
-      }
-    },
-    length(var.pipelines) == 0 ? {} : {
-      pipelines = {
-        source        = ["aws.codepipeline"]
-        "detail-type" = ["CodePipeline Pipeline Execution State Change"]
-        detail        = { state = ["STARTED"], pipeline = var.pipelines }
-      }
-    },
-    length(var.deployments) == 0 ? {} : {
-      deployments = {
-        source        = ["aws.codedeploy"]
-        "detail-type" = ["CodeDeploy Deployment State-change Notification"]
-        detail        = { state = ["START"], application = var.deployments }
-      }
-    },
-  )
+  # A pattern with names in it is no rule where there are none.
+  names = {
+    health      = var.health_services
+    alarms      = var.alarm_name_prefixes
+    pipelines   = var.pipelines
+    deployments = var.deployments
+  }
+
+  # In a file of their own, because the tests put the same rules on an emulated bus.
+  all_patterns = jsondecode(templatefile("${path.module}/patterns.json.tftpl", {
+    health_services = jsonencode(var.health_services)
+    alarm_names     = jsonencode([for prefix in var.alarm_name_prefixes : { prefix = prefix }])
+    pipelines       = jsonencode(var.pipelines)
+    deployments     = jsonencode(var.deployments)
+  }))
+  patterns = { for name, pattern in local.all_patterns : name => pattern if length(lookup(local.names, name, ["always"])) > 0 }
 
   # A schedule bears its own name: the function finds it by that, and knows it in both regions as one.
   rules = merge(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 
 use super::{
-    spoil::{Dice, FOREIGN, NOW, SEED, batch, earlier, each_text, fixtures, spoilt},
+    spoil::{Dice, FOREIGN, NOW, SEED, batch, each_text, earlier, fixtures, spoilt},
     *,
 };
 

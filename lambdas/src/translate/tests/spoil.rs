@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 pub(super) const SEED: u64 = 0x6d75_7374_6572;
 
 /// Late enough for some of the fixtures, and not for others.
-pub(super) const NOW: &str = "2026-03-01T09:06:00Z";
+pub(crate) const NOW: &str = "2026-03-01T09:06:00Z";
 
 /// An account that nobody lists.
 pub(super) const FOREIGN: &str = "999999999999";
