@@ -4,7 +4,11 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::Ministack;
-use crate::{aws, emulator::aws::ACCOUNT, lambda};
+use crate::{
+    aws,
+    emulator::{EAST, aws::ACCOUNT},
+    lambda,
+};
 
 /// What a function is called.
 const FUNCTION: &str = "muster-on-event";
@@ -81,8 +85,11 @@ impl Ministack {
     /// Makes the function in a region, from a zip in a bucket of that region, and returns its ARN.
     pub async fn on_event(&self, region: &str, zip: Vec<u8>, env: &[(&str, String)]) -> String {
         let bucket = format!("code-{region}");
-        for (path, body) in [(bucket.clone(), Vec::new()), (format!("{bucket}/on-event.zip"), zip)]
-        {
+        let place = match region {
+            EAST => Vec::new(),
+            _ => format!("<CreateBucketConfiguration><LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>").into_bytes(),
+        };
+        for (path, body) in [(bucket.clone(), place), (format!("{bucket}/on-event.zip"), zip)] {
             let request = self.http.put(format!("{}/{path}", self.endpoint)).body(body);
             self.send("s3", region, request).await;
         }
