@@ -178,6 +178,12 @@ async fn until_within(patience: SignedDuration, what: &str, mut done: impl Async
     }
 }
 
+/// Printed with the output of the suite.
+#[expect(clippy::print_stdout, reason = "figures that the suite prints")]
+fn say(figures: &str) {
+    println!("{figures}");
+}
+
 fn fixture(name: &str) -> Value {
     let path = format!("{}/../lambdas/fixtures/{name}.json", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()

@@ -109,6 +109,7 @@ const WALLS: &[Wall] = &[
             "tests/",
             "state/benches/",
             "daemon/benches/",
+            "lambdas/benches/",
         ],
         why: "time is an argument",
     },

@@ -11,6 +11,8 @@ use muster_tests::{
 };
 use serde_json::{Value, json};
 
+use super::say;
+
 /// What happened meanwhile. Each is told in both regions, and each fifth of those twice.
 const FACTS: i64 = 5_000;
 
@@ -215,10 +217,10 @@ async fn five_thousand_facts_of_six_hours() {
     }
     assert_eq!(kills.next(), None, "it was killed as often as it should be");
     let secs = Clock::Real.now().duration_since(begun_at).as_secs_f64();
-    eprintln!(
+    say(&format!(
         "{sent} messages of {FACTS} facts: {:.0} per second from queue to journal",
         sent as f64 / secs
-    );
+    ));
 
     let refused = refused(&all(&daemon, "/v1/refusals").await);
     let shown = all(&daemon, "/v1/runs").await.len();

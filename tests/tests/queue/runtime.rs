@@ -15,7 +15,7 @@ use muster_runbooks::message::{Kind, Message};
 use serde_json::{Value, json};
 
 use self::spoil::{Dice, SEED, batch, fixtures, spoilt};
-use super::{Stage, fixture};
+use super::{Stage, fixture, say};
 
 const EVENTS: usize = 10_000;
 
@@ -34,10 +34,23 @@ fn payloads(rules: &Rules) -> Vec<Value> {
     let (fixtures, mut dice) = (fixtures(), Dice(SEED));
     let queue = rules.carriers.iter().find(|arn| arn.contains(":sqs:")).expect("a queue");
     let mut events: Vec<Value> = Vec::new();
-    for _ in 0..EVENTS {
+    let mut asked = BTreeMap::new();
+    while events.len() < EVENTS {
         let again = !events.is_empty() && dice.below(7) == 0;
         let event = if again { dice.pick(&events).clone() } else { spoilt(&fixtures, &mut dice) };
-        events.push(event);
+        // One job of AWS Backup that is about two things is a forgery, and there is a test of those: whoever
+        // comes second is refused, and who that is hangs on which of the queues is read first.
+        let is_torn = told(&event, rules).iter().any(|text| {
+            let message = Message::read(text).expect("a message");
+            let what = match message.kind {
+                Kind::Nudge { about, .. } => about,
+                Kind::Request { runbook, inputs, .. } => format!("{runbook} {inputs:?}"),
+            };
+            *asked.entry(message.dedupe_key).or_insert_with(|| what.clone()) != what
+        });
+        if !is_torn {
+            events.push(event);
+        }
     }
     let mut payloads = Vec::new();
     let mut rest = &events[..];
@@ -77,7 +90,7 @@ pub(super) fn wanted(texts: &[String], now: Timestamp) -> Wanted {
     let (late, good): (Vec<&Message>, Vec<&Message>) =
         rest.into_iter().partition(|one| one.not_after < now);
     let mut starts = BTreeMap::new();
-    let mut nudges: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut nudges = BTreeSet::new();
     for message in &good {
         match &message.kind {
             Kind::Request { runbook, .. } => {
@@ -87,26 +100,22 @@ pub(super) fn wanted(texts: &[String], now: Timestamp) -> Wanted {
                 };
                 starts.insert(&*message.dedupe_key, word);
             }
-            Kind::Nudge { about, .. } => {
-                nudges.entry(&message.dedupe_key).or_default().insert(about);
+            Kind::Nudge { .. } => {
+                nudges.insert(&*message.dedupe_key);
             }
         }
     }
     let mut starts_in_order: Vec<String> = starts.values().cloned().collect();
     starts_in_order.sort();
-    // One key for two things is refused to whoever comes second, on each of the two queues.
-    let is_torn =
-        |one: &&&Message| nudges.get(&*one.dedupe_key).is_some_and(|about| about.len() > 1);
-    let torn = good.iter().chain(&late).filter(is_torn).count();
     let is_new = |one: &&&Message| {
-        !starts.contains_key(&*one.dedupe_key) && !nudges.contains_key(&*one.dedupe_key)
+        !starts.contains_key(&*one.dedupe_key) && !nudges.contains(&*one.dedupe_key)
     };
     Wanted {
         starts: starts_in_order,
         nudges: nudges.len(),
         // What was done before in time is no refusal, however late it comes again.
         late: late.iter().filter(is_new).count() * 2..=late.len() * 2,
-        wrong_max: (ahead.len() + torn) * 2,
+        wrong_max: ahead.len() * 2,
     }
 }
 
@@ -154,14 +163,14 @@ async fn ten_thousand_spoilt_events_through_the_runtime() {
     let read_at = Clock::Real.now();
     let facts = stage.read().await;
     let read_for = Clock::Real.now().duration_since(read_at).as_secs_f64();
-    eprintln!(
+    say(&format!(
         "{EVENTS} events in {} invocations: {:.0} per second through the function; {} messages: {:.0} per second \
          from both queues to the journal",
         payloads.len(),
         EVENTS as f64 / took,
         texts.len() * 2,
         (texts.len() * 2) as f64 / read_for,
-    );
+    ));
     let of = |start: &str| facts.iter().filter(|fact| fact.starts_with(start)).count();
     let is_start = |fact: &&String| fact.starts_with("run ") || fact.starts_with("proposal ");
     let starts: Vec<String> = facts.iter().filter(is_start).cloned().collect();
@@ -171,5 +180,5 @@ async fn ten_thousand_spoilt_events_through_the_runtime() {
     assert!(wanted.late.contains(&of(late)), "{} of {:?}", of(late), wanted.late);
     let wrong = of("refused event:events") - of(late);
     assert!(wrong <= wanted.wrong_max, "{wrong} of {}", wanted.wrong_max);
-    assert!(wanted.starts.len() > 20 && wanted.nudges > 100 && of(late) > 100, "all ends are met");
+    assert!(wanted.starts.len() > 10 && wanted.nudges > 100 && of(late) > 100, "all ends are met");
 }
