@@ -59,6 +59,20 @@ pub struct Part {
     pub limit: Option<usize>,
 }
 
+impl Part {
+    /// The first place that is asked for.
+    pub(super) fn from(&self) -> Result<u64, Problem> {
+        match self.after {
+            None => Ok(0),
+            // The description says 64 bits with a sign, as programs in many languages have them.
+            Some(after) if i64::try_from(after).is_ok() => Ok(after + 1),
+            Some(after) => {
+                Err(Problem::invalid(format!("`after` is {after}; {} at most", i64::MAX)))
+            }
+        }
+    }
+}
+
 /// Lists the events of a run, or streams them as Server-Sent Events when `Accept` says so: the id
 /// is the sequence number, and `Last-Event-ID` resumes.
 #[utoipa::path(get, path = "/v1/runs/{id}/events", tag = "runs", params(("id" = String, Path, pattern = "^[a-z][a-z0-9]{11}$"), Part, ("Last-Event-ID" = Option<u64>, Header)), responses((status = 200, body = Page<EventView>, content_type = "application/json"), (status = "default", body = ProblemView, content_type = "application/problem+json")))]
@@ -71,8 +85,10 @@ async fn events(
 ) -> Result<Response, Problem> {
     let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let last_seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
-    let after = last_seen.or(part.after);
-    let from = after.map_or(0, |seq: u64| seq.saturating_add(1));
+    let from = match last_seen {
+        Some(seq) => u64::saturating_add(seq, 1),
+        None => part.from()?,
+    };
     if !exists(&api, &run)? {
         return Err(Problem::not_found(format!("no run is called `{run}`")));
     }

@@ -27,7 +27,7 @@ async fn refusals(
     Asked(part): Asked<Part>,
 ) -> Result<Json<Page<RefusalView>>, Problem> {
     let limit = list::limit(part.limit)?;
-    let from = part.after.map_or(0, |seq| seq.saturating_add(1));
+    let from = part.from()?;
     let records = api.intake.journal().read(Some(&Stream::Access), from, limit)?;
     let is_full = records.len() == limit;
     let next = records.last().filter(|_| is_full).map(|record| record.seq.to_string());

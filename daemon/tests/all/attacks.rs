@@ -227,6 +227,22 @@ async fn attacks_are_refused_and_recorded_once() {
         assert_eq!(last.0, who, "{name}");
         assert!(!format!("{last:?}").contains("token-of-"), "{name}: no token is recorded");
     }
+
+    // What the trail holds is shown, page by page.
+    let (mut shown, mut after) = (Vec::new(), String::new());
+    loop {
+        let url = format!("{}/v1/refusals?limit=5{after}", house.url);
+        let page: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+        let word = |one: &Value, name: &str| one[name].as_str().unwrap().to_owned();
+        let items = page["items"].as_array().unwrap().iter();
+        shown.extend(items.map(|one| (word(one, "who"), word(one, "what"), word(one, "because"))));
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    assert!(shown.len() > 5, "several pages: {shown:?}");
+    assert_eq!(shown, house.refusals());
 }
 
 /// Goal: nobody approves what they asked for, whatever their role, nor twice.

@@ -223,7 +223,9 @@ async fn five_thousand_facts_of_six_hours() {
     ));
 
     let refused = refused(&all(&daemon, "/v1/refusals").await);
-    let shown = all(&daemon, "/v1/runs").await.len();
+    // One that ends between two pages is on both.
+    let shown: BTreeSet<String> =
+        all(&daemon, "/v1/runs").await.iter().map(|run| run["id"].to_string()).collect();
     daemon.kill();
     let wanted = |is: fn(&Fact) -> bool| -> BTreeMap<String, usize> {
         let facts = night.iter().filter(|fact| fact.acts && is(fact));
@@ -233,7 +235,7 @@ async fn five_thousand_facts_of_six_hours() {
     assert_eq!(journal.keys, wanted(|_| true), "each once and no other");
     let starts = |fact: &Fact| fact.text.contains("keep-the-night");
     assert_eq!(journal.runs, wanted(starts), "a run for each, and for no other");
-    assert_eq!(shown, journal.runs.len(), "and the API shows them");
+    assert_eq!(shown.len(), journal.runs.len(), "and the API shows them");
     // A message whose record was made and which was not deleted before the kill has a second record.
     let parked = |number: usize| 2 + usize::from(number % 5 < 2);
     let parked: usize =

@@ -156,8 +156,11 @@ async fn ten_thousand_spoilt_events_through_the_runtime() {
             Err(why) => assert!(!is_json, "{why}: {payload}"),
         }
     }
+    // A send whose answer came too late for the function was made twice.
+    let mut again = 0;
     for (region, url) in &stage.queues {
-        assert_eq!(stage.aws.held(region, url).await as usize, texts.len(), "{region}");
+        let held = stage.aws.held(region, url).await as usize;
+        again += held.checked_sub(texts.len()).expect("each message is on each queue");
     }
 
     let read_at = Clock::Real.now();
@@ -176,9 +179,10 @@ async fn ten_thousand_spoilt_events_through_the_runtime() {
     let starts: Vec<String> = facts.iter().filter(is_start).cloned().collect();
     assert_eq!(starts, wanted.starts, "one for each occurrence");
     assert_eq!(of("nudge by events about"), wanted.nudges);
-    let late = "refused event:events: it was worth acting on until";
-    assert!(wanted.late.contains(&of(late)), "{} of {:?}", of(late), wanted.late);
-    let wrong = of("refused event:events") - of(late);
-    assert!(wrong <= wanted.wrong_max, "{wrong} of {}", wanted.wrong_max);
-    assert!(wanted.starts.len() > 10 && wanted.nudges > 100 && of(late) > 100, "all ends are met");
+    let late = of("refused event:events: it was worth acting on until");
+    let (least, most) = (*wanted.late.start(), *wanted.late.end() + again);
+    assert!((least..=most).contains(&late), "{late} of {least} to {most}");
+    let wrong = of("refused event:events") - late;
+    assert!(wrong <= wanted.wrong_max + again, "{wrong} of {}", wanted.wrong_max);
+    assert!(wanted.starts.len() > 10 && wanted.nudges > 100 && late > 100, "all ends are met");
 }
