@@ -164,6 +164,9 @@ pub struct Queue {
     pub region: Region,
     /// Its URL.
     pub url: String,
+    /// The URL of its dead letters, in the same region. How many lie there is shown; they are left alone.
+    #[serde(default)]
+    pub dead_letters: Option<String>,
     /// The AWS accounts whose events it may carry.
     pub accounts: Vec<String>,
     /// The runbooks that its messages may start.

@@ -15,6 +15,9 @@
 //! What AWS says that people are to heed becomes a finding of every application for a day; nothing of it is
 //! believed, and it starts nothing.
 //!
+//! What lies in the queue's dead letters, where the configuration names them, is counted every few minutes and is
+//! a finding as long as something does, or nobody can say.
+//!
 //! A queue that has not answered for [`reach::SILENT_MAX`] is a finding of every application until it
 //! answers again: whoever relies on its events must know that nothing comes.
 //!
@@ -24,6 +27,7 @@
 //! while Muster is switched off, five minutes at a time.
 
 mod audit;
+mod dead;
 pub mod judge;
 pub mod reach;
 mod settle;
@@ -42,6 +46,7 @@ use tracing::{debug, info, warn};
 
 use crate::{clock::Clock, config, intake::Intake, perform::Health};
 use audit::{Audit, Cause, Note};
+use dead::{Count, DeadLetters};
 use judge::{Reason, Rules, Verdict, judge};
 use reach::{Reach, Word};
 use settle::{Settled, settle};
@@ -83,8 +88,9 @@ async fn open(queue: config::Queue, rules: Rules, intake: Intake, mut stop: watc
     let region = queue.region;
     info!(%region, url = queue.url, principal = rules.principal, "reading the queue");
     let reach = Reach::new(&region, &queue.url);
+    let dead = queue.dead_letters.as_deref().map(|url| DeadLetters::new(&region, url));
     let (audit, showing) = (Mutex::default(), tokio::sync::Mutex::default());
-    let mut door = Door { source, region, rules, intake, clock, audit, showing, reach };
+    let mut door = Door { source, region, rules, intake, clock, audit, showing, reach, dead };
     tokio::select! {
         () = door.run() => {}
         _ = stop.wait_for(|stop| *stop) => info!(url = queue.url, "no longer reading the queue"),
@@ -102,6 +108,7 @@ struct Door {
     /// Held while something is shown, so that what has room is counted one after the other.
     showing: tokio::sync::Mutex<()>,
     reach: Reach,
+    dead: Option<DeadLetters>,
 }
 
 /// What becomes of a message.
@@ -132,6 +139,8 @@ impl Door {
             // Reading now would only use up the messages' receive counts.
             return Err(Stalled);
         }
+        // First: an empty queue is waited at for a while.
+        self.count_dead_letters().await;
         let asked_at = self.clock.now();
         let received = self.source.receive().await;
         let got_at = self.clock.now();
@@ -169,6 +178,32 @@ impl Door {
             }
         }
         self.reach.told(&word);
+    }
+
+    /// Shows people what could be neither delivered nor taken. What cannot be written down now is said after the
+    /// next count.
+    async fn count_dead_letters(&mut self) {
+        let now = self.clock.now();
+        let Some(dead) = &mut self.dead else { return };
+        if !dead.is_due(now) {
+            return;
+        }
+        let count = match self.source.count(&dead.url).await {
+            Ok(Some(count)) => Count::Lie(count),
+            Ok(None) => Count::Unknown { why: "the answer names no number".to_owned() },
+            Err(why) => Count::Unknown { why: in_one_line(&why) },
+        };
+        if !dead.is_news(&count) {
+            return;
+        }
+        for name in self.intake.applications().keys() {
+            let (application, finding) = (name.clone(), dead.finding(&count));
+            if let Err(why) = self.intake.command(Command::Finding { application, finding }).await {
+                warn!(region = %self.region, %why, "a finding about dead letters is not written down");
+                return;
+            }
+        }
+        dead.told(count);
     }
 
     /// Shows people what AWS says.

@@ -133,6 +133,7 @@ async fn the_reader() {
             principal: "events".into(),
             region: queue[0].as_str().unwrap().parse().unwrap(),
             url: queue[1].as_str().unwrap().into(),
+            dead_letters: None,
             accounts: vec![aws::ACCOUNT.into()],
             may_start: config::Queue::default_runbooks(),
         })

@@ -157,6 +157,16 @@ impl Config {
                 let message = format!("`{}` is not the URL of a queue", queue.url);
                 found.add(&["queues", &at, "url"], "wrong-value", message, "");
             }
+            if let Some(dead) = &queue.dead_letters {
+                let path = ["queues", &at, "dead_letters"];
+                if !dead.starts_with("https://") && !dead.starts_with("http://") {
+                    let message = format!("`{dead}` is not the URL of a queue");
+                    found.add(&path, "wrong-value", message, "");
+                } else if *dead == queue.url {
+                    let message = format!("`{dead}` is the queue itself");
+                    found.add(&path, "clash", message, "name the queue of its redrive policy");
+                }
+            }
             if queue.accounts.is_empty() {
                 let message = "without an account no message is accepted".to_owned();
                 found.add(&["queues", &at, "accounts"], "no-account", message, "");

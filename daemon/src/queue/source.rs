@@ -1,4 +1,4 @@
-//! The queue itself: receive, delete, hide. The only place here that knows SQS.
+//! The queue itself: receive, delete, hide, count. The only place here that knows SQS.
 
 use std::time::Duration;
 
@@ -9,9 +9,10 @@ use aws_sdk_sqs::{
     error::SdkError,
     operation::{
         change_message_visibility::ChangeMessageVisibilityError,
-        delete_message_batch::DeleteMessageBatchError, receive_message::ReceiveMessageError,
+        delete_message_batch::DeleteMessageBatchError,
+        get_queue_attributes::GetQueueAttributesError, receive_message::ReceiveMessageError,
     },
-    types::DeleteMessageBatchRequestEntry,
+    types::{DeleteMessageBatchRequestEntry, QueueAttributeName},
 };
 use muster_runbooks::name::Region;
 
@@ -116,6 +117,18 @@ impl Source {
             Some((message.id.clone(), why))
         });
         Ok(left.collect())
+    }
+
+    /// How many messages lie on another queue of the region, as far as SQS says.
+    pub(super) async fn count(
+        &self,
+        url: &str,
+    ) -> Result<Option<u64>, SdkError<GetQueueAttributesError>> {
+        let name = QueueAttributeName::ApproximateNumberOfMessages;
+        let ask = self.client.get_queue_attributes().queue_url(url).attribute_names(name.clone());
+        let answer = ask.send().await?;
+        let count = answer.attributes.as_ref().and_then(|all| all.get(&name)?.parse().ok());
+        Ok(count)
     }
 
     /// Hides a message for so many seconds from now.

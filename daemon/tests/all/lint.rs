@@ -170,6 +170,10 @@ async fn a_bad_configuration() {
             &["muster.yaml:9:10: error: queue `https://sqs/1/q` stands at 5:10 too [clash]"],
         ),
         (
+            format!("state: s\nqueues:\n{queue}    dead_letters: https://sqs/1/q\n"),
+            &["muster.yaml:7:19: error: `https://sqs/1/q` is the queue itself"],
+        ),
+        (
             format!("state: s\nqueues:\n{queue}    may_start: [rehearsal, format-disk]\n"),
             &["muster.yaml:7:28: error: no runbook without errors is called `format-disk`"],
         ),

@@ -198,6 +198,12 @@ impl Emulator {
         }
     }
 
+    /// Empties a queue, past the faults.
+    pub async fn purge(&self, region: &str, queue: &str) {
+        let which = json!({ "QueueUrl": queue });
+        aws::sqs(&self.http, &self.aws.url(), region, "PurgeQueue", which).await;
+    }
+
     /// How many messages a queue holds, hidden ones included.
     pub async fn held(&self, region: &str, queue: &str) -> u32 {
         aws::held(&self.http, &self.aws.url(), region, queue).await

@@ -183,6 +183,36 @@ async fn hours_of_downtime() {
     }
 }
 
+/// Goal: what nobody could take is seen by people, and its end too; and that nobody can count it is not none.
+/// Method: a message lies in the dead letters; then the queue is emptied; then SQS no longer says how many there
+/// are.
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_a_finding() {
+    let Some(mut stage) = Stage::set().await else { return };
+    let dead = stage.world.queue(WEST, "events-dead").await;
+    let path = stage.setup.folder.join("muster.yaml");
+    let text = std::fs::read_to_string(&path).expect("a configuration");
+    let with = format!("    url: {}\n    dead_letters: {dead}\n", stage.queue);
+    std::fs::write(&path, text.replace(&format!("    url: {}\n", stage.queue), &with))
+        .expect("written");
+    stage.world.send_message(WEST, &dead, "nobody could take it").await;
+    let setup = stage.setup.clone();
+    let mut daemon = setup.start().await;
+    let says = async |daemon: &Daemon, word: &str| {
+        let (_, view) = daemon.get("/v1/applications/covetpy").await.expect("an answer");
+        let mut findings = view["findings"].as_array().expect("findings").iter();
+        findings.any(|finding| finding["message"].as_str().is_some_and(|text| text.contains(word)))
+    };
+    let one = "dead letters lie in `events-dead` in us-west-2, 1 so far";
+    stage.until(&mut daemon, "they are seen", async |daemon| says(daemon, one).await).await;
+    stage.world.purge(WEST, &dead).await;
+    stage.until(&mut daemon, "they are gone", async |daemon| !says(daemon, one).await).await;
+    let deaf = json!({ "service": "sqs", "operation": "GetQueueAttributes", "how": "reset" });
+    stage.world.fault("silence", deaf).await;
+    let unknown = "nobody knows whether dead letters lie in `events-dead`";
+    stage.until(&mut daemon, "nobody knows", async |daemon| says(daemon, unknown).await).await;
+}
+
 /// Goal: whoever relies on events learns that none can come, once, and that it is over.
 /// Method: SQS breaks every connection for a while of the clock, then is there again.
 #[tokio::test(flavor = "multi_thread")]

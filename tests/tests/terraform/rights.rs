@@ -192,6 +192,14 @@ pub(super) fn roles_do_what_they_are_for(root: &Value) {
         ("muster", "s3:GetObject", s3("invoices/a"), none, "silent"),
         ("muster", "sqs:ReceiveMessage", queue("us-west-2", "muster"), none, "allowed"),
         ("muster", "sqs:SendMessage", queue("us-west-2", "muster"), none, "denied"),
+        (
+            "muster",
+            "sqs:GetQueueAttributes",
+            queue("us-west-2", "muster-dead-letters"),
+            none,
+            "allowed",
+        ),
+        ("muster", "sqs:ReceiveMessage", queue("us-west-2", "muster-dead-letters"), none, "silent"),
         ("muster-on-event", "sqs:SendMessage", queue("us-east-1", "muster"), none, "allowed"),
         ("muster-on-event", "sqs:SendMessage", queue("us-west-2", "muster"), none, "allowed"),
         ("muster-on-event", "sqs:SendMessage", queue("us-west-2", "orders"), none, "silent"),
@@ -237,7 +245,7 @@ pub(super) fn permissions_are_counted(outputs: &Value) {
         .map(|(role, actions)| (role.as_str(), actions.as_array().map_or(0, Vec::len)))
         .collect();
     let wanted = json!({
-        "drill": 13, "expiry": 11, "look": 16, "on-event": 3, "operate": 52, "watchdog": 6,
+        "drill": 13, "expiry": 11, "look": 16, "on-event": 3, "operate": 53, "watchdog": 6,
     });
     assert_eq!(json!(counts), wanted);
 }

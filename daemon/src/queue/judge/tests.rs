@@ -236,6 +236,7 @@ fn no_list_lets_an_event_start_a_failover() {
         principal: "events".into(),
         region: "us-west-2".parse().unwrap(),
         url: "https://queue".into(),
+        dead_letters: None,
         accounts: vec!["123456789012".into()],
         may_start: library.runbooks().map(|runbook| runbook.name.clone()).collect(),
     };

@@ -35,7 +35,9 @@ output "daemon" {
     ship    = { region = local.third, bucket = module.log.name, prefix = "log" }
     by_hand = { copies = [for region, bucket in local.copies : { region = region, bucket = bucket, prefix = "by-hand" }] }
     freeze  = { copies = [for region, bucket in local.copies : { region = region, bucket = bucket, prefix = "freezes" }] }
-    queues  = [module.events_primary.queue, module.events_standby.queue]
+    queues = [for one in [module.events_primary, module.events_standby] :
+      merge(one.queue, { dead_letters = one.dead_letters_url })
+    ]
   }
 }
 
