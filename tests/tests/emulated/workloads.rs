@@ -10,6 +10,7 @@ use muster_state::{
     step::Aim,
 };
 use muster_tests::{
+    daemon::pause,
     emulator::{
         EAST, Emulator, WEST,
         calls::{application, call, look},
@@ -73,9 +74,20 @@ pub(super) async fn ask(world: &Emulator, real: &Real, scaling: &mut Call) -> Ve
     };
     scaling.aim = Some(Arc::new(Aim { at: world.now(), before, targets: targets.clone() }));
     for _ in 0..2 {
-        assert_eq!(real.begin(scaling).await.expect("an answer"), Answer::Accepted);
+        begun(real, scaling).await;
     }
     targets
+}
+
+/// Begins. A controller that writes at the same moment makes it a conflict, after which the engine asks again.
+async fn begun(real: &Real, scaling: &Call) {
+    for _ in 0..LOOKS_MAX {
+        match real.begin(scaling).await {
+            Err(CallError::NoAnswer { .. }) => pause().await,
+            answer => return assert_eq!(answer.expect("it is taken"), Answer::Accepted),
+        }
+    }
+    panic!("the other one never ends writing");
 }
 
 /// Looks until `ends` says so, while pods get a place as long as there is room.
