@@ -3,6 +3,7 @@
 mod figures;
 mod rights;
 
+use muster_runbooks::{action::build::Databases, application::build::DATABASES};
 use muster_tests::{
     emulator::ministack::{Ministack, VERSION},
     terraform::{Terraform, resources},
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 
 const MADE: &str = "examples/test";
 const PLANNED: &str = "examples/two-regions";
+const ALONE: &str = "examples/one-region";
 
 /// Goal: nobody finds out at two in the morning that the environment cannot be rebuilt for a typing error.
 /// Method: the formatter and the validator, for each module and example. `muster` alone has no providers of its own
@@ -22,7 +24,7 @@ async fn everything_is_formatted_and_valid() {
     let mut modules = terraform.list("modules");
     modules.retain(|module| module != "modules/muster");
     let examples = terraform.list("examples");
-    assert!(modules.len() >= 5 && examples.len() == 2, "{modules:?} {examples:?}");
+    assert!(modules.len() >= 5 && examples.len() == 3, "{modules:?} {examples:?}");
     for module in modules.iter().chain(&examples) {
         terraform.must(module, &["init", "-backend=false", "-input=false", "-no-color"]).await;
         terraform.must(module, &["validate", "-no-color"]).await;
@@ -108,6 +110,48 @@ async fn the_whole_example_has_the_figures_of_the_guide() {
     rights::none_is_too_wide(root);
     figures::are_the_guides(root);
     figures::alarms_wake_somebody(root);
+}
+
+/// Goal: a side is built from nothing and alone, and where a recovery point is to be brought back nothing of its name
+/// stands in its way.
+/// Method: a plan for each word that a build is told about the databases.
+#[tokio::test]
+async fn a_side_is_built_alone() {
+    let Some(mut terraform) = Terraform::start().await else { return };
+    let Some(stack) = Ministack::start().await else { return };
+    terraform.reach(&stack);
+    let values = [
+        ("region", json!("us-west-2")),
+        ("availability_zones", json!(["us-west-2a", "us-west-2b", "us-west-2c"])),
+        ("operators", json!(["192.0.2.0/24"])),
+        ("cache_token", json!("only-for-tests-0123")),
+        ("certificate_arn", json!("arn:aws:acm:us-west-2:000000000000:certificate/b")),
+        ("zone_id", json!("Z0123456789COVETPYAB")),
+    ];
+    for (name, value) in &values {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        terraform.set(name, &text);
+    }
+    terraform.must(ALONE, &["init", "-input=false", "-no-color"]).await;
+    for (word, clusters) in [(Databases::Joined, 1), (Databases::Restored, 0)] {
+        let given = format!("databases={word}");
+        let plan = ["plan", "-out=plan", "-input=false", "-no-color", "-var", &given];
+        terraform.must(ALONE, &plan).await;
+        let plan: Value =
+            serde_json::from_str(&terraform.must(ALONE, &["show", "-json", "plan"]).await)
+                .expect("the plan is JSON");
+        let root = &plan["planned_values"]["root_module"];
+        rights::none_is_too_wide(root);
+        let count =
+            |kind: &str| resources(root).into_iter().filter(|one| one["type"] == kind).count();
+        assert_eq!(count("aws_rds_cluster"), clusters, "{word}");
+        assert_eq!(count("aws_rds_cluster_instance"), 2 * clusters, "{word}");
+        assert_eq!(count("aws_eks_cluster"), 1, "{word}");
+        let subnets = held(root, "module.environment.aws_db_subnet_group.this");
+        assert_eq!(subnets["name"], "covetpy-us-west-2-database", "the application's file says so");
+    }
+    let spec = include_str!("../../deploy/terraform/examples/one-region/buildspec.yml");
+    assert!(spec.contains(&format!("databases=${DATABASES}")), "{spec}");
 }
 
 fn observer() -> Value {

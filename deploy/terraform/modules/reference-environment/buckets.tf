@@ -160,8 +160,9 @@ resource "aws_iam_role" "replication" {
 }
 
 resource "aws_iam_role_policy" "replication" {
-  name = "replicate"
-  role = aws_iam_role.replication.id
+  count = var.replica == null ? 0 : 1
+  name  = "replicate"
+  role  = aws_iam_role.replication.id
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
@@ -202,6 +203,7 @@ resource "aws_iam_role_policy" "replication" {
 }
 
 resource "aws_s3_bucket_replication_configuration" "backups" {
+  count  = var.replica == null ? 0 : 1
   bucket = aws_s3_bucket.this["backups"].id
   role   = aws_iam_role.replication.arn
 

@@ -23,7 +23,11 @@ resource "aws_rds_cluster_parameter_group" "this" {
   }
 }
 
+# Where a recovery point is brought back (`environment-rebuild`), it is there already under this name, or comes: what is here
+# would be another one. It is imported afterwards.
 resource "aws_rds_cluster" "this" {
+  count = var.databases == "joined" ? 1 : 0
+
   cluster_identifier        = local.full
   global_cluster_identifier = var.global_cluster
   engine                    = "aurora-postgresql"
@@ -82,11 +86,11 @@ resource "aws_iam_role_policy_attachment" "enhanced_monitoring" {
 
 resource "aws_rds_cluster_instance" "this" {
   # One in a zone, another one in another: the first takes over from the other within a minute (Failover Process).
-  for_each           = { for number in [1, 2] : tostring(number) => var.availability_zones[number - 1] }
+  for_each           = { for number in [1, 2] : tostring(number) => var.availability_zones[number - 1] if var.databases == "joined" }
   identifier         = "${local.full}-${each.key}"
-  cluster_identifier = aws_rds_cluster.this.id
+  cluster_identifier = aws_rds_cluster.this[0].id
   availability_zone  = each.value
-  engine             = aws_rds_cluster.this.engine
+  engine             = aws_rds_cluster.this[0].engine
   engine_version     = var.engine_version
   instance_class     = "db.r6g.large"
   promotion_tier     = 1

@@ -14,8 +14,8 @@ output "balancer" {
 }
 
 output "cluster_arn" {
-  description = "The database's cluster, as the application's file names it."
-  value       = aws_rds_cluster.this.arn
+  description = "The database's cluster, as the application's file names it; null where it is restored."
+  value       = one(aws_rds_cluster.this[*].arn)
 }
 
 # What is known before anything is made is said as such, so that a plan shows the policies that speak of it.
@@ -52,6 +52,16 @@ output "restore_test" {
   value = {
     subnet_group    = aws_db_subnet_group.restore_test.name
     security_groups = [aws_security_group.restore_test.id]
+    instance_class  = "db.r6g.large"
+  }
+}
+
+output "rebuild" {
+  description = "What `rebuild` of the application's file says for this region."
+  value = {
+    subnet_group    = aws_db_subnet_group.this.name
+    parameter_group = aws_rds_cluster_parameter_group.this.name
+    security_groups = [aws_security_group.database.id]
     instance_class  = "db.r6g.large"
   }
 }

@@ -58,6 +58,17 @@ variable "global_cluster" {
   type        = string
 }
 
+variable "databases" {
+  description = "`joined`: the database's cluster is made here, as a member of the global database. `restored`: all but the cluster, which `environment-rebuild` brings back from a recovery point."
+  type        = string
+  default     = "joined"
+
+  validation {
+    condition     = contains(["joined", "restored"], var.databases)
+    error_message = "It is joined or restored."
+  }
+}
+
 variable "database_password" {
   description = "The password of the master user, at home; it is never in the state. To change it, raise `database_password_version`."
   type        = string
@@ -106,7 +117,7 @@ variable "domain" {
 }
 
 variable "replica" {
-  description = "Where the backups' bucket replicates to: the other side's, and its key."
+  description = "Where the backups' bucket replicates to: the other side's, and its key. Null as long as the other side has none."
   type        = object({ bucket_arn = string, key_arn = string })
 }
 
