@@ -80,7 +80,7 @@ enum Happening {
     /// Those who watch are asked.
     AskAround,
     /// Something about the lease.
-    Lease(Turn),
+    Lease(Box<Turn>),
 }
 
 /// The process was cut off.
@@ -266,11 +266,11 @@ impl Simulation {
     fn is_over(&self) -> bool {
         self.scripted == 0
             && self.engine.is_some()
-            && self.disk.unsynced() == 0
-            && self.disk.progress().runs.is_empty()
             && self.waiting.is_empty()
             && self.unheard.is_empty()
             && !self.tenure.as_ref().is_some_and(Tenure::is_asleep)
+            && self.disk.progress().runs.is_empty()
+            && self.disk.unsynced() == 0
     }
 
     fn happen(&mut self, happening: Happening) -> Result<(), Cut> {
@@ -296,7 +296,7 @@ impl Simulation {
             Happening::Ring { schedule } => self.ring(schedule),
             Happening::Patrol => self.patrol(),
             Happening::AskAround => self.ask_around(),
-            Happening::Lease(turn) => self.turn(turn),
+            Happening::Lease(turn) => self.turn(*turn),
             Happening::Script { place } => {
                 self.scripted -= 1;
                 let act = self.scenario.script[place].1.clone();

@@ -65,16 +65,19 @@ impl Simulation {
         let keep = self.chance.below(self.disk.unsynced() as u64 + 1) as usize;
         let kept = self.disk.crash(keep);
         self.watch.records(&kept);
-        let dies = |happening: &Happening| {
-            matches!(
-                happening,
-                Happening::Synced
-                    | Happening::Heard { .. }
-                    | Happening::Wake { .. }
-                    | Happening::Ring { .. }
-                    | Happening::Starts
-                    | Happening::Lease(Turn::Look | Turn::Heard { .. })
-            )
+        let dies = |happening: &Happening| match happening {
+            Happening::Synced
+            | Happening::Heard { .. }
+            | Happening::Wake { .. }
+            | Happening::Ring { .. }
+            | Happening::Starts => true,
+            Happening::Lease(turn) => matches!(**turn, Turn::Look | Turn::Heard { .. }),
+            Happening::Arrives { .. }
+            | Happening::Said
+            | Happening::Glance
+            | Happening::Script { .. }
+            | Happening::Patrol
+            | Happening::AskAround => false,
         };
         self.queue.retain(|_, happening| !dies(happening));
         self.ask_again();

@@ -139,6 +139,10 @@ impl Simulation {
         Moment { wall: self.now + self.skew, steady: self.now.duration_since(dawn()) }
     }
 
+    fn put_turn(&mut self, at: Timestamp, turn: Turn) {
+        self.put(at, Happening::Lease(Box::new(turn)));
+    }
+
     /// What a process knows of the lease when it starts.
     pub(super) fn move_in(&mut self) -> Lease {
         let process = self.process;
@@ -147,7 +151,7 @@ impl Simulation {
         tenure.keeper = Keeper::new(tenure.terms, host, me);
         tenure.grant = None;
         tenure.said = Lease::Missing(Missing::Unasked);
-        self.put(self.now, Happening::Lease(Turn::Look));
+        self.put_turn(self.now, Turn::Look);
         Lease::Missing(Missing::Unasked)
     }
 
@@ -185,11 +189,11 @@ impl Simulation {
                 let (process, sent) = (self.process, self.now);
                 let turn = Turn::Arrives { process, sent: at, at: sent, ask: Box::new(ask) };
                 self.point()?;
-                self.put(self.now + there, Happening::Lease(turn));
+                self.put_turn(self.now + there, turn);
                 self.point()
             }
             None => {
-                self.put(self.now + LOOKS_EVERY, Happening::Lease(Turn::Look));
+                self.put_turn(self.now + LOOKS_EVERY, Turn::Look);
                 Ok(())
             }
         }
@@ -227,7 +231,7 @@ impl Simulation {
         if process == self.process {
             let back = SignedDuration::from_millis(5 + self.chance.below(60) as i64);
             let turn = Turn::Heard { sent, ask, answer: Box::new(answer) };
-            self.put(now + back, Happening::Lease(turn));
+            self.put_turn(now + back, turn);
         }
     }
 
@@ -249,7 +253,7 @@ impl Simulation {
             tenure.grant = Some((self.ticket, granted.epoch));
             self.tell(Input::Command(self.ticket, Command::Grant(granted)))?;
         }
-        self.put(self.now, Happening::Lease(Turn::Look));
+        self.put_turn(self.now, Turn::Look);
         Ok(())
     }
 
@@ -304,7 +308,7 @@ impl Simulation {
             tenure.host_since = process + 1;
         }
         self.crash();
-        self.put(self.now + length, Happening::Lease(Turn::Wakes));
+        self.put_turn(self.now + length, Turn::Wakes);
     }
 
     /// It goes on where it stood: first what it was about to hear, in the worst order for us, and only

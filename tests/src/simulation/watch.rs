@@ -16,7 +16,7 @@ use muster::world::sim::{Effect, RestoredFact, Sim};
 use muster_runbooks::{
     action::{Action, Reach, control::Risk, restore::TestStatus},
     application::Application,
-    name::{Region, RunId, StepId},
+    name::{ApplicationName, Region, RunId, StepId},
     plan::{Part, Step},
     request::{Manner, Mode},
     value::Loss,
@@ -63,6 +63,8 @@ pub struct Watch {
     /// Every status that any run durably had, by its word.
     pub statuses: BTreeSet<&'static str>,
     applications: Arc<[Application]>,
+    /// The key of each one's lock.
+    locks: BTreeMap<ApplicationName, String>,
     /// Whose turn it is to be looked at.
     turn: usize,
     effects: usize,

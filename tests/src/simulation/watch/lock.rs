@@ -29,7 +29,8 @@ impl Watch {
         let second = exclusive.next().map(|run| run.id.clone());
         let drills = known.runs.values().any(|run| run.plan.mode == Mode::Drill);
         self.check("I18", second.is_none() || drills, || format!("{first:?} and {second:?}"));
-        let held = known.claims.get(&Claim::lock_key(name)).map(|held| held.holder.clone());
+        let key = self.locks.entry(name.clone()).or_insert_with(|| Claim::lock_key(name));
+        let held = known.claims.get(key).map(|held| held.holder.clone());
         let fits = match (&first, &held) {
             (None, None) => true,
             (Some(_), Some(held)) => known.runs.contains_key(held),
