@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use super::{Plan, Step, Unresolved};
+use super::{Plan, Step, Task, Unresolved};
 use crate::{
     action::{Action, Outputs, Spec},
     application::Component,
@@ -186,11 +186,13 @@ impl Thawed {
 
 /// What cannot be built is left to whoever wants to start it, and says why.
 fn fixed(plan: &Plan, step: &Step) -> [Option<Arc<Action>>; 2] {
-    MANNERS.map(|manner| {
-        let task = step.task(manner);
+    let build = |task: &Task| {
         let built = task.is_fixed().then(|| task.resolve(&plan.inputs, |_| None))?;
         built.ok().map(Arc::new)
-    })
+    };
+    let calm = build(&step.task);
+    let forced = step.forced.as_ref().map_or_else(|| calm.clone(), build);
+    [calm, forced]
 }
 
 fn rests_on(plan: &Plan, step: &Step) -> Option<Box<[usize]>> {
