@@ -233,6 +233,20 @@ impl Task {
         action::spec(&self.action)
     }
 
+    /// The region of the side that it names as `at`, as far as that is known before the run.
+    fn region<'a>(
+        &self,
+        inputs: &BTreeMap<String, Value>,
+        binding: &'a Binding,
+    ) -> Option<&'a Region> {
+        let given = match self.with.get("at")? {
+            Arg::Literal(value) => value,
+            Arg::Input(name) => inputs.get(name)?,
+            Arg::Output { .. } | Arg::Worst { .. } => return None,
+        };
+        Some(binding.region(given.as_str()?.parse().ok()?))
+    }
+
     /// Whether its arguments are the same throughout a run: none comes out of a step.
     fn is_fixed(&self) -> bool {
         self.with.values().all(|arg| match arg {

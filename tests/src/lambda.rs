@@ -43,6 +43,22 @@ pub fn binary(name: &str) -> PathBuf {
     path
 }
 
+/// The zip of a function as it is given to AWS, made in the folder that holds its `bootstrap`.
+///
+/// # Panics
+///
+/// When it cannot be made.
+pub async fn zip(python: &Path, folder: &Path) -> PathBuf {
+    let zip = Command::new(python)
+        .args(["-m", "zipfile", "-c", "on-event.zip", "bootstrap"])
+        .current_dir(folder)
+        .output()
+        .await
+        .expect("python starts");
+    assert!(zip.status.success(), "{}", String::from_utf8_lossy(&zip.stderr));
+    folder.join("on-event.zip")
+}
+
 impl Function {
     /// Starts a function with these variables and nothing else in its environment. The runtime stands
     /// beside the `python` of the test world.

@@ -13,6 +13,7 @@ use crate::{
     aws,
     door::Door,
     emulator::{ministack::Ministack, python, skip},
+    lambda,
 };
 
 /// The provider that the modules ask for, below a mirror.
@@ -167,14 +168,7 @@ impl Terraform {
         let folder = self.folder.path().join("function");
         fs::create_dir_all(&folder).expect("a folder");
         fs::write(folder.join("bootstrap"), "#!/bin/sh\n").expect("a program");
-        let zip = Command::new(python)
-            .args(["-m", "zipfile", "-c", "on-event.zip", "bootstrap"])
-            .current_dir(&folder)
-            .output()
-            .await
-            .expect("python starts");
-        assert!(zip.status.success(), "{}", String::from_utf8_lossy(&zip.stderr));
-        Some(folder.join("on-event.zip").display().to_string())
+        Some(lambda::zip(&python, &folder).await.display().to_string())
     }
 }
 

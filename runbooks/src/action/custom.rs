@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{Description, On, Role, action, workload::context};
 use crate::{
-    application::{Job, Workload, sending_problem},
+    application::{Job, Workload, job::filled, sending_problem},
     shell::{command, word},
     value::words,
 };
@@ -224,7 +224,7 @@ impl RunJob {
             return Description { effect: vec![none], ..Description::default() };
         };
         let context = context(workload, region);
-        let image = job.filled(&job.image, region, on.token);
+        let image = filled(&job.image, region, on.token);
         let called: Vec<String> = job.command_for(region, on.token);
         let called: Vec<String> = called.iter().map(|one| word(one)).collect();
         let manifest = job.manifest(&workload.namespace, region, on.token);

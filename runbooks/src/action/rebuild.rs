@@ -3,7 +3,10 @@
 //! What stands is never restored over and never deleted. The master password stays the one of the recovery
 //! point: it is what the application's own secret holds.
 
-use super::{ComponentKind, Description, On, Role, action};
+use super::{
+    ComponentKind, Description, On, Role, action,
+    restore::{START_INSTANCE, named},
+};
 use crate::{
     application::{Component, Rebuild},
     shell::{command, word},
@@ -166,12 +169,7 @@ impl StartDatabaseInstance {
                 cluster,
                 class
             )],
-            permissions: named(&[
-                "rds:CreateDBInstance",
-                "rds:AddTagsToResource",
-                "rds:DescribeDBClusters",
-                "rds:DescribeDBInstances",
-            ]),
+            permissions: named(START_INSTANCE),
         }
     }
 }
@@ -229,8 +227,4 @@ fn cluster<'a>(on: &On<'a>, at: Role) -> &'a str {
     let database = on.component.and_then(Component::database);
     let arn = database.and_then(|database| database.clusters.get(on.region(at).as_str()));
     arn.and_then(|arn| arn.rsplit(':').next()).unwrap_or("(no cluster)")
-}
-
-fn named(permissions: &[&str]) -> Vec<String> {
-    permissions.iter().map(|&name| name.to_owned()).collect()
 }

@@ -176,6 +176,14 @@ impl RotatePassword {
     }
 }
 
+/// What whoever starts an instance in a cluster may do.
+pub(super) const START_INSTANCE: &[&str] = &[
+    "rds:CreateDBInstance",
+    "rds:AddTagsToResource",
+    "rds:DescribeDBClusters",
+    "rds:DescribeDBInstances",
+];
+
 action! {
     /// Starts an instance in a restored cluster: until then nothing can be asked of it.
     StartInstance = "start-instance", Named, on: &[ComponentKind::Databases], needs_active: false, global: false,
@@ -216,12 +224,7 @@ impl StartInstance {
                 cluster,
                 class
             )],
-            permissions: named(&[
-                "rds:CreateDBInstance",
-                "rds:AddTagsToResource",
-                "rds:DescribeDBClusters",
-                "rds:DescribeDBInstances",
-            ]),
+            permissions: named(START_INSTANCE),
         }
     }
 }
@@ -357,7 +360,8 @@ pub fn declared<'a>(on: &On<'a>, at: Role) -> Option<&'a RestoreTest> {
     database.restore_test.get(on.region(at).as_str())
 }
 
-fn named(permissions: &[&str]) -> Vec<String> {
+/// The permissions as a description holds them.
+pub(super) fn named(permissions: &[&str]) -> Vec<String> {
     permissions.iter().map(|&name| name.to_owned()).collect()
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Application;
+use super::{Application, job::filled};
 use crate::name::{ComponentName, Region};
 
 /// The most builds of an application.
@@ -41,10 +41,9 @@ impl Build {
 
     /// What its environment gets, our token among it.
     pub fn variables_for(&self, region: &Region, token: &str) -> BTreeMap<String, String> {
-        let filled =
-            |text: &str| text.replace("{region}", region.as_str()).replace("{token}", token);
         let own = (TOKEN.to_owned(), token.to_owned());
-        let given = self.variables.iter().map(|(name, value)| (name.clone(), filled(value)));
+        let given =
+            self.variables.iter().map(|(name, value)| (name.clone(), filled(value, region, token)));
         given.chain([own]).collect()
     }
 }

@@ -53,15 +53,15 @@ pub struct Job {
     pub kept_for: Span,
 }
 
+/// A text of the file with what stands in braces filled in.
+pub fn filled(text: &str, region: &Region, token: &str) -> String {
+    text.replace("{region}", region.as_str()).replace("{token}", token)
+}
+
 impl Job {
     /// Unless the file says otherwise: long enough for a person to look, short enough to leave no heap.
     pub fn default_kept_for() -> Span {
         Span::from_hours(24)
-    }
-
-    /// A text of the file with what stands in braces filled in.
-    pub fn filled(&self, text: &str, region: &Region, token: &str) -> String {
-        text.replace("{region}", region.as_str()).replace("{token}", token)
     }
 
     /// The object that is created. What created it stands in its annotations, and decides whether one of
@@ -70,9 +70,7 @@ impl Job {
         let env: Vec<Value> = self
             .env
             .iter()
-            .map(
-                |(name, value)| json!({ "name": name, "value": self.filled(value, region, token) }),
-            )
+            .map(|(name, value)| json!({ "name": name, "value": filled(value, region, token) }))
             .collect();
         let secrets = self.env_from_secrets.iter();
         let from: Vec<Value> =
@@ -82,7 +80,7 @@ impl Job {
             "restartPolicy": "Never",
             "containers": [{
                 "name": CONTAINER,
-                "image": self.filled(&self.image, region, token),
+                "image": filled(&self.image, region, token),
                 "command": self.command_for(region, token),
                 "env": env,
                 "envFrom": from,
@@ -113,7 +111,7 @@ impl Job {
 
     /// The command as it is carried out.
     pub fn command_for(&self, region: &Region, token: &str) -> Vec<String> {
-        self.command.iter().map(|one| self.filled(one, region, token)).collect()
+        self.command.iter().map(|one| filled(one, region, token)).collect()
     }
 }
 

@@ -14,8 +14,8 @@ use muster_state::call::{Answer, Call, CallError, Done, Progress};
 use serde_json::json;
 
 use super::{
-    cluster_in, database, error, global, poller,
-    restore::{CLUSTER_LOST, INSTANCE_LOST, see_cluster, see_instance},
+    cluster_in, database, error, global,
+    restore::{CLUSTER_LOST, INSTANCE_LOST, engine_of, see_cluster, see_instance},
     snapshot::{self, RUN, STEP, marks},
 };
 use crate::world::real::{Real, Verbs, on, verbs};
@@ -86,19 +86,14 @@ async fn begin_cluster(
     let place = place(call, action.at)?;
     let cluster = snapshot::cluster_name(cluster_in(call, database, region)?);
     let side = real.aws.side(region);
-    let since = call.asked_at - poller::CADENCE;
-    let listed = real.poller.manual(&side, since, call.asked_at).await?;
-    let Some(point) = snapshot::named(&listed.snapshots, snapshot::cluster_name(&action.point))
-    else {
-        return Err(error::unfit(call, &format!("`{}` is not there", action.point)));
-    };
+    let engine = engine_of(real, &side, call, &action.point).await?;
     let sent = side
         .act
         .rds
         .restore_db_cluster_from_snapshot()
         .db_cluster_identifier(cluster)
         .snapshot_identifier(&action.point)
-        .set_engine(point.engine().map(str::to_owned))
+        .set_engine(engine)
         .set_engine_version(place.engine_version.clone())
         .db_subnet_group_name(&place.subnet_group)
         .set_vpc_security_group_ids(Some(place.security_groups.clone()))

@@ -110,12 +110,7 @@ async fn begin_cluster(
 ) -> Result<Answer, CallError> {
     let place = place(call, action.at)?;
     let side = real.aws.side(on(call)?.region(action.at));
-    let since = call.asked_at - poller::CADENCE;
-    let listed = real.poller.manual(&side, since, call.asked_at).await?;
-    let name = snapshot::cluster_name(&action.point);
-    let Some(point) = snapshot::named(&listed.snapshots, name) else {
-        return Err(error::unfit(call, &format!("`{}` is not there", action.point)));
-    };
+    let engine = engine_of(real, &side, call, &action.point).await?;
     let mark = Mark::of(call, [(POINT, action.point.clone())]);
     let sent = side
         .act
@@ -123,7 +118,7 @@ async fn begin_cluster(
         .restore_db_cluster_from_snapshot()
         .db_cluster_identifier(&mark.name)
         .snapshot_identifier(&action.point)
-        .set_engine(point.engine().map(str::to_owned))
+        .set_engine(engine)
         .set_engine_version(place.engine_version.clone())
         .db_subnet_group_name(&place.subnet_group)
         .set_vpc_security_group_ids(Some(place.security_groups.clone()))
@@ -136,6 +131,21 @@ async fn begin_cluster(
         Err(why) => {
             error::trouble(why).begun_named(side.name("rds"), "RestoreDBClusterFromSnapshot")
         }
+    }
+}
+
+/// The engine of a point that is to be restored; a refusal where the point is not there.
+pub(super) async fn engine_of(
+    real: &Real,
+    side: &Side,
+    call: &Call,
+    point: &str,
+) -> Result<Option<String>, CallError> {
+    let since = call.asked_at - poller::CADENCE;
+    let listed = real.poller.manual(side, since, call.asked_at).await?;
+    match snapshot::named(&listed.snapshots, snapshot::cluster_name(point)) {
+        Some(found) => Ok(found.engine().map(str::to_owned)),
+        None => Err(error::unfit(call, &format!("`{point}` is not there"))),
     }
 }
 

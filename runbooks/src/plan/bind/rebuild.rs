@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::BindProblem;
 use crate::{
-    action::{Role, build::RunBuild, rebuild},
+    action::{build::RunBuild, rebuild},
     name::Region,
     plan::{Arg, Binding, Step, Task},
 };
@@ -22,7 +22,7 @@ pub(super) fn declared(
     let Some(binding) = binding else { return };
     for step in steps {
         for task in [Some(&step.task), step.forced.as_ref()].into_iter().flatten() {
-            let Some(region) = region(task, inputs, binding) else { continue };
+            let Some(region) = task.region(inputs, binding) else { continue };
             let found = if task.action == RunBuild::SPEC.name {
                 build(step, task, binding, region)
             } else if rebuild::MAKE.contains(&task.action.as_str()) {
@@ -64,18 +64,4 @@ fn place(step: &Step, binding: &Binding, region: &Region) -> Option<BindProblem>
         database: name.clone(),
         region: region.clone(),
     })
-}
-
-/// The region of the side that a task names.
-fn region<'a>(
-    task: &Task,
-    inputs: &BTreeMap<String, Value>,
-    binding: &'a Binding,
-) -> Option<&'a Region> {
-    let given = match task.with.get("at")? {
-        Arg::Literal(value) => value,
-        Arg::Input(name) => inputs.get(name)?,
-        Arg::Output { .. } | Arg::Worst { .. } => return None,
-    };
-    Some(binding.region(given.as_str()?.parse::<Role>().ok()?))
 }

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::BindProblem;
 use crate::{
-    action::{Role, restore},
-    plan::{Arg, Binding, Step},
+    action::restore,
+    plan::{Binding, Step},
 };
 
 /// Adds a problem for each database and region that lacks its `restore_test`. A cluster that nobody gave
@@ -22,15 +22,8 @@ pub(super) fn declared(
     for step in steps {
         let tasks = [Some(&step.task), step.forced.as_ref()].into_iter().flatten();
         for task in tasks.filter(|task| restore::MAKE.contains(&task.action.as_str())) {
-            let given = match task.with.get("at") {
-                Some(Arg::Literal(value)) => Some(value),
-                Some(Arg::Input(name)) => inputs.get(name),
-                Some(Arg::Output { .. } | Arg::Worst { .. }) | None => None,
-            };
-            let role: Option<Role> =
-                given.and_then(Value::as_str).and_then(|word| word.parse().ok());
-            let (Some(role), Some(name)) = (role, &step.component) else { continue };
-            let region = binding.region(role);
+            let region = task.region(inputs, binding);
+            let (Some(region), Some(name)) = (region, &step.component) else { continue };
             let databases = &binding.application.databases;
             let is_declared = databases.iter().any(|database| {
                 database.name == *name && database.restore_test.contains_key(region.as_str())

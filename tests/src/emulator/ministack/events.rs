@@ -1,7 +1,6 @@
 //! Buses, functions and queues of the second emulated AWS, as one account has them in a region.
 
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 use super::Ministack;
 use crate::{
@@ -72,14 +71,7 @@ impl Ministack {
         let folder = self.folder.path().join("zip");
         std::fs::create_dir(&folder).expect("a folder");
         std::fs::copy(lambda::binary("on-event"), folder.join("bootstrap")).expect("the function");
-        let zip = Command::new(&self.python)
-            .args(["-m", "zipfile", "-c", "on-event.zip", "bootstrap"])
-            .current_dir(&folder)
-            .output()
-            .await
-            .expect("python starts");
-        assert!(zip.status.success(), "{}", String::from_utf8_lossy(&zip.stderr));
-        std::fs::read(folder.join("on-event.zip")).expect("the zip")
+        std::fs::read(lambda::zip(&self.python, &folder).await).expect("the zip")
     }
 
     /// Makes the function in a region, from a zip in a bucket of that region, and returns its ARN.
