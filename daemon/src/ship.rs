@@ -73,7 +73,7 @@ impl Shipping {
 /// Works until the future is dropped. Where nothing is to be shipped it ends at once.
 pub async fn keep(intake: Intake, world: Arc<World>, config: Config) {
     let (Some(at), World::Real(real)) = (&config.ship, &*world) else { return };
-    let mut hold = Hold { intake: &intake, shelf: real.shelf(at), cursor: None, stands: false };
+    let mut hold = Hold { intake: &intake, shelf: real.shelf(at), cursor: None };
     let mut troubled_since = None;
     loop {
         let now = intake.clock().now();
@@ -109,8 +109,6 @@ struct Hold<'a> {
     shelf: Shelf,
     /// Unknown at the start and after a put without an answer: then the bucket is asked.
     cursor: Option<Cursor>,
-    /// Whether the finding stands.
-    stands: bool,
 }
 
 impl Hold<'_> {
@@ -196,26 +194,28 @@ impl Hold<'_> {
         Ok(())
     }
 
-    /// Opens the finding when it has been behind for too long, and closes it when it is not.
-    async fn judge(&mut self, trouble: Option<&str>) {
-        if trouble.is_some() == self.stands {
-            return;
-        }
+    /// Opens the finding when it has been behind for too long, and closes it when it is not: also the one of
+    /// a process before this.
+    async fn judge(&self, trouble: Option<&str>) {
         for name in self.intake.applications().keys() {
-            let finding = match trouble {
-                Some(why) => Ok(Finding {
+            let stands = self.intake.known(|known| {
+                let state = known.applications.get(name);
+                state.is_some_and(|state| state.findings.contains_key(NOT_SHIPPED))
+            });
+            let finding = match (trouble, stands) {
+                (None, false) | (Some(_), true) => continue,
+                (None, true) => Err(NOT_SHIPPED.to_owned()),
+                (Some(why), false) => Ok(Finding {
                     id: NOT_SHIPPED.to_owned(),
                     message: format!("the log of Muster is not shipped: {why}"),
                     hint: "what is not shipped is lost with this host: look at the bucket"
                         .to_owned(),
                 }),
-                None => Err(NOT_SHIPPED.to_owned()),
             };
             let command = Command::Finding { application: name.clone(), finding };
             if let Err(why) = self.intake.command(command).await {
                 return warn!(%why, "a finding about the shipped log is not written down");
             }
         }
-        self.stands = trouble.is_some();
     }
 }

@@ -27,6 +27,8 @@ use crate::{
 pub const HOME: &str = "192.0.2.1";
 /// Where they are sent while the standby does.
 pub const AWAY: &str = "198.51.100.1";
+/// Where the marker lies that sends them there: as `deploy/terraform` calls it.
+pub const MARKERS: &str = "shop-traffic-us-west-2";
 
 /// How long a test waits for one thing, by the machine's clock. Every tick of the clock takes two
 /// looks at everything, so an hour in small ticks is long.
@@ -65,6 +67,8 @@ const BESIDE: &[&str] = &["check-observers", "probe", "notify", "rehearse"];
 pub struct Stage {
     /// AWS, the faults, the names and the clock.
     pub world: Emulator,
+    /// The application, as its file says.
+    pub application: Value,
     /// How the daemon is started.
     pub setup: Setup,
     /// The daemon.
@@ -121,6 +125,7 @@ impl Stage {
         let daemon = setup.start().await;
         Some(Stage {
             world,
+            application,
             setup,
             daemon,
             sides,

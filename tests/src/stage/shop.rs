@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{AWAY, HOME};
+use super::{AWAY, HOME, MARKERS};
 use crate::emulator::{EAST, Emulator, WEST, aws::cluster_arn, calls, site::Site};
 
 /// Two clusters, a key for copies in each region, a zone with its marker, probes and observers.
@@ -14,9 +14,9 @@ pub(super) async fn shop(
 ) -> Value {
     world.global_pair().await;
     let keys = json!({ EAST: world.key(EAST).await, WEST: world.key(WEST).await });
-    world.bucket(WEST, "markers").await;
+    world.bucket(WEST, MARKERS).await;
     let zone = world.zone(HOME, AWAY).await;
-    world.serve_names("markers");
+    world.serve_names(MARKERS);
     // Whoever is the standby later has samples too.
     world.lag(WEST, "orders-west", json!(1_500)).await;
     world.lag(EAST, "orders-east", json!(1_500)).await;
@@ -42,7 +42,7 @@ pub(super) async fn shop(
             "name": "app.example.com",
             "zone": zone,
             "primary": EAST,
-            "marker": { "region": WEST, "bucket": "markers", "key": "moved" },
+            "marker": { "region": WEST, "bucket": MARKERS, "key": "moved" },
             "answers": { EAST: [HOME], WEST: [AWAY] },
             "name_servers": world.name_servers(),
         },

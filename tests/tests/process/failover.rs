@@ -2,7 +2,7 @@
 
 use muster_tests::{
     emulator::{EAST, WEST},
-    stage::{Stage, brief},
+    stage::{MARKERS, Stage, brief},
 };
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ async fn has_moved(stage: &mut Stage, view: &Value) {
     assert_eq!(secs(&recovery["total"]), detected + known.iter().sum::<u64>(), "{recovery:#}");
     assert_eq!(recovery["within_objective"], json!(true), "{recovery:#}");
 
-    let marker = stage.world.get(WEST, "markers/moved").await;
+    let marker = stage.world.get(WEST, &format!("{MARKERS}/moved")).await;
     assert!(marker.contains(&format!("run={}\n", view["id"].as_str().unwrap())), "{marker}");
     assert_eq!(step(view, "shift-traffic")["outputs"]["answers"], "us-west-2 (198.51.100.1)");
     assert_eq!(step(view, "verify-database-orders")["outputs"]["writer"], WEST);

@@ -6,7 +6,8 @@ use std::{fs, path::Path, process::Command};
 use jiff::Timestamp;
 use muster_tests::{
     daemon::{Daemon, Setup, binary, pause},
-    stage::{Stage, brief},
+    emulator::WEST,
+    stage::{MARKERS, Stage, brief},
 };
 use serde_json::{Value, json};
 
@@ -205,6 +206,27 @@ async fn a_lost_host_comes_back_from_the_bucket() {
     assert_eq!(view["status"], "succeeded", "{}", brief(&view));
     let wanted = ["snapshot-created us-east-1", "snapshot-copied us-west-2"];
     assert_eq!(stage.effects().await, wanted, "each once");
+}
+
+/// Goal: what one process said of the log is taken back by the next one.
+/// Method: the bucket falls silent until the finding stands; the daemon is killed, and the bucket answers again.
+#[tokio::test]
+async fn what_a_dead_process_said_of_the_log_is_taken_back() {
+    let more = format!("ship: {{ region: {WEST}, bucket: {MARKERS}, prefix: log }}\n");
+    let mut stage = leased!(&more);
+    let stands = async |stage: &Stage| {
+        let (_, shop) = stage.daemon.get("/v1/applications/shop").await?;
+        let findings = shop["findings"].as_array()?;
+        Some(findings.iter().any(|finding| finding["id"] == "log-not-shipped"))
+    };
+    let silence = json!({ "region": WEST, "service": "s3", "how": "reset" });
+    stage.world.fault("silence", silence).await;
+    let opens = async |stage: &mut Stage| stands(stage).await == Some(true);
+    stage.until("it is said that the log is not shipped", opens).await;
+    stage.crash();
+    stage.world.heal().await;
+    let closes = async |stage: &mut Stage| stands(stage).await == Some(false);
+    stage.until("it is taken back", closes).await;
 }
 
 /// Goal: whoever acts says so outside, every half minute, and under its epoch.
