@@ -2,9 +2,13 @@
 //! wildcards, `NotResource` and the conditions that they use. What is not known here is an error and never
 //! a yes.
 
+mod asked;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+
+pub use asked::{asked_by, tags_of};
 
 /// A policy.
 #[derive(Clone, Debug)]
@@ -93,6 +97,19 @@ impl Policy {
         }
         if speaks().next().is_some() { Verdict::Allowed } else { Verdict::Silent }
     }
+}
+
+/// What all policies of one role say together: a denial of any of them wins.
+pub fn judge_together(policies: &[Policy], asked: &Asked) -> Verdict {
+    let mut allowed = Verdict::Silent;
+    for policy in policies {
+        match policy.judge(asked) {
+            denied @ Verdict::Denied(_) => return denied,
+            Verdict::Allowed => allowed = Verdict::Allowed,
+            Verdict::Silent => {}
+        }
+    }
+    allowed
 }
 
 impl Statement {
@@ -197,132 +214,6 @@ fn matches(pattern: &str, text: &str) -> bool {
         }
     }
     pattern[at..].iter().all(|&left| left == '*')
-}
-
-/// What one recorded call of RDS, ElastiCache, S3 or STS asks for: each action with each resource that AWS checks it
-/// against.
-///
-/// The emulator cannot tell resources, so they are read from the parameters of the request, in the account
-/// of whoever called. `tags` are those of everything that was made before, by name.
-pub fn asked_by(
-    call: &Value,
-    account: &str,
-    tags: &BTreeMap<String, BTreeMap<String, String>>,
-) -> Vec<Asked> {
-    let text = |name: &str| call["parameters"][name].as_str().unwrap_or_default();
-    let region = call["region"].as_str().unwrap_or_default();
-    let service = call["service"].as_str().unwrap_or_default();
-    let arn = |kind: &str, name: &str| {
-        let name = name.rsplit(':').next().unwrap_or_default();
-        format!("arn:aws:{service}:{region}:{account}:{kind}:{name}")
-    };
-    let operation = call["operation"].as_str().unwrap_or_default();
-    if service == "s3" {
-        return vec![asked_of_s3(operation, text("path"))];
-    }
-    if service == "codebuild" {
-        return asked_of_builds(call, account);
-    }
-    let name = |kind: &str| match kind {
-        "cluster" if operation == "CreateGlobalCluster" => text("SourceDBClusterIdentifier"),
-        "cluster" => text("DBClusterIdentifier"),
-        "db" => text("DBInstanceIdentifier"),
-        "cluster-snapshot" if operation == "RestoreDBClusterFromSnapshot" => {
-            text("SnapshotIdentifier")
-        }
-        "cluster-snapshot" if operation == "CopyDBClusterSnapshot" => {
-            text("TargetDBClusterSnapshotIdentifier")
-        }
-        "cluster-snapshot" => text("DBClusterSnapshotIdentifier"),
-        "snapshot" => text("SnapshotName"),
-        "subgrp" => text("DBSubnetGroupName"),
-        "global-cluster" => text("GlobalClusterIdentifier"),
-        other => panic!("no name of a {other} is known"),
-    };
-    let kinds: &[&str] = match operation {
-        "RestoreDBClusterFromSnapshot" => &["cluster", "cluster-snapshot", "subgrp"],
-        "CreateDBInstance" => &["db", "cluster"],
-        "ModifyDBCluster" | "DeleteDBCluster" | "FailoverDBCluster" => &["cluster"],
-        "DeleteDBInstance" => &["db"],
-        "DeleteSnapshot" => &["snapshot"],
-        "CreateDBClusterSnapshot" => &["cluster-snapshot", "cluster"],
-        "CopyDBClusterSnapshot"
-        | "DeleteDBClusterSnapshot"
-        | "ModifyDBClusterSnapshotAttribute" => &["cluster-snapshot"],
-        "SwitchoverGlobalCluster" | "FailoverGlobalCluster" => &["global-cluster"],
-        "CreateGlobalCluster" => &["global-cluster", "cluster"],
-        _ => &[],
-    };
-    let action = format!("{service}:{operation}");
-    let of = |kind: &&str| {
-        let own = tags.get(name(kind)).into_iter().flatten();
-        let context =
-            own.map(|(key, value)| (format!("aws:ResourceTag/{key}"), value.clone())).collect();
-        Asked { action: action.clone(), resource: arn(kind, name(kind)), context }
-    };
-    let mut asked: Vec<Asked> = kinds.iter().map(of).collect();
-    if operation == "AssumeRole" {
-        asked.push(Asked { action, resource: text("RoleArn").to_owned(), ..Asked::default() });
-    } else if kinds.is_empty() {
-        asked.push(Asked { action, resource: "*".to_owned(), ..Asked::default() });
-    }
-    // Who makes something with tags also tags it.
-    if call["parameters"]["Tags.Tag.1.Key"].is_string() {
-        let made = Asked { action: "rds:AddTagsToResource".to_owned(), ..asked[0].clone() };
-        asked.push(made);
-    }
-    if call["parameters"]["ManageMasterUserPassword"] == "true" {
-        let secret =
-            format!("arn:aws:secretsmanager:{region}:{account}:secret:rds!cluster-0123-abcdef");
-        for action in ["secretsmanager:CreateSecret", "secretsmanager:TagResource"] {
-            let (action, resource) = (action.to_owned(), secret.clone());
-            asked.push(Asked { action, resource, ..Asked::default() });
-        }
-    }
-    asked
-}
-
-/// What a call of CodeBuild asks for: the project, or those of the builds that it names.
-fn asked_of_builds(call: &Value, account: &str) -> Vec<Asked> {
-    let region = call["region"].as_str().unwrap_or_default();
-    let action = format!("codebuild:{}", call["operation"].as_str().unwrap_or_default());
-    let named = call["parameters"]["projectName"].as_str().map(str::to_owned);
-    let builds = call["parameters"]["ids"].as_array().into_iter().flatten();
-    let of_builds = builds.filter_map(|id| Some(id.as_str()?.split(':').next()?.to_owned()));
-    let projects = named.into_iter().chain(of_builds);
-    let asked = |project: String| Asked {
-        action: action.clone(),
-        resource: format!("arn:aws:codebuild:{region}:{account}:project/{project}"),
-        ..Asked::default()
-    };
-    projects.map(asked).collect()
-}
-
-/// S3 calls some things otherwise than it allows them. The path of a request names bucket and key.
-fn asked_of_s3(operation: &str, path: &str) -> Asked {
-    let name = match operation {
-        "ListObjectsV2" | "HeadBucket" => "ListBucket",
-        "HeadObject" => "GetObject",
-        other => other,
-    };
-    let resource = format!("arn:aws:s3:::{}", path.trim_matches('/'));
-    Asked { action: format!("s3:{name}"), resource, ..Asked::default() }
-}
-
-/// The tags that a recorded call gives to what it makes, with its name.
-pub fn tags_of(call: &Value) -> Option<(String, BTreeMap<String, String>)> {
-    let parameters = call["parameters"].as_object()?;
-    let text = |name: &str| parameters.get(name)?.as_str();
-    let name = text("TargetDBClusterSnapshotIdentifier")
-        .or_else(|| text("DBInstanceIdentifier"))
-        .or_else(|| text("DBClusterIdentifier"))?;
-    let mut tags = BTreeMap::new();
-    for number in 1.. {
-        let Some(key) = text(&format!("Tags.Tag.{number}.Key")) else { break };
-        let value = text(&format!("Tags.Tag.{number}.Value")).unwrap_or_default();
-        tags.insert(key.to_owned(), value.to_owned());
-    }
-    (!tags.is_empty()).then(|| (name.to_owned(), tags))
 }
 
 #[cfg(test)]

@@ -99,7 +99,23 @@ impl Terraform {
     /// answer for a broken one and asks again, which makes a second of what the first made. So each answer is late.
     pub fn reach(&mut self, stack: &Ministack) {
         let door = Door::late(stack.port(), ANSWERS_AFTER);
-        self.env.extend(aws::env(&format!("http://{}", door.endpoint())));
+        self.reach_at(&format!("http://{}", door.endpoint()));
+    }
+
+    /// From now on AWS is what answers at a URL, and nothing else.
+    pub fn reach_at(&mut self, url: &str) {
+        self.env.extend(aws::env(url));
+    }
+
+    /// Adds an example to the copy, written as JSON.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be written.
+    pub fn write(&self, example: &str, root: &Value) {
+        let folder = self.folder.path().join("terraform").join(example);
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::write(folder.join("main.tf.json"), root.to_string()).expect("it is written");
     }
 
     /// A value for a variable of the module.

@@ -19,6 +19,7 @@ mod protection;
 mod rebuild;
 mod report;
 mod restore;
+mod rights;
 mod rows;
 mod sql;
 mod start;

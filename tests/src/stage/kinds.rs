@@ -140,6 +140,36 @@ impl Stage {
         Stage::build("[]", "", &more, buckets).await
     }
 
+    /// The same with everything that `deploy/terraform` makes for the daemon itself and calls `shop`, the queues
+    /// left out: a lease and the shipped log in a third region, pages and freezes in both.
+    ///
+    /// # Panics
+    ///
+    /// When something cannot be started.
+    pub async fn as_deployed(schedules: &str, third: &str) -> Option<Stage> {
+        let copies = |prefix: &str| {
+            let copy = |region| json!({ "region": region, "bucket": format!("shop-by-hand-{region}"), "prefix": prefix });
+            json!({ "copies": [copy(EAST), copy(WEST)] })
+        };
+        let more = json!({
+            "lease": { "region": third, "bucket": "shop-muster-lease", "key": "lease" },
+            "ship": { "region": third, "bucket": "shop-muster-log", "prefix": "log" },
+            "by_hand": copies("by-hand"),
+            "freeze": copies("freezes"),
+        });
+        let lines = more.as_object().into_iter().flatten();
+        let more: String = lines.map(|(key, value)| format!("{key}: {value}\n")).collect();
+        let buckets = async |world: &Emulator, _: &mut Value| {
+            for region in [EAST, WEST] {
+                world.bucket(region, &format!("shop-by-hand-{region}")).await;
+            }
+            for name in ["shop-muster-lease", "shop-muster-log"] {
+                world.bucket(third, name).await;
+            }
+        };
+        Stage::build(schedules, "", &more, buckets).await
+    }
+
     /// The same without schedules, with builds that make the west anew: one makes a queue `built`, and the cluster
     /// too where it is told to; the other makes a queue `deployed`.
     ///

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use muster_tests::{
     emulator::ministack::ACCOUNT,
-    policy::{Asked, Policy, Verdict},
+    policy::{Asked, Policy, Verdict, judge_together},
     terraform::resources,
 };
 use serde_json::{Value, json};
@@ -112,18 +112,6 @@ fn roles(root: &Value) -> BTreeMap<String, Vec<Policy>> {
     roles
 }
 
-/// A denial of any of a role's policies wins.
-fn judge(policies: &[Policy], asked: &Asked) -> &'static str {
-    let verdicts: Vec<Verdict> = policies.iter().map(|policy| policy.judge(asked)).collect();
-    if verdicts.iter().any(|verdict| matches!(verdict, Verdict::Denied(_))) {
-        "denied"
-    } else if verdicts.contains(&Verdict::Allowed) {
-        "allowed"
-    } else {
-        "silent"
-    }
-}
-
 /// Goal: the roles as they are made, out of several files each and narrowed to one account, do what they are for.
 /// Method: a table of questions.
 pub(super) fn roles_do_what_they_are_for(root: &Value) {
@@ -229,7 +217,11 @@ pub(super) fn roles_do_what_they_are_for(root: &Value) {
             resource: resource.clone(),
             context: context.collect(),
         };
-        let found = judge(&roles[role], &asked);
+        let found = match judge_together(&roles[role], &asked) {
+            Verdict::Allowed => "allowed",
+            Verdict::Denied(_) => "denied",
+            Verdict::Silent => "silent",
+        };
         if found != wanted {
             wrong.push(format!("{role}, {action} on {resource}: {found}, and not {wanted}"));
         }
