@@ -230,11 +230,13 @@ impl Sim {
             Action::TakeWriteLease(action) => write_lease::observe(self, now, call, action),
             Action::ExportObjects(action) => exports::observe_export(self, now, call, action),
             Action::ApplyObjects(action) => exports::observe_apply(self, now, call, action),
-            Action::RunBuild(_)
-            | Action::CheckSecrets(_)
-            | Action::RestoreDatabase(_)
-            | Action::StartDatabaseInstance(_)
-            | Action::MakeGlobalCluster(_) => rebuilds::observe(self, now, call),
+            Action::RunBuild(action) => builds::observe(self, now, call, action),
+            Action::CheckSecrets(action) => rebuilds::observe_secrets(self, now, call, action),
+            Action::RestoreDatabase(action) => rebuilds::observe_cluster(self, now, call, action),
+            Action::StartDatabaseInstance(action) => {
+                rebuilds::observe_instance(self, now, call, action)
+            }
+            Action::MakeGlobalCluster(action) => rebuilds::observe_global(self, now, call, action),
             Action::ChoosePoint(action) => restore::observe_choice(self, now, call, action),
             Action::RestoreCluster(action) => restore::observe_cluster(self, now, call, action),
             Action::RotatePassword(action) => restore::observe_password(self, now, call, action),
@@ -309,10 +311,12 @@ impl Sim {
             Action::TakeWriteLease(action) => write_lease::begin(self, now, call, action),
             Action::ExportObjects(action) => exports::begin_export(self, now, call, action),
             Action::ApplyObjects(action) => exports::begin_apply(self, now, call, action),
-            Action::RunBuild(_)
-            | Action::RestoreDatabase(_)
-            | Action::StartDatabaseInstance(_)
-            | Action::MakeGlobalCluster(_) => rebuilds::begin(self, now, call),
+            Action::RunBuild(action) => builds::begin(self, now, call, action),
+            Action::RestoreDatabase(action) => rebuilds::begin_cluster(self, now, call, action),
+            Action::StartDatabaseInstance(action) => {
+                rebuilds::begin_instance(self, now, call, action)
+            }
+            Action::MakeGlobalCluster(action) => rebuilds::begin_global(self, now, call, action),
             Action::RestoreCluster(action) => restore::begin_cluster(self, now, call, action),
             Action::RotatePassword(action) => restore::begin_password(self, now, call, action),
             Action::StartInstance(action) => restore::begin_instance(self, now, call, action),

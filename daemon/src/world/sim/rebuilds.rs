@@ -4,7 +4,6 @@
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
     action::{
-        Action,
         build::Databases,
         rebuild::{
             CheckSecrets, MadeBy, MakeGlobalCluster, RestoreDatabase, StartDatabaseInstance,
@@ -179,38 +178,8 @@ impl Sim {
     }
 }
 
-pub(super) fn observe(sim: &mut Sim, now: Timestamp, call: &Call) -> Result<Progress, CallError> {
-    if let Action::RunBuild(action) = &*call.action {
-        builds::observe(sim, now, call, action)
-    } else if let Action::CheckSecrets(action) = &*call.action {
-        observe_secrets(sim, now, call, action)
-    } else if let Action::RestoreDatabase(action) = &*call.action {
-        observe_cluster(sim, now, call, action)
-    } else if let Action::StartDatabaseInstance(action) = &*call.action {
-        observe_instance(sim, now, call, action)
-    } else if let Action::MakeGlobalCluster(action) = &*call.action {
-        observe_global(sim, now, call, action)
-    } else {
-        Err(no_outside(call))
-    }
-}
-
-pub(super) fn begin(sim: &mut Sim, now: Timestamp, call: &Call) -> Result<Answer, CallError> {
-    if let Action::RunBuild(action) = &*call.action {
-        builds::begin(sim, now, call, action)
-    } else if let Action::RestoreDatabase(action) = &*call.action {
-        begin_cluster(sim, now, call, action)
-    } else if let Action::StartDatabaseInstance(action) = &*call.action {
-        begin_instance(sim, now, call, action)
-    } else if let Action::MakeGlobalCluster(action) = &*call.action {
-        begin_global(sim, now, call, action)
-    } else {
-        Err(no_outside(call))
-    }
-}
-
 /// Secrets are replicated, and outlive what reads them.
-fn observe_secrets(
+pub(super) fn observe_secrets(
     sim: &mut Sim,
     now: Timestamp,
     call: &Call,
@@ -222,7 +191,7 @@ fn observe_secrets(
     Ok(Progress::Done(Done::with([("secrets", json!(on.application.secrets.len()))])))
 }
 
-fn observe_cluster(
+pub(super) fn observe_cluster(
     sim: &mut Sim,
     now: Timestamp,
     call: &Call,
@@ -256,7 +225,7 @@ fn observe_cluster(
     ])))
 }
 
-fn begin_cluster(
+pub(super) fn begin_cluster(
     sim: &mut Sim,
     now: Timestamp,
     call: &Call,
@@ -290,7 +259,7 @@ fn begin_cluster(
     })
 }
 
-fn observe_instance(
+pub(super) fn observe_instance(
     sim: &mut Sim,
     now: Timestamp,
     call: &Call,
@@ -324,7 +293,7 @@ fn observe_instance(
     ])))
 }
 
-fn begin_instance(
+pub(super) fn begin_instance(
     sim: &mut Sim,
     now: Timestamp,
     call: &Call,
@@ -349,7 +318,7 @@ fn begin_instance(
     })
 }
 
-fn observe_global(
+pub(super) fn observe_global(
     sim: &mut Sim,
     now: Timestamp,
     call: &Call,
@@ -370,7 +339,7 @@ fn observe_global(
     })
 }
 
-fn begin_global(
+pub(super) fn begin_global(
     sim: &mut Sim,
     now: Timestamp,
     call: &Call,
