@@ -1,6 +1,8 @@
 //! Whether a request becomes a run: one run per key, one exclusive run per application, and a live
 //! failover goes first.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use muster_runbooks::{
     name::{ApplicationName, RunId},
@@ -66,7 +68,7 @@ pub fn admit(known: &Progress, admission: &Admission, now: Timestamp) -> Result<
     let mut take = Vec::new();
     let mut entries = vec![Entry::run(
         id,
-        RunEvent::Admitted { request: Box::new(request.clone()), plan: frozen.clone() },
+        RunEvent::Admitted { request: Arc::new(request.clone()), plan: frozen.clone() },
     )];
     if let Some(key) = &request.dedupe_key {
         take.push(Claim::dedupe(key, id, asked.clone()));

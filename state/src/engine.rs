@@ -18,15 +18,11 @@ mod look;
 mod mark;
 mod obey;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
     name::{RunId, StepId},
-    plan::Binding,
     request::Mode,
 };
 
@@ -135,8 +131,6 @@ pub struct Engine {
     acted_at: Option<Timestamp>,
     /// Per run and step, what is in the air.
     looks: BTreeMap<RunId, BTreeMap<usize, Look>>,
-    /// The plans' bindings, shared by the calls.
-    bindings: BTreeMap<RunId, Arc<Binding>>,
     /// The number of the last batch of each run that is not durable yet.
     unsynced: BTreeMap<RunId, u64>,
     /// What waits for a batch.
@@ -172,7 +166,6 @@ impl Engine {
             lease,
             acted_at: None,
             looks: BTreeMap::new(),
-            bindings: BTreeMap::new(),
             unsynced: BTreeMap::new(),
             after: BTreeMap::new(),
             wakes: BTreeSet::new(),
@@ -425,7 +418,6 @@ impl Engine {
     fn forget(&mut self, id: &RunId) {
         self.wake(id, None);
         self.looks.remove(id);
-        self.bindings.remove(id);
     }
 
     /// The runs that a live failover made wait.

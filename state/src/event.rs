@@ -2,7 +2,7 @@
 
 mod application;
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use jiff::Timestamp;
 use muster_runbooks::{
@@ -106,7 +106,7 @@ pub enum RunEvent {
     /// The request became a run. Always the first event.
     Admitted {
         /// Why and what.
-        request: Box<Request>,
+        request: Arc<Request>,
         /// The plan, byte for byte.
         plan: Frozen,
     },

@@ -201,7 +201,7 @@ impl Run {
             id: id.clone(),
             manner: request.manner,
             requesters: requesters(&request.trigger),
-            request: Arc::new(request.as_ref().clone()),
+            request: Arc::clone(request),
             states: vec![StepState::Pending { attempts: 0 }; plan.steps.len()],
             plan,
             hash,

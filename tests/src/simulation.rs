@@ -5,6 +5,7 @@
 //! is ordered by the seed. Same seed, same history, on every machine.
 
 mod acts;
+mod agenda;
 mod ask;
 pub mod cast;
 pub mod chance;
@@ -34,6 +35,7 @@ use muster_state::{
 
 pub use self::core_time::core_time;
 use self::{
+    agenda::Agenda,
     cast::dawn,
     chance::Chance,
     detect::Eyes,
@@ -123,8 +125,7 @@ pub struct Simulation {
     people: People,
     eyes: Eyes,
     chance: Chance,
-    queue: BTreeMap<(Timestamp, u64, u64), Happening>,
-    sequence: u64,
+    agenda: Agenda,
     process: u32,
     /// Cuts the process off at this operation.
     fuse: Option<u64>,
@@ -178,8 +179,7 @@ impl Simulation {
             engine: None,
             tenure: scenario.lease.map(Tenure::new),
             chance: Chance::new(seed),
-            queue: BTreeMap::new(),
-            sequence: 0,
+            agenda: Agenda::default(),
             process: 0,
             fuse: None,
             cuts: scenario.cuts,
@@ -228,9 +228,8 @@ impl Simulation {
     }
 
     fn put(&mut self, at: Timestamp, happening: Happening) {
-        self.sequence += 1;
         let tie = self.chance.draw();
-        self.queue.insert((at.max(self.now), tie, self.sequence), happening);
+        self.agenda.put(at.max(self.now), tie, happening);
     }
 
     /// Lets everything happen until the script is over and nothing is open any more, or until the
@@ -240,7 +239,7 @@ impl Simulation {
         let days = self.scenario.horizon.as_hours().unsigned_abs() / 24;
         let hundreds = self.scenario.applications.len() as u64 / 100;
         let events_max = EVENTS_MAX * days.max(1) * hundreds.max(1);
-        while let Some(((at, ..), happening)) = self.queue.pop_first() {
+        while let Some((at, happening)) = self.agenda.next() {
             if at > end || self.figures.events > events_max {
                 let events = self.figures.events;
                 self.watch

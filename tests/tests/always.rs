@@ -1,6 +1,6 @@
 //! Steps that are `always` due: what was made to stand still is let go, whatever happens in between.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use muster_runbooks::{
     application::Application,
@@ -47,7 +47,7 @@ impl Play {
         let binding = Binding { application: shop, active, standby };
         let plan = Plan::make(runbook, &request, Some(binding)).expect("it binds");
         let plan = plan.freeze().expect("it is JSON");
-        let admitted = RunEvent::Admitted { request: Box::new(request), plan };
+        let admitted = RunEvent::Admitted { request: Arc::new(request), plan };
         let mut play = Play::replay(&[admitted]);
         play.settle();
         play
@@ -105,7 +105,7 @@ impl Play {
             ];
             let is_snapshot = id.starts_with("snapshot-");
             let outputs = if is_snapshot { outputs.into() } else { Default::default() };
-            Change::Succeeded { attempt, outputs: std::sync::Arc::new(outputs) }
+            Change::Succeeded { attempt, outputs: Arc::new(outputs) }
         } else {
             let fault = Fault::Failed { reason: "so it was played".to_owned() };
             Change::Failed { attempt, fault }
@@ -404,7 +404,7 @@ fn a_failed_hook_is_an_exception() {
         ("ran".to_owned(), serde_json::json!(1)),
         ("failed".to_owned(), serde_json::json!(["hook `checkpoint`: no"])),
     ];
-    let change = Change::Succeeded { attempt: 1, outputs: std::sync::Arc::new(outputs.into()) };
+    let change = Change::Succeeded { attempt: 1, outputs: Arc::new(outputs.into()) };
     play.write(RunEvent::Step { step, change });
     play.settle();
     play.end_all();

@@ -86,7 +86,7 @@ fn run(proven: &str, went: &[(&str, Went)]) -> (Run, Timestamp) {
     let binding = Binding { application, active: home(), standby: standby() };
     let request = asked("own-test");
     let plan = Plan::make(&runbook, &request, Some(binding)).expect("a plan").freeze().unwrap();
-    let admitted = RunEvent::Admitted { request: Box::new(request), plan };
+    let admitted = RunEvent::Admitted { request: Arc::new(request), plan };
     let mut run = Run::admitted(&id('t', 7), &admitted, dawn()).expect("a run");
     let mut now = dawn();
     for (step, went) in went.iter().chain([&("stamp", Went::Well)]) {

@@ -202,14 +202,14 @@ fn took(row: &EndedRun, from: Timestamp, to: Timestamp) -> Took {
 }
 
 /// What a run was asked for, and its plan, unless a newer program made it.
-type Admission = (Request, Option<Arc<Thawed>>);
+type Admission = (Arc<Request>, Option<Arc<Thawed>>);
 
 fn admission(journal: &dyn Journal, row: &EndedRun) -> Result<Option<Admission>, ReadError> {
     let stream = Stream::Run(row.id.clone());
     let first = journal.read(Some(&stream), row.first_seq, 1)?;
     Ok(first.into_iter().next().and_then(|record| {
         let Event::Run(RunEvent::Admitted { request, plan }) = record.event else { return None };
-        Some((*request, plan.thaw().ok()))
+        Some((request, plan.thaw().ok()))
     }))
 }
 

@@ -133,15 +133,13 @@ impl Sim {
         let applications = applications.into();
         let mut databases = Databases::new();
         let mut names = BTreeMap::new();
-        for application in &*applications {
-            for declared in &application.databases {
+        for (at, application) in applications.iter().enumerate() {
+            for (place, declared) in application.databases.iter().enumerate() {
                 let key = (application.name.clone(), declared.name.clone());
-                let (home, other) = (application.home.clone(), application.standby.clone());
-                let name = application.name.clone();
-                databases.insert(key, Aurora::new(name, declared.clone(), home, other, now));
+                databases.insert(key, Aurora::new(&applications, (at, place), now));
             }
-            if let Some(traffic) = &application.traffic {
-                names.insert(application.name.clone(), Names::new(traffic.clone(), application));
+            if application.traffic.is_some() {
+                names.insert(application.name.clone(), Names::new(&applications, at));
             }
         }
         Sim {

@@ -62,7 +62,7 @@ pub(super) fn admission(
         application,
     });
     let plan = Plan::make(runbook, &request, binding).unwrap().freeze().unwrap();
-    RunEvent::Admitted { request: Box::new(request), plan }
+    RunEvent::Admitted { request: Arc::new(request), plan }
 }
 
 /// A run that is told record by record.

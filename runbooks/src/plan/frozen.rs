@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use super::{Plan, Step, Task, Unresolved};
+use super::{Binding, Plan, Step, Task, Unresolved};
 use crate::{
     action::{Action, Outputs, Spec},
     application::Component,
@@ -102,6 +102,8 @@ pub struct Thawed {
     /// By the place of a step, the places of all that it rests on, directly or not, nearest first;
     /// none if it rests on a step that the plan does not have.
     rests_on: Vec<Option<Box<[usize]>>>,
+    /// The plan's binding, for all who carry it about.
+    shared: Option<Arc<Binding>>,
     /// By the place of a step, the component that it works on.
     components: Vec<Option<Arc<Component>>>,
     /// By the place of a step, what it does in calm and when forced, where no argument comes out of a step.
@@ -135,7 +137,8 @@ impl From<Plan> for Thawed {
         let fixed = plan.steps.iter().map(|step| fixed(&plan, step)).collect();
         let spec = |step: &Step| MANNERS.map(|manner| step.task(manner).spec());
         let specs = plan.steps.iter().map(spec).collect();
-        Thawed { plan, rests_on, components, fixed, specs }
+        let shared = plan.binding.clone().map(Arc::new);
+        Thawed { plan, rests_on, shared, components, fixed, specs }
     }
 }
 
@@ -176,6 +179,11 @@ impl Thawed {
     /// The specification of what the step at `place` does in a manner; see [`Task::spec`].
     pub fn spec_at(&self, place: usize, manner: Manner) -> Option<&'static Spec> {
         self.specs[place][side(manner)]
+    }
+
+    /// The plan's binding, shared with all who ask for it.
+    pub fn shared_binding(&self) -> Option<Arc<Binding>> {
+        self.shared.clone()
     }
 
     /// The component that the step at `place` works on.

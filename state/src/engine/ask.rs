@@ -21,7 +21,7 @@ use crate::{
 
 impl Engine {
     /// The call for the open attempt at a place, or for another look at what an ended one gave.
-    pub(super) fn call(&mut self, now: Timestamp, id: &RunId, place: usize) -> Option<Call> {
+    pub(super) fn call(&self, now: Timestamp, id: &RunId, place: usize) -> Option<Call> {
         let run = self.known.runs.get(id)?;
         let (step, state) = run.at(place);
         let attempt = match state {
@@ -36,19 +36,14 @@ impl Engine {
             | StepState::Previewed { .. }
             | StepState::Superseded { .. } => return None,
         };
-        let binding = match (self.bindings.get(id), &run.plan.binding) {
-            (Some(binding), _) => Some(Arc::clone(binding)),
-            (None, Some(binding)) => Some(Arc::new(binding.clone())),
-            (None, None) => None,
-        };
         let is_drill = run.plan.mode == Mode::Drill || attempt.action.spec().is_drill_owned();
-        let call = Call {
+        Some(Call {
             run: id.clone(),
             step: step.id.clone(),
             attempt: attempt.number,
             token: Token::new(id, &step.id, attempt.number, is_drill),
             action: Arc::clone(&attempt.action),
-            binding: binding.clone(),
+            binding: run.plan.shared_binding(),
             component: run.plan.component_at(place),
             mode: run.plan.mode,
             manner: attempt.manner,
@@ -63,11 +58,7 @@ impl Engine {
             peak: self.peak(run, step.component.as_ref(), &attempt.action),
             moving: self.moving(run, &attempt.action),
             summary: summary(run, &attempt.action),
-        };
-        if let Some(binding) = binding {
-            self.bindings.entry(id.clone()).or_insert(binding);
-        }
-        Some(call)
+        })
     }
 
     /// The runs whose drill-owned objects are no leaks.

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use futures::executor::block_on;
@@ -96,7 +97,7 @@ pub(crate) fn admitted() -> RunEvent {
         steps: vec![step("first"), step("second")],
     };
     let plan = plan.freeze().expect("a plan is JSON");
-    RunEvent::Admitted { request: Box::new(request), plan }
+    RunEvent::Admitted { request: Arc::new(request), plan }
 }
 
 pub(crate) fn admit(run: u64) -> Batch {

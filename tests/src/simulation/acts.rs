@@ -79,7 +79,7 @@ impl Simulation {
             | Happening::Patrol
             | Happening::AskAround => false,
         };
-        self.queue.retain(|_, happening| !dies(happening));
+        self.agenda.forget(dies);
         self.ask_again();
         let down_for = self.down_for.take().unwrap_or(RESTARTS_AFTER);
         self.put(self.now + down_for, Happening::Starts);

@@ -292,11 +292,8 @@ impl Simulation {
         let Some(engine) = self.engine.take() else { return };
         let mut inputs: Vec<Input> =
             std::mem::take(&mut self.numbers).into_iter().map(Input::Appended).collect();
-        let keys: Vec<_> = self.queue.keys().copied().collect();
-        for key in keys {
-            if let Some(Happening::Heard { .. }) = self.queue.get(&key)
-                && let Some(Happening::Heard { input }) = self.queue.remove(&key)
-            {
+        for heard in self.agenda.take(|one| matches!(one, Happening::Heard { .. })) {
+            if let Happening::Heard { input } = heard {
                 inputs.push(*input);
             }
         }

@@ -192,7 +192,7 @@ impl Simulation {
             self.put(self.now, Happening::Ring { schedule });
         }
         let patrols = |happening: &Happening| matches!(happening, Happening::Patrol);
-        if !self.scenario.schedules.is_empty() && !self.queue.values().any(patrols) {
+        if !self.scenario.schedules.is_empty() && !self.agenda.has(patrols) {
             self.put(self.now + PATROLS_EVERY, Happening::Patrol);
         }
     }

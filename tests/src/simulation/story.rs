@@ -2,7 +2,10 @@
 
 use std::fmt::{self, Write as _};
 
-use muster_state::engine::{Input, Reply, Sight};
+use muster_state::{
+    call::Answer,
+    engine::{Input, Reply, Sight},
+};
 
 use super::{Happening, Simulation, chance::mix, scenario};
 
@@ -45,7 +48,13 @@ impl Simulation {
                     }
                 }
                 Input::Answered(Reply { step, answer, .. }) => {
-                    write!(text, "answered {step}: {answer:?}")
+                    text.push_str("answered ");
+                    text.push_str(step.as_str());
+                    match answer {
+                        // By far the most, and the words of a whole answer are dear.
+                        Ok(Answer::Accepted) => text.write_str(": accepted"),
+                        answer => write!(text, ": {answer:?}"),
+                    }
                 }
                 Input::Appended(_) | Input::Command(..) | Input::Lease(_) | Input::Tick => Ok(()),
             },

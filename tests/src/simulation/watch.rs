@@ -95,7 +95,9 @@ impl Watch {
     fn marked_by(&self, object: &str) -> Option<&Application> {
         self.applications.iter().find(|one| {
             let marker = one.traffic.as_ref().map(|traffic| &traffic.marker);
-            marker.is_some_and(|marker| object == format!("{}/{}", marker.bucket, marker.key))
+            let key =
+                marker.and_then(|marker| Some((object.strip_prefix(&*marker.bucket)?, marker)));
+            key.is_some_and(|(rest, marker)| rest.strip_prefix('/') == Some(&marker.key))
         })
     }
 
@@ -259,19 +261,24 @@ impl Watch {
             if ["DeleteDBCluster", "DeleteDBInstance"].contains(&effect.operation) {
                 self.removal(now, sim, &effect.token, &effect.object);
             }
-            if let Some(application) = self.marked_by(&effect.object).cloned() {
-                let to = match effect.operation {
-                    "PutObject" => &application.standby,
-                    _ => &application.home,
-                };
-                let losses = truth.losses(&application.name, now);
-                let by_stranger = losses.last().is_some_and(|loss| loss.token.is_none());
-                let holds = by_stranger
-                    || !truth.is_well(to, now)
-                    || truth.serves(&application.name, to, now);
-                self.check("I2", holds, || format!("users go to {to}, which does not serve"));
-            }
+            self.users(now, sim, effect);
         }
+    }
+
+    /// I2: users are sent nowhere where they are not served, while that could be known.
+    fn users(&mut self, now: Timestamp, sim: &Sim, effect: &Effect) {
+        let Some(application) = self.marked_by(&effect.object) else { return };
+        let truth = sim.truth();
+        let to = match effect.operation {
+            "PutObject" => &application.standby,
+            _ => &application.home,
+        };
+        let losses = truth.losses(&application.name, now);
+        let by_stranger = losses.last().is_some_and(|loss| loss.token.is_none());
+        let holds =
+            by_stranger || !truth.is_well(to, now) || truth.serves(&application.name, to, now);
+        let to = to.clone();
+        self.check("I2", holds, || format!("users go to {to}, which does not serve"));
     }
 
     /// A stranger removed the marker: setting it again is no second effect but the first one anew.

@@ -2,11 +2,11 @@
 //!
 //! Facts with instants, not a present state: a reading of the past looks at the same facts.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use muster_runbooks::{
-    application::Database as Declared,
+    application::{Application, Database as Declared},
     name::{ApplicationName, ComponentName, Region},
 };
 
@@ -67,8 +67,9 @@ pub(super) struct Turn {
 /// A global database and its history.
 #[derive(Clone, Debug)]
 pub(super) struct Aurora {
-    pub(super) application: ApplicationName,
-    pub(super) declared: Declared,
+    /// All that is declared, and where in it this one is: the application and its database.
+    applications: Arc<[Application]>,
+    place: (usize, usize),
     pub(super) home: Region,
     pub(super) other: Region,
     pub(super) promotions: Vec<Promotion>,
@@ -83,17 +84,19 @@ const DEMOTED_AFTER: SignedDuration = SignedDuration::from_secs(20);
 const CANCELLING: SignedDuration = SignedDuration::from_secs(45);
 
 impl Aurora {
+    /// The database at a place of what is declared.
     pub(super) fn new(
-        application: ApplicationName,
-        declared: Declared,
-        home: Region,
-        other: Region,
+        applications: &Arc<[Application]>,
+        place: (usize, usize),
         since: Timestamp,
     ) -> Aurora {
+        let applications = Arc::clone(applications);
+        let (home, other) = (&applications[place.0].home, &applications[place.0].standby);
+        let (home, other) = (home.clone(), other.clone());
         let reign = Reign { region: home.clone(), from: since, until: None };
         Aurora {
-            application,
-            declared,
+            applications,
+            place,
             home,
             other,
             promotions: Vec::new(),
@@ -102,18 +105,28 @@ impl Aurora {
         }
     }
 
+    /// Whose it is.
+    pub(super) fn application(&self) -> &ApplicationName {
+        &self.applications[self.place.0].name
+    }
+
+    /// What is declared of it.
+    pub(super) fn declared(&self) -> &Declared {
+        &self.applications[self.place.0].databases[self.place.1]
+    }
+
     pub(super) fn opposite(&self, region: &Region) -> &Region {
         if *region == self.home { &self.other } else { &self.home }
     }
 
     /// The ARN of the cluster in a region.
     pub(super) fn arn<'a>(&'a self, region: &Region) -> &'a str {
-        self.declared.clusters.get(region.as_str()).map_or("(no cluster)", String::as_str)
+        self.declared().clusters.get(region.as_str()).map_or("(no cluster)", String::as_str)
     }
 
     /// A name for rolls of the dice.
     pub(super) fn label(&self) -> &str {
-        &self.declared.global_cluster
+        &self.declared().global_cluster
     }
 
     /// The promotion that `FailoverState` shows.

@@ -244,7 +244,7 @@ pub(super) fn no_room(
 
 /// The key that what arrives in a region is encrypted with.
 fn aurora_key(sim: &Sim, bound: &Bound<'_>, region: &Region) -> Option<String> {
-    sim.aurora(bound).ok()?.declared.copy_keys.get(region.as_str()).cloned()
+    sim.aurora(bound).ok()?.declared().copy_keys.get(region.as_str()).cloned()
 }
 
 /// What a snapshot of this name means: ours is success, a stranger's is for a person.
@@ -283,7 +283,7 @@ struct Made<'a> {
 fn make(sim: &mut Sim, now: Timestamp, call: &Call, bound: &Bound<'_>, made: Made<'_>) {
     let Ok(aurora) = sim.aurora(bound) else { return };
     let label = aurora.label().to_owned();
-    let component = aurora.declared.name.clone();
+    let component = aurora.declared().name.clone();
     let size = sim.dice.secs("size", &label, 40..=400).as_secs();
     let fails = sim.faults.snapshot_fails();
     sim.snapshots.add(Snapshot {

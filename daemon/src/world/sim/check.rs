@@ -184,14 +184,14 @@ fn path(sim: &Sim, aurora: &Aurora, at: Timestamp) -> &'static str {
 
 /// Whether the side that does not write is a member of the global cluster.
 fn has_standby(sim: &Sim, aurora: &Aurora, at: Timestamp) -> bool {
-    let key = (aurora.application.clone(), aurora.declared.name.clone());
+    let key = (aurora.application().clone(), aurora.declared().name.clone());
     sim.is_member(&key, aurora.opposite(aurora.writer(at)), at)
 }
 
 impl Sim {
     /// Whether the application answers from a region, down to a write into every database.
     pub(super) fn serves(&self, name: &ApplicationName, region: &Region, at: Timestamp) -> bool {
-        let mut own = self.databases.values().filter(|one| one.application == *name);
+        let mut own = self.databases.values().filter(|one| *one.application() == *name);
         self.regions.is_reachable(region, at)
             && self.is_deployed(name, region, at)
             && own.all(|one| one.reigns(region, at) && one.writer(at) == region)

@@ -28,8 +28,9 @@ pub(super) struct Weighed {
 /// One application's name.
 #[derive(Clone, Debug)]
 pub(super) struct Names {
-    pub(super) traffic: Arc<Traffic>,
-    secondary: Region,
+    /// All that is declared, and where in it the application is.
+    applications: Arc<[Application]>,
+    place: usize,
     /// When the marker was put or removed, and by whose token.
     markers: Vec<(Timestamp, bool, Option<String>)>,
     pub(super) weights: Vec<Weighed>,
@@ -45,9 +46,21 @@ pub(super) struct Flip {
 }
 
 impl Names {
-    pub(super) fn new(traffic: Traffic, application: &Application) -> Names {
-        let secondary = application.other(&traffic.primary).unwrap_or(&application.standby).clone();
-        Names { traffic: Arc::new(traffic), secondary, markers: Vec::new(), weights: Vec::new() }
+    /// The name of the application at a place of what is declared.
+    pub(super) fn new(applications: &Arc<[Application]>, place: usize) -> Names {
+        let applications = Arc::clone(applications);
+        Names { applications, place, markers: Vec::new(), weights: Vec::new() }
+    }
+
+    /// What is declared of it.
+    pub(super) fn traffic(&self) -> &Traffic {
+        let declared = self.applications[self.place].traffic.as_ref();
+        declared.expect("only what has traffic has a name")
+    }
+
+    fn secondary(&self) -> &Region {
+        let application = &self.applications[self.place];
+        application.other(&self.traffic().primary).unwrap_or(&application.standby)
     }
 
     pub(super) fn set_marker(&mut self, at: Timestamp, present: bool, token: Option<&str>) -> bool {
@@ -67,7 +80,7 @@ impl Names {
     /// What a checker sees: the marker, if its region answers. No answer counts as no marker, so a
     /// lost standby region sends users back to the primary record.
     fn sees_marker(&self, regions: &Regions, at: Timestamp) -> bool {
-        self.has_marker(at) && regions.is_reachable(&self.traffic.marker.region, at)
+        self.has_marker(at) && regions.is_reachable(&self.traffic().marker.region, at)
     }
 
     /// Every change of the answer up to `at`.
@@ -76,7 +89,7 @@ impl Names {
             return Vec::new();
         }
         let mut turns: Vec<Timestamp> = self.markers.iter().map(|(set_at, ..)| *set_at).collect();
-        for outage in regions.of(&self.traffic.marker.region) {
+        for outage in regions.of(&self.traffic().marker.region) {
             turns.push(outage.from);
             turns.extend(outage.until);
         }
@@ -96,7 +109,7 @@ impl Names {
             let flips_at = believed_at(since);
             if flips_at <= at && flips_at < end {
                 shown = sees;
-                let to = if sees { &self.secondary } else { &self.traffic.primary };
+                let to = if sees { self.secondary() } else { &self.traffic().primary };
                 flips.push(Flip { at: flips_at, to: to.clone(), token: self.token(since) });
             }
         }
@@ -111,12 +124,12 @@ impl Names {
     /// The region whose addresses the name servers give.
     pub(super) fn answers(&self, regions: &Regions, at: Timestamp) -> Region {
         let last = self.flips(regions, at).pop();
-        last.map_or_else(|| self.traffic.primary.clone(), |flip| flip.to)
+        last.map_or_else(|| self.traffic().primary.clone(), |flip| flip.to)
     }
 
     /// An answer as it is read.
     pub(super) fn text(&self, region: &Region) -> String {
-        self.traffic.answers.get(region.as_str()).map(|all| all.join(", ")).unwrap_or_default()
+        self.traffic().answers.get(region.as_str()).map(|all| all.join(", ")).unwrap_or_default()
     }
 }
 

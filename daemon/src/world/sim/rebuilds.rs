@@ -103,7 +103,7 @@ impl Sim {
         region: &Region,
     ) {
         let (application, region) = (name.clone(), region.clone());
-        for one in self.databases.values_mut().filter(|one| one.application == *name) {
+        for one in self.databases.values_mut().filter(|one| *one.application() == *name) {
             one.lose(&region, now);
         }
         self.workloads.forget(name, &region);

@@ -30,13 +30,13 @@ pub(super) fn observe_shift(
     action: &ShiftTraffic,
 ) -> Result<Progress, CallError> {
     let on = call.on().ok_or_else(|| no_outside(call))?;
-    let Some(names) = sim.names.get(&on.application.name).cloned() else {
-        return Ok(Progress::Refused { reason: "no traffic is declared".to_owned() });
-    };
-    let (to, marker) = (on.region(action.to), names.traffic.marker.clone());
-    let wanted = *to != names.traffic.primary;
+    let refused = || Ok(Progress::Refused { reason: "no traffic is declared".to_owned() });
+    let Some(traffic) = &on.application.traffic else { return refused() };
+    let (to, marker) = (on.region(action.to), &traffic.marker);
+    let wanted = *to != traffic.primary;
     let at = sim.ask(now, Door::s3(&marker.region, "HeadObject"))?;
     sim.ask(now, DNS)?;
+    let Some(names) = sim.names.get(&on.application.name) else { return refused() };
     let answers = names.answers(&sim.regions, now);
     if names.has_marker(at) != wanted {
         let before = json!({ "marker": names.has_marker(at), "answers": names.text(&answers) });
@@ -88,7 +88,7 @@ pub(super) fn observe_weights(
     let Some(names) = sim.names.get(&on.application.name).cloned() else {
         return Ok(Progress::Refused { reason: "no traffic is declared".to_owned() });
     };
-    if !names.traffic.writable_in_both {
+    if !names.traffic().writable_in_both {
         let reason = "one writer means that a share elsewhere fails; shift all of it".to_owned();
         return Ok(Progress::Refused { reason });
     }
@@ -103,7 +103,7 @@ pub(super) fn observe_weights(
         Some(_) => Progress::in_progress("PENDING"),
         None => {
             let before = names.weights.last().map(|weighed| &weighed.percent);
-            let targets = vec![names.traffic.name.clone()];
+            let targets = vec![names.traffic().name.clone()];
             Progress::NotStarted { before: json!({ "percent": before }), targets }
         }
     })
@@ -123,7 +123,7 @@ pub(super) fn begin_weights(
         let wanted = percent(names, on.region(action.at), action.percent);
         if names.weights.last().is_none_or(|weighed| weighed.percent != wanted) {
             names.weights.push(Weighed { from: now + takes, percent: wanted });
-            let object = names.traffic.name.clone();
+            let object = names.traffic().name.clone();
             sim.took_effect(now, call, "ChangeResourceRecordSets", object);
         }
         Ok(Answer::Accepted)
@@ -135,7 +135,7 @@ fn percent(
     at: &muster_runbooks::name::Region,
     share: u32,
 ) -> BTreeMap<muster_runbooks::name::Region, u32> {
-    let regions = names.traffic.answers.keys().filter_map(|region| region.parse().ok());
+    let regions = names.traffic().answers.keys().filter_map(|region| region.parse().ok());
     let share = share.min(100);
     regions
         .map(|region| {

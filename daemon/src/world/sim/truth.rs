@@ -199,7 +199,7 @@ impl<'a> Truth<'a> {
     }
 
     fn databases(&self, application: &ApplicationName) -> impl Iterator<Item = &'a Aurora> {
-        self.sim.databases.values().filter(move |one| one.application == *application)
+        self.sim.databases.values().filter(move |one| *one.application() == *application)
     }
 
     /// The regions in which a database takes writes at an instant.
