@@ -36,6 +36,11 @@ impl Disk {
         }
     }
 
+    /// The number behind the last record that was looked at.
+    pub fn read_to(&self) -> u64 {
+        self.read_to
+    }
+
     /// How many batches wait.
     pub fn unsynced(&self) -> usize {
         self.journal.unsynced()

@@ -77,6 +77,8 @@ struct Sleeper {
     keeper: Keeper,
     disk: Disk,
     inputs: Vec<Input>,
+    /// The first process of its host.
+    host_since: u32,
 }
 
 impl Tenure {
@@ -299,8 +301,9 @@ impl Simulation {
         }
         let (process, disk) = (self.process, self.disk.left_behind());
         if let Some(tenure) = &mut self.tenure {
-            let keeper = tenure.keeper.clone();
-            tenure.sleeper = Some(Sleeper { process, engine, keeper, disk, inputs });
+            let (keeper, host_since) = (tenure.keeper.clone(), tenure.host_since);
+            let sleeper = Sleeper { process, engine, keeper, disk, inputs, host_since };
+            tenure.sleeper = Some(sleeper);
             tenure.host += 1;
             tenure.host_since = process + 1;
         }
@@ -315,6 +318,7 @@ impl Simulation {
         else {
             return;
         };
+        let nobody_followed = self.wrote_last(sleeper.process);
         for input in std::mem::take(&mut sleeper.inputs) {
             self.dream(&mut sleeper, self.moment(), input);
         }
@@ -334,12 +338,32 @@ impl Simulation {
             self.dream(&mut sleeper, at, Input::Lease(lease));
         }
         let lease = sleeper.keeper.lease(self.moment());
-        let tenure = self.tenure.as_ref();
-        let is_dark = tenure.is_some_and(|tenure| self.now < tenure.dark_until);
+        let is_dark = self.tenure.as_ref().is_some_and(|tenure| self.now < tenure.dark_until);
         // Whoever was to follow may have been killed while it waited: then the lease is still its own.
-        let is_own = tenure.and_then(|one| one.landed).is_some_and(|one| one.0 == sleeper.process);
+        let is_own = self.wrote_last(sleeper.process);
         let holds = lease.stands_down().is_some() || is_dark || is_own;
         self.watch.check("I6", holds, || format!("who woke late does not stand down: {lease:?}"));
+        if nobody_followed && is_own {
+            self.goes_on(sleeper);
+        }
+    }
+
+    /// Whether a process was the last that wrote the lease.
+    fn wrote_last(&self, process: u32) -> bool {
+        let landed = self.tenure.as_ref().and_then(|tenure| tenure.landed);
+        landed.is_some_and(|(whose, ..)| whose == process)
+    }
+
+    /// Whoever woke holds the lease as before. What it has written meanwhile nobody else knows, so that its
+    /// host is the one that goes on: by the next process there.
+    fn goes_on(&mut self, sleeper: Sleeper) {
+        if let Some(tenure) = &mut self.tenure {
+            tenure.host -= 1;
+            tenure.host_since = sleeper.host_since;
+        }
+        self.watch.rewind(sleeper.disk.read_to());
+        self.disk = sleeper.disk;
+        self.crash();
     }
 
     /// One input to the process that woke, and all that follows from it.

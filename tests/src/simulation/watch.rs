@@ -362,6 +362,11 @@ impl Watch {
         });
     }
 
+    /// Another host goes on, whose journal is known up to there.
+    pub fn rewind(&mut self, end: u64) {
+        self.end = end;
+    }
+
     /// I14, I20, I21, and what the people decided.
     pub fn records(&mut self, records: &[Record]) {
         for record in records {
