@@ -307,7 +307,8 @@ impl Simulation {
     /// A process opens the journal and goes on.
     fn start(&mut self) -> Result<(), Cut> {
         let alive_at = self.disk.progress().last_at;
-        self.watch.records(&self.disk.opened(self.clock()));
+        self.disk.opened(self.clock());
+        self.read_fresh();
         self.watch.replay(&self.disk);
         let lease = self.move_in();
         let mut engine = Engine::under(self.disk.progress().clone(), lease);
@@ -428,16 +429,20 @@ impl Simulation {
         }
     }
 
+    /// What became durable is looked at.
+    fn read_fresh(&mut self) {
+        let Simulation { disk, watch, .. } = self;
+        disk.show_fresh(|seq, entry| watch.record(seq, entry));
+    }
+
     fn sync(&mut self) -> Result<(), Cut> {
         self.point()?;
         let Some(number) = self.numbers.pop_front() else { return Ok(()) };
-        match self.disk.sync_one() {
-            Ok(records) => self.watch.records(&records),
-            Err(error) => {
-                self.watch.fail("I14", error);
-                return Ok(());
-            }
+        if let Err(error) = self.disk.sync_one() {
+            self.watch.fail("I14", error);
+            return Ok(());
         }
+        self.read_fresh();
         self.watch.durable(&self.disk);
         self.point()?;
         self.tell(Input::Appended(number))?;

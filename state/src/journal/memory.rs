@@ -130,6 +130,16 @@ impl MemoryJournal {
         next
     }
 
+    /// Shows everything durable from record `from` on with its number, without copying it.
+    pub fn show(&self, from: u64, mut to: impl FnMut(u64, &Entry)) {
+        let inner = self.inner();
+        let start = inner.durable.partition_point(|commit| commit.end() <= from);
+        for commit in &inner.durable[start..] {
+            let entries = (commit.seq..).zip(&commit.entries);
+            entries.filter(|(seq, _)| *seq >= from).for_each(|(seq, entry)| to(seq, entry));
+        }
+    }
+
     /// Everything that is durable, folded anew from the first commit on.
     pub fn replayed(&self) -> Result<Progress, Misfit> {
         let mut progress = Progress::default();

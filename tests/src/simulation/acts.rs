@@ -63,8 +63,8 @@ impl Simulation {
         self.woken_at = None;
         self.numbers.clear();
         let keep = self.chance.below(self.disk.unsynced() as u64 + 1) as usize;
-        let kept = self.disk.crash(keep);
-        self.watch.records(&kept);
+        self.disk.crash(keep);
+        self.read_fresh();
         let dies = |happening: &Happening| match happening {
             Happening::Synced
             | Happening::Heard { .. }

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::RwLockReadGuard};
 use jiff::Timestamp;
 use muster_runbooks::name::RunId;
 use muster_state::{
-    event::{Batch, Record},
+    event::{Batch, Entry, Record},
     journal::{Journal, MemoryJournal, Receipt},
     lease::{Fit, Mark},
     progress::{EndedRun, Progress},
@@ -25,12 +25,12 @@ impl Disk {
         self.receipts.push_back(self.journal.append(at, batch));
     }
 
-    /// Makes the oldest waiting batch durable, and returns its records.
-    pub fn sync_one(&mut self) -> Result<Vec<Record>, String> {
+    /// Makes the oldest waiting batch durable.
+    pub fn sync_one(&mut self) -> Result<(), String> {
         self.journal.sync_one();
         let receipt = self.receipts.pop_front().map(|mut receipt| receipt.try_recv());
         match receipt {
-            Some(Ok(Some(Ok(_)))) => Ok(self.fresh()),
+            Some(Ok(Some(Ok(_)))) => Ok(()),
             Some(Ok(Some(Err(refused)))) => Err(refused.to_string()),
             Some(Ok(None) | Err(_)) | None => Err("a batch has no receipt".to_owned()),
         }
@@ -51,12 +51,10 @@ impl Disk {
         self.journal.progress()
     }
 
-    /// What the next process finds when `keep` of the waiting batches had reached the disk. Returns
-    /// the records of those.
-    pub fn crash(&mut self, keep: usize) -> Vec<Record> {
+    /// What the next process finds when `keep` of the waiting batches had reached the disk.
+    pub fn crash(&mut self, keep: usize) {
         self.journal = self.journal.crash(keep);
         self.receipts.clear();
-        self.fresh()
     }
 
     /// What a process that stands still has before it: everything that it wrote reaches its own disk.
@@ -97,9 +95,8 @@ impl Disk {
     }
 
     /// Records that a process took the journal over.
-    pub fn opened(&mut self, at: Timestamp) -> Vec<Record> {
+    pub fn opened(&mut self, at: Timestamp) {
         self.journal.opened(at, "simulation");
-        self.fresh()
     }
 
     /// Everything that is durable, folded anew from the first commit on. Nothing may be waiting.
@@ -108,10 +105,9 @@ impl Disk {
         self.journal.replayed().expect("what was folded once folds again")
     }
 
-    /// The records that became durable since the last look.
-    fn fresh(&mut self) -> Vec<Record> {
-        let records = self.journal.read(None, self.read_to, usize::MAX).unwrap_or_default();
+    /// Shows what became durable since the last look.
+    pub fn show_fresh(&mut self, to: impl FnMut(u64, &Entry)) {
+        self.journal.show(self.read_to, to);
         self.read_to = self.journal.progress().end;
-        records
     }
 }

@@ -5,6 +5,7 @@ mod answers;
 mod builds;
 mod hooks;
 mod lock;
+mod records;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,10 +26,9 @@ use muster_state::{
     call::{Call, Progress as Seen, Reading},
     command::Command,
     engine::Ticket,
-    event::{Event, Record, RunEvent, ScheduleEvent, Stream},
     progress::Progress,
     run::{Outcome, Run},
-    step::{Change, StepState},
+    step::StepState,
 };
 use serde_json::Value;
 
@@ -153,7 +153,7 @@ impl Watch {
     /// I4, I5, I9, I10, I11, I17, I22: before anything is begun, what is durable must allow it.
     pub fn begin(&mut self, call: &Call, disk: &Disk) {
         let known = disk.progress();
-        let token = call.token.to_string();
+        let token = call.token.as_str();
         self.check("I17", call.mode == Mode::Live, || format!("{token} begins in {:?}", call.mode));
         self.check("I11", known.off.is_none(), || format!("{token} begins while all is off"));
         let Some(run) = known.runs.get(&call.run) else {
@@ -176,15 +176,15 @@ impl Watch {
         let once = call.action.spec().reach == Reach::Once;
         let begun = matches!(state, Some(StepState::Running(one)) if one.begun_at.is_some());
         self.check("I4", !(once && begun), || format!("{token} begins a second time"));
-        self.gates(run, &call.step, &token);
+        self.gates(run, &call.step, token);
         // What tidies up behind a run that was given up is no failback.
         let goes_home = run.plan.runbook.as_str() == "region-failback" && part == Some(Part::Steps);
         if goes_home && call.action.spec().reach.mutates() {
-            self.failback(run, &token);
+            self.failback(run, token);
         }
         if call.action.spec().reach.mutates() && matches!(*call.action, Action::FailoverDatabase(_))
         {
-            self.fence(run, &token);
+            self.fence(run, token);
         }
     }
 
@@ -360,85 +360,6 @@ impl Watch {
         self.check("I15", said.duration() >= lost, || {
             format!("{} says {said}, and {lost:#} is lost", call.token)
         });
-    }
-
-    /// Another host goes on, whose journal is known up to there.
-    pub fn rewind(&mut self, end: u64) {
-        self.end = end;
-    }
-
-    /// I14, I20, I21, and what the people decided.
-    pub fn records(&mut self, records: &[Record]) {
-        for record in records {
-            self.check("I14", record.seq == self.end, || format!("a gap before {}", record.seq));
-            self.end = record.seq + 1;
-            match &record.event {
-                Event::Run(event) => {
-                    if let Stream::Run(id) = &record.stream {
-                        self.run_event(id, event);
-                    }
-                }
-                Event::Schedule(ScheduleEvent::Started { due_at, .. }) => {
-                    let key = (record.stream.to_string(), *due_at);
-                    let times = self.due.entry(key).or_default();
-                    *times += 1;
-                    let times = *times;
-                    self.check("I20", times == 1, || format!("{due_at} ran {times} times"));
-                }
-                Event::Schedule(ScheduleEvent::Missed { due_at, .. }) => {
-                    let key = (record.stream.to_string(), *due_at);
-                    let (ran, times) =
-                        (self.due.contains_key(&key), self.missed.entry(key).or_default());
-                    *times += 1;
-                    let holds = *times == 1 && !ran;
-                    self.check("I20", holds, || format!("{due_at} is missed, and was known"));
-                }
-                Event::Application(_) | Event::Access(_) | Event::Notice(_) => {}
-            }
-        }
-    }
-
-    fn run_event(&mut self, id: &RunId, event: &RunEvent) {
-        if let RunEvent::Admitted { request, .. } = event
-            && let Some(key) = &request.dedupe_key
-        {
-            let times = self.keys.entry(key.clone()).or_default();
-            *times += 1;
-            let times = *times;
-            self.check("I21", times == 1, || format!("`{key}` became {times} runs"));
-        }
-        if let RunEvent::Approved { accepts, .. } | RunEvent::GlassBroken { accepts, .. } = event
-            && accepts.contains(&Risk::UnprovenFence)
-        {
-            self.accepted.insert(id.clone());
-        }
-        if let RunEvent::GlassBroken { seals, .. } = event {
-            self.broken.insert(id.clone());
-            for seal in seals {
-                let is_first = self.seals.insert(seal.id.clone());
-                self.check("I9", is_first, || format!("`{}` is opened again", seal.id));
-            }
-        }
-        if let RunEvent::Step { change: Change::Started { .. }, .. } = event {
-            self.attempts += 1;
-        }
-        self.approvals += u64::from(matches!(event, RunEvent::Approved { .. }));
-        if let RunEvent::Noted { text, .. } = event {
-            self.notes.entry(id.clone()).or_default().push(text.clone());
-        }
-        if let RunEvent::Ended { outcome } = event {
-            self.outcomes.insert(id.clone(), *outcome);
-        }
-        let says = if let RunEvent::Step { step, change: Change::Failed { fault, .. } } = event {
-            Some(format!("`{step}` failed: {fault}"))
-        } else if let RunEvent::Paused { cause } = event {
-            Some(format!("paused: {cause:?}"))
-        } else {
-            matches!(event, RunEvent::Abandoned { .. }).then(|| "abandoned".to_owned())
-        };
-        if let Some(says) = says {
-            self.last_words.insert(id.clone(), says);
-        }
     }
 
     /// I25: the engine's state is the fold of what is durable, when nothing is in between.
