@@ -128,10 +128,7 @@ impl Poster<'_> {
 
     /// Without it a pipeline takes the application for frozen: a nuisance, and somebody should know why.
     async fn judge(&self, name: &ApplicationName, trouble: Option<String>) {
-        let stands = self.intake.known(|known| {
-            let state = known.applications.get(name);
-            state.is_some_and(|state| state.findings.contains_key(NOT_SAID))
-        });
+        let stands = self.intake.known(|known| known.has_finding(name, NOT_SAID));
         let finding = match (trouble, stands) {
             (None, false) | (Some(_), true) => return,
             (None, true) => Err(NOT_SAID.to_owned()),

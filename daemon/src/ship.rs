@@ -198,10 +198,7 @@ impl Hold<'_> {
     /// a process before this.
     async fn judge(&self, trouble: Option<&str>) {
         for name in self.intake.applications().keys() {
-            let stands = self.intake.known(|known| {
-                let state = known.applications.get(name);
-                state.is_some_and(|state| state.findings.contains_key(NOT_SHIPPED))
-            });
+            let stands = self.intake.known(|known| known.has_finding(name, NOT_SHIPPED));
             let finding = match (trouble, stands) {
                 (None, false) | (Some(_), true) => continue,
                 (None, true) => Err(NOT_SHIPPED.to_owned()),

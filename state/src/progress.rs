@@ -232,6 +232,12 @@ impl Progress {
         active.map_or(&application.home, |active| &active.region)
     }
 
+    /// Whether an application has a standing finding.
+    pub fn has_finding(&self, application: &ApplicationName, finding: &str) -> bool {
+        let state = self.applications.get(application);
+        state.is_some_and(|state| state.findings.contains_key(finding))
+    }
+
     /// Who was answered under a dedupe key, if anybody was.
     ///
     /// # Errors

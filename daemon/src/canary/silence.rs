@@ -42,11 +42,8 @@ impl Silence {
         }
         self.0 = if is_known { None } else { self.0.or(Some(now)) };
         let id = format!("canary-unknown/{database}");
-        let (stands, off) = intake.known(|known| {
-            let state = known.applications.get(name);
-            let stands = state.is_some_and(|state| state.findings.contains_key(&id));
-            (stands, known.off.is_some())
-        });
+        let (stands, off) =
+            intake.known(|known| (known.has_finding(name, &id), known.off.is_some()));
         let finding = match self.change(now, stands, off) {
             None => return,
             Some(Change::Closes) => Err(id),

@@ -27,9 +27,7 @@ pub fn asked_by(
             let secret = call["parameters"]["SecretId"].as_str().unwrap_or_default();
             vec![asked(&format!("secretsmanager:{}", operation(call)), secret)]
         }
-        "rds" | "elasticache" | "sts" | "cloudwatch" | "monitoring" | "sqs" => {
-            of_names(call, account, tags)
-        }
+        "rds" | "elasticache" | "sts" | "cloudwatch" => of_names(call, account, tags),
         other => panic!("what a call of `{other}` asks for is not known: {call}"),
     }
 }
