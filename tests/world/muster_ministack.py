@@ -34,7 +34,8 @@ def put_event(entry: dict) -> dict:
         "EventBusName": "default",
         "Time": entry.get("Time") or int(datetime.now(timezone.utc).timestamp()),
         "Resources": entry.get("Resources", []),
-        "Account": eventbridge.get_account_id(),
+        # Of another account's bus, which sends on what it hears.
+        "Account": entry.get("Account") or eventbridge.get_account_id(),
         "Region": eventbridge.get_region(),
     }
     view = eventbridge._pattern_event_view(event)

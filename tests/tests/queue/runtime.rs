@@ -28,11 +28,9 @@ const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
 /// Refusals that an hour has room for (`queue/audit.rs`), and some to spare.
 const WRONG_MAX: usize = 80;
 
-/// What functions are invoked with: each second time one event, else a queue's batch; each seventh event is one
-/// that came before.
-fn payloads(rules: &Rules) -> Vec<Value> {
+/// Spoilt ones; each seventh is one that came before.
+pub(super) fn events(rules: &Rules) -> Vec<Value> {
     let (fixtures, mut dice) = (fixtures(), Dice(SEED));
-    let queue = rules.carriers.iter().find(|arn| arn.contains(":sqs:")).expect("a queue");
     let mut events: Vec<Value> = Vec::new();
     let mut asked = BTreeMap::new();
     while events.len() < EVENTS {
@@ -52,6 +50,13 @@ fn payloads(rules: &Rules) -> Vec<Value> {
             events.push(event);
         }
     }
+    events
+}
+
+/// What functions are invoked with: each second time one event, else a queue's batch.
+fn payloads(rules: &Rules) -> Vec<Value> {
+    let queue = rules.carriers.iter().find(|arn| arn.contains(":sqs:")).expect("a queue");
+    let events = events(rules);
     let mut payloads = Vec::new();
     let mut rest = &events[..];
     while !rest.is_empty() {

@@ -50,11 +50,13 @@ impl Ministack {
             if messages.is_empty() {
                 return texts;
             }
-            for message in messages {
-                texts.push(message["Body"].as_str().expect("a text").to_owned());
-                let gone = json!({ "QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"] });
-                self.sqs(region, "DeleteMessage", gone).await;
-            }
+            let gone = |(place, message): (usize, &Value)| json!({ "Id": place.to_string(), "ReceiptHandle": message["ReceiptHandle"] });
+            let gone: Vec<Value> = messages.iter().enumerate().map(gone).collect();
+            let batch = json!({ "QueueUrl": url, "Entries": gone });
+            let answer = self.sqs(region, "DeleteMessageBatch", batch).await;
+            assert_eq!(answer["Successful"].as_array().map(Vec::len), Some(gone.len()), "{answer}");
+            let body = |message: &Value| message["Body"].as_str().expect("a text").to_owned();
+            texts.extend(messages.iter().map(body));
         }
     }
 
@@ -127,6 +129,7 @@ impl Ministack {
             "DetailType": event["detail-type"],
             "Detail": event["detail"].to_string(),
             "Resources": event["resources"],
+            "Account": event["account"],
             "Time": event["time"],
         });
         let region = event["region"].as_str().expect("a region");
