@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-pub use asked::{asked_by, tags_of};
+pub use asked::{allowed_as, asked_by, tags_of};
 
 /// A policy.
 #[derive(Clone, Debug)]

@@ -24,8 +24,7 @@ pub fn asked_by(
         "codebuild" => of_builds(call, account),
         "route53" => of_zones(call),
         "secretsmanager" => {
-            let secret = call["parameters"]["SecretId"].as_str().unwrap_or_default();
-            vec![asked(&format!("secretsmanager:{}", operation(call)), secret)]
+            vec![asked(&format!("secretsmanager:{}", operation(call)), text(call, "SecretId"))]
         }
         "rds" | "elasticache" | "sts" | "cloudwatch" => of_names(call, account, tags),
         other => panic!("what a call of `{other}` asks for is not known: {call}"),
@@ -148,16 +147,21 @@ fn of_zones(call: &Value) -> Vec<Asked> {
     vec![asked(action, &format!("arn:aws:route53:::hostedzone/{zone}"))]
 }
 
-/// S3 calls some things otherwise than it allows them. The path of a request names bucket and key.
-fn of_s3(call: &Value) -> Vec<Asked> {
-    let name = match operation(call) {
+/// What an operation of S3 is allowed as, which is not always what it is called.
+pub fn allowed_as(operation: &str) -> &str {
+    match operation {
         "ListObjectsV2" | "HeadBucket" => "ListBucket",
         "HeadObject" => "GetObject",
         "ListObjectVersions" => "ListBucketVersions",
         "GetBucketEncryption" => "GetEncryptionConfiguration",
         "GetBucketReplication" => "GetReplicationConfiguration",
         other => other,
-    };
+    }
+}
+
+/// The path of a request names bucket and key.
+fn of_s3(call: &Value) -> Vec<Asked> {
+    let name = allowed_as(operation(call));
     let path = text(call, "path").trim_matches('/');
     let mut first = asked(&format!("s3:{name}"), &format!("arn:aws:s3:::{path}"));
     for header in ["If-Match", "If-None-Match"] {

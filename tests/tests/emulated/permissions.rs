@@ -27,6 +27,7 @@ use muster_tests::{
         site::Site,
     },
     kubernetes::Clusters,
+    policy::allowed_as,
 };
 use serde_json::{Value, json};
 
@@ -48,13 +49,7 @@ fn needed(service: &str, operation: &str) -> Vec<String> {
         return vec!["route53:ChangeResourceRecordSets".to_owned()];
     }
     let more: &[&str] = match operation {
-        "HeadObject" => return ["s3:GetObject", "s3:ListBucket"].map(str::to_owned).into(),
-        "ListObjectsV2" => return vec!["s3:ListBucket".to_owned()],
-        "HeadBucket" => return vec!["s3:ListBucket".to_owned()],
-        "GetObject" => &["s3:ListBucket"],
-        "ListObjectVersions" => return vec!["s3:ListBucketVersions".to_owned()],
-        "GetBucketEncryption" => return vec!["s3:GetEncryptionConfiguration".to_owned()],
-        "GetBucketReplication" => return vec!["s3:GetReplicationConfiguration".to_owned()],
+        "HeadObject" | "GetObject" => &["s3:ListBucket"],
         "CreateDBClusterSnapshot" => &["rds:AddTagsToResource"],
         "CreateDBInstance" | "CreateGlobalCluster" => &["rds:AddTagsToResource"],
         "RestoreDBClusterFromSnapshot" => {
@@ -67,7 +62,8 @@ fn needed(service: &str, operation: &str) -> Vec<String> {
         "CopyDBClusterSnapshot" => &["rds:AddTagsToResource", "kms:CreateGrant", "kms:DescribeKey"],
         _ => &[],
     };
-    let own = format!("{service}:{operation}");
+    let name = if service == "s3" { allowed_as(operation) } else { operation };
+    let own = format!("{service}:{name}");
     std::iter::once(own).chain(more.iter().map(|&name| name.to_owned())).collect()
 }
 

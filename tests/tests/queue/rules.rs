@@ -82,6 +82,7 @@ const WAVE: usize = 8;
 struct Deployed {
     stack: Ministack,
     rules: Rules,
+    patterns: BTreeMap<String, Value>,
     queues: [(&'static str, String); 2],
 }
 
@@ -100,10 +101,10 @@ impl Deployed {
             ("MUSTER_RULES", fixture("rules").to_string()),
             ("MUSTER_QUEUES", Value::from(addresses).to_string()),
         ];
-        let zip = stack.on_event_zip().await;
+        let (zip, patterns) = (stack.on_event_zip().await, patterns());
         for region in [EAST, WEST] {
             let function = stack.on_event(region, zip.clone(), &env).await;
-            for (name, pattern) in patterns() {
+            for (name, pattern) in &patterns {
                 let how = ("EventPattern", &*pattern.to_string());
                 stack.rule(region, &format!("muster-{name}"), how, &function).await;
             }
@@ -112,7 +113,7 @@ impl Deployed {
                 stack.rule(region, &schedule.rule, how, &function).await;
             }
         }
-        Some(Deployed { stack, rules, queues })
+        Some(Deployed { stack, rules, patterns, queues })
     }
 
     /// Waits until so many messages have come to both queues.
@@ -150,7 +151,7 @@ fn count(facts: &[String], start: &str) -> usize {
 /// the daemon.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_event_by_its_rule_into_the_journal() {
-    let Some(Deployed { stack, rules, queues }) = Deployed::make().await else { return };
+    let Some(Deployed { stack, rules, queues, .. }) = Deployed::make().await else { return };
     // First, so that it would be there before the others are.
     let strange =
         fixture("alarm-over-eventbridge").to_string().replace("orders-rpo-lag", "other-lag");
@@ -224,9 +225,9 @@ fn lets_through(pattern: &Value, event: &Value) -> bool {
 }
 
 /// How often an event comes to the function of its region: once for each rule.
-fn deliveries(event: &Value, rules: &Rules) -> usize {
+fn deliveries(event: &Value, patterns: &BTreeMap<String, Value>, rules: &Rules) -> usize {
     if event["source"] != "aws.events" {
-        return patterns().values().filter(|pattern| lets_through(pattern, event)).count();
+        return patterns.values().filter(|pattern| lets_through(pattern, event)).count();
     }
     let region = event["region"].as_str().unwrap_or_default();
     let is_named = |rule: &str| {
@@ -243,7 +244,7 @@ fn deliveries(event: &Value, rules: &Rules) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_spoilt_events_by_the_rules() {
     let Some(deployed) = Deployed::make().await else { return };
-    let Deployed { stack, rules, queues } = &deployed;
+    let Deployed { stack, rules, patterns, queues } = &deployed;
     let events = runtime::events(rules);
     let (mut all, mut on_buses, mut passed) = (Vec::new(), 0, 0);
     let begun_at = Clock::Real.now();
@@ -253,7 +254,7 @@ async fn ten_thousand_spoilt_events_by_the_rules() {
                 Some(event) => {
                     stack.emit(&event).await;
                     on_buses += 1;
-                    let times = deliveries(&event, rules);
+                    let times = deliveries(&event, patterns, rules);
                     passed += times;
                     vec![event; times]
                 }
